@@ -1,0 +1,69 @@
+//! Records that could not be loaded, each with its reason.
+
+use bytes::Bytes;
+
+/// Why a record became a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// More or fewer fields than the header has.
+    FieldCount,
+    /// Text after a closing quote, or a quoted field without an end.
+    BadQuoting,
+    /// Bytes that are not valid in the file's encoding.
+    InvalidEncoding,
+    /// A NUL byte, which no PostgreSQL text can hold.
+    NulByte,
+    /// Longer than the pipeline's largest record.
+    RecordTooLarge,
+    /// Not a value of its column's type.
+    InvalidValue,
+    /// Empty, though the column is required.
+    MissingValue,
+    /// Not among the allowed values of its column.
+    NotAllowed,
+    /// Below the minimum, above the maximum, or not finite where that is refused.
+    OutOfRange,
+    /// Refused by the database: a constraint, a trigger, a limit.
+    Refused,
+}
+
+impl Reason {
+    /// The code that stands in `ingestd.dead_letters.reason`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Reason::FieldCount => "field_count",
+            Reason::BadQuoting => "bad_quoting",
+            Reason::InvalidEncoding => "invalid_encoding",
+            Reason::NulByte => "nul_byte",
+            Reason::RecordTooLarge => "record_too_large",
+            Reason::InvalidValue => "invalid_value",
+            Reason::MissingValue => "missing_value",
+            Reason::NotAllowed => "not_allowed",
+            Reason::OutOfRange => "out_of_range",
+            Reason::Refused => "refused",
+        }
+    }
+}
+
+/// A record that could not be loaded: its raw bytes, where it stood, and why.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// The record's number in its file, counted from 1.
+    pub record: u64,
+    /// The physical line on which it starts, counted from 1.
+    pub line: u64,
+    /// The byte offset at which it starts.
+    pub offset: u64,
+    /// Its true length in bytes, the line end not counted; `raw` may be shorter.
+    pub length: u64,
+    /// Its raw bytes, up to a cap.
+    pub raw: Bytes,
+    /// The column at fault, where it is one.
+    pub column: Option<String>,
+    /// The reason's code.
+    pub reason: Reason,
+    /// What is wrong, for people.
+    pub message: String,
+    /// The server's SQLSTATE, where the server refused it.
+    pub sqlstate: Option<String>,
+}

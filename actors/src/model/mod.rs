@@ -1,0 +1,19 @@
+//! The words of the tree as plain data: files, positions, rows, batches, dead letters.
+//!
+//! Nothing here does I/O or knows an actor.
+
+mod batch;
+mod chunk;
+mod dead_letter;
+mod file;
+mod position;
+mod rows;
+
+pub use batch::{
+    Batch, Counts, RejectBatch, RejectShare, Share, ShareOutcome, StageTimes, Written,
+};
+pub use chunk::{Chunk, FileEnd, HashMark, Read};
+pub use dead_letter::{DeadLetter, Reason};
+pub use file::{Candidate, Checkpoint, Claim, Epoch, FileId, FileState, Plan};
+pub use position::{Lane, Position};
+pub use rows::{RowRef, Rows};

@@ -1,0 +1,314 @@
+//! What the tree needs from the outside: a few object-safe traits.
+//!
+//! Each returns a future that the adapter has already put where it can't be stalled; dropping such
+//! a future gives up what it was doing. A test has its own ports in memory.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::error::{Error, Result};
+use crate::model::{
+    Batch, Candidate, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Position, Read, RejectBatch,
+    ShareOutcome, Written,
+};
+
+/// The answer of a port, on its way.
+pub type PortFuture<T> = BoxFuture<'static, Result<T>>;
+
+/// The directory that files arrive in.
+pub trait Inbox: Send + Sync {
+    /// The files that are ready now, in the pipeline's order.
+    fn scan(&self) -> PortFuture<Scan>;
+
+    /// Resolves once something may have changed since it last resolved: a hint, never the truth.
+    fn changed(&self) -> PortFuture<()>;
+}
+
+/// What a scan found.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// Ready to be loaded, in order.
+    pub ready: Vec<Candidate>,
+    /// When to look again because a file has not settled yet.
+    pub settles_in: Option<Duration>,
+}
+
+/// What is to be done with a file.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Load it, or go on loading it.
+    Load(Claim),
+    /// Its content is in the database already.
+    Skip(Skipped),
+    /// It is committed, and still stands in the inbox.
+    Archive(Archivable),
+    /// It can't be loaded as it is.
+    Quarantine(Quarantined),
+    /// Nothing is to be done: it was dealt with before, and stays where it is by configuration.
+    Ignore(PathBuf),
+    /// Nothing can be decided now (an equal file is being loaded, or it vanished): ask again.
+    Later {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A file that was skipped.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// Its number in the ledger.
+    pub file: FileId,
+    /// What it was.
+    pub candidate: Candidate,
+    /// Why, for people: names the file that it equals.
+    pub reason: String,
+}
+
+/// A file that was quarantined.
+#[derive(Clone, Debug)]
+pub struct Quarantined {
+    /// Its number in the ledger.
+    pub file: FileId,
+    /// What it was.
+    pub candidate: Candidate,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// A file that may leave the inbox.
+#[derive(Clone, Debug)]
+pub struct Archivable {
+    /// Its number in the ledger.
+    pub file: FileId,
+    /// What it was when it was read to its end.
+    pub candidate: Candidate,
+    /// The open file, where this life has read it.
+    pub handle: Option<Arc<File>>,
+}
+
+/// How far a file has come, for the ledger; may be written late.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The file.
+    pub file: FileId,
+    /// The claim.
+    pub epoch: Epoch,
+    /// Everything up to here is durable in all lanes.
+    pub watermark: Position,
+    /// The content hash's state at or before the watermark.
+    pub hash_mark: Option<HashMark>,
+    /// Whether the file was read to its end (COMPLETED), or is still read (READING).
+    pub completed: bool,
+}
+
+/// A file all of whose lanes are durable up to its end.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The file.
+    pub file: FileId,
+    /// The claim.
+    pub epoch: Epoch,
+    /// What was found at its end.
+    pub end: FileEnd,
+}
+
+/// What the ledger says of a file that was to be committed.
+#[derive(Clone, Debug)]
+pub enum Committed {
+    /// It is COMMITTED and its identity holds: the counts add up to its records.
+    Done {
+        /// The file.
+        file: FileId,
+        /// The sum over its lanes.
+        counts: Counts,
+    },
+    /// Another claim has it.
+    Fenced {
+        /// The file.
+        file: FileId,
+    },
+    /// The counts don't add up: it is FAILED and stays where it is.
+    Unbalanced {
+        /// The file.
+        file: FileId,
+        /// What was counted and what was read, for people.
+        reason: String,
+    },
+}
+
+/// The tables that know what became of every file of one pipeline.
+pub trait Ledger: Send + Sync {
+    /// The files that earlier lives left unfinished, claimed anew, in the order they were started;
+    /// and those that are committed but not archived. Called first in every life.
+    fn resume(&self) -> PortFuture<Vec<Verdict>>;
+
+    /// Decides about candidates; those to be loaded are reserved, planned and claimed.
+    /// One verdict for each candidate, in order.
+    fn admit(&self, candidates: Vec<Candidate>) -> PortFuture<Vec<Verdict>>;
+
+    /// Notes how far files have come.
+    fn progress(&self, progress: Vec<Progress>) -> PortFuture<()>;
+
+    /// Commits files: checks that each one's counts add up and makes it COMMITTED.
+    /// One answer for each, in order.
+    fn commit(&self, completions: Vec<Completion>) -> PortFuture<Vec<Committed>>;
+
+    /// Makes a file QUARANTINED.
+    fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()>;
+}
+
+/// Where records come from.
+pub trait Source: Send + Sync {
+    /// Opens a claimed file at its resume position. An error of kind `File` quarantines it.
+    fn open(&self, claim: &Claim) -> PortFuture<Box<dyn RecordStream>>;
+}
+
+/// A file that is being read.
+pub trait RecordStream: Send {
+    /// The next chunk, or the end. An error of kind `File` quarantines the file.
+    fn next(&mut self) -> BoxFuture<'_, Result<Read>>;
+}
+
+/// Where rows go.
+pub trait Sink: Send + Sync {
+    /// A writer for one partition, for one generation: it owns its connection.
+    fn open(&self, partition: u16) -> PortFuture<Box<dyn BatchWriter>>;
+}
+
+/// A connection that writes batches.
+pub trait BatchWriter: Send {
+    /// Writes a batch and moves its checkpoints in one transaction, or does neither.
+    ///
+    /// `Ok` only once it is durable. After an error of kind `Transient` or `Unknown` the same batch
+    /// may be given again, to this writer or another.
+    fn write(&mut self, batch: Arc<Batch>) -> BoxFuture<'_, Result<Written>>;
+}
+
+/// Where records go that could not be decoded.
+pub trait RejectStore: Send + Sync {
+    /// Stores dead letters and moves the rejects' checkpoints in one transaction, or does neither.
+    /// One outcome for each share, in order.
+    fn store(&self, batch: Arc<RejectBatch>) -> PortFuture<Vec<ShareOutcome>>;
+}
+
+/// Where finished files go.
+pub trait Archive: Send + Sync {
+    /// Moves a committed (or skipped) file out of the inbox; `None` where it stays by configuration.
+    fn archive(&self, file: Archivable) -> PortFuture<Option<PathBuf>>;
+
+    /// Moves a quarantined file out of the inbox; `None` where it stays by configuration.
+    fn quarantine(&self, file: Quarantined) -> PortFuture<Option<PathBuf>>;
+}
+
+/// What happens in a pipeline, for whoever watches: a progress bar, counters, a test.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A file's reading starts, or goes on at a position.
+    FileStarted {
+        /// The file.
+        file: FileId,
+        /// Where it stands.
+        path: PathBuf,
+        /// Its length in bytes.
+        size: u64,
+        /// Where reading starts.
+        at: Position,
+    },
+    /// Records were read.
+    Read {
+        /// The file.
+        file: FileId,
+        /// Where reading stands.
+        to: Position,
+    },
+    /// Rows or dead letters of a file became durable.
+    Durable {
+        /// The file.
+        file: FileId,
+        /// What became of them.
+        counts: Counts,
+    },
+    /// A file is COMMITTED.
+    FileCommitted {
+        /// The file.
+        file: FileId,
+        /// Where it stood.
+        path: PathBuf,
+        /// The sum over its lanes.
+        counts: Counts,
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// A file left the inbox, or stays there for good by configuration.
+    FileFinished {
+        /// The file.
+        file: FileId,
+    },
+    /// A file was skipped.
+    FileSkipped {
+        /// Where it stands.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file was quarantined, or failed.
+    FileQuarantined {
+        /// Where it stood.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Everything that the last scan found is finished, and nothing is settling.
+    Idle,
+    /// Something outside keeps the pipeline from going on; it tries again.
+    Degraded {
+        /// Which child says so.
+        child: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// It goes on.
+    Recovered {
+        /// Which child says so.
+        child: String,
+    },
+}
+
+/// Whoever watches a pipeline.
+pub trait Observer: Send + Sync {
+    /// Called from the tree's thread: must not block.
+    fn observe(&self, event: &Event);
+}
+
+/// The outside of one pipeline.
+#[derive(Clone)]
+pub struct Ports {
+    /// See [`Inbox`].
+    pub inbox: Arc<dyn Inbox>,
+    /// See [`Ledger`].
+    pub ledger: Arc<dyn Ledger>,
+    /// See [`Source`].
+    pub source: Arc<dyn Source>,
+    /// See [`Sink`].
+    pub sink: Arc<dyn Sink>,
+    /// See [`RejectStore`].
+    pub rejects: Arc<dyn RejectStore>,
+    /// See [`Archive`].
+    pub archive: Arc<dyn Archive>,
+    /// See [`Observer`].
+    pub observer: Arc<dyn Observer>,
+}
+
+/// An error that stands for a port whose other side is gone.
+pub fn gone(what: &str) -> Error {
+    Error::new(
+        crate::error::ErrorKind::Bug,
+        format!("{what} ended without an answer"),
+    )
+}

@@ -1,0 +1,6 @@
+//! `ingestd` loads CSV files into PostgreSQL as they arrive.
+
+#![warn(missing_docs)]
+
+pub mod plan;
+pub mod settings;

@@ -1,0 +1,99 @@
+//! One pipeline, validated.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::plan::{Case, Dialect, TableName};
+
+/// One configured flow: a directory, a dialect, a mapping, a target table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// Its name: lower-case letters, digits, `_` and `-`.
+    pub name: String,
+    /// The directory that files arrive in.
+    pub directory: PathBuf,
+    /// Which names are files of this pipeline (a glob on the name).
+    pub pattern: String,
+    /// Whether directories below count too.
+    pub recursive: bool,
+    /// In which order files are loaded.
+    pub order: FileOrder,
+    /// How long a file's size and modification time must have been stable, where no close or rename
+    /// was seen.
+    pub settle: Duration,
+    /// How often the directory is scanned, whatever the events say.
+    pub scan_interval: Duration,
+    /// The table.
+    pub table: TableName,
+    /// The key's columns; empty: rows are only appended.
+    pub key: Vec<String>,
+    /// Whether the table is created where it does not exist.
+    pub create: bool,
+    /// The columns, in order; empty: by the header, types from the table.
+    pub columns: Vec<ColumnSettings>,
+    /// Columns that the server computes, for a table that is created.
+    pub generated: Vec<GeneratedColumn>,
+    /// The columns of each further index, for a table that is created.
+    pub indexes: Vec<Vec<String>>,
+    /// How bytes become records.
+    pub dialect: Dialect,
+    /// How many partitions the keys are divided into, each with one writer.
+    pub partitions: u16,
+    /// The most rows of a batch.
+    pub batch_rows: usize,
+    /// The most bytes of a batch.
+    pub batch_bytes: usize,
+    /// The most bytes in flight between the reader and the commit.
+    pub memory: usize,
+    /// Where finished files go; `None`: they stay.
+    pub archive: Option<PathBuf>,
+    /// Where quarantined files go; `None`: they stay.
+    pub quarantine: Option<PathBuf>,
+}
+
+/// In which order files are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileOrder {
+    /// By path.
+    Name,
+    /// By modification time, then by path.
+    Modified,
+}
+
+/// What a pipeline says of one column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnSettings {
+    /// The column's name in the table.
+    pub name: String,
+    /// The field's name in the header; the same unless said otherwise.
+    pub field: String,
+    /// The type in SQL, for a table that is created (`numeric(10,2)`).
+    pub sql_type: String,
+    /// The default in SQL, for a table that is created (`now()`).
+    pub sql_default: Option<String>,
+    /// Whether a file without it, or an empty field, is refused.
+    pub required: bool,
+    /// See [`crate::plan::Column`].
+    pub trim: bool,
+    /// See [`crate::plan::Column`].
+    pub case: Option<Case>,
+    /// See [`crate::plan::Column`].
+    pub allowed: Vec<String>,
+    /// See [`crate::plan::Column`].
+    pub minimum: Option<String>,
+    /// See [`crate::plan::Column`].
+    pub maximum: Option<String>,
+    /// See [`crate::plan::Column`].
+    pub finite: bool,
+}
+
+/// A column that the server computes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneratedColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type in SQL.
+    pub sql_type: String,
+    /// The expression in SQL.
+    pub expression: String,
+}
