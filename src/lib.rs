@@ -3,4 +3,5 @@
 #![warn(missing_docs)]
 
 pub mod plan;
+pub mod postgres;
 pub mod settings;

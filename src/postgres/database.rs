@@ -1,0 +1,93 @@
+//! The pool of connections, and the runtime that its connections live on.
+
+use std::future::Future;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bb8_postgres::PostgresConnectionManager;
+use futures_util::FutureExt;
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::port::{PortFuture, gone};
+use tokio::runtime::Handle;
+use tokio_postgres::NoTls;
+use tokio_util::task::AbortOnDropHandle;
+
+/// The pool.
+pub type Pool = bb8::Pool<PostgresConnectionManager<NoTls>>;
+
+/// A connection on loan from the pool, without a borrow of it.
+pub type Client = bb8::PooledConnection<'static, PostgresConnectionManager<NoTls>>;
+
+/// A database: a pool of connections and the runtime they live on.
+///
+/// The runtime is not the one of the actors: a connection's task must not wait behind them.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    runtime: Handle,
+}
+
+impl Database {
+    /// A database by its URL or key-value string; connections are made when they are needed.
+    ///
+    /// # Errors
+    /// `Configuration` where the string is no connection string.
+    pub async fn new(url: &str, runtime: Handle) -> Result<Database> {
+        let mut config = tokio_postgres::Config::from_str(url).map_err(|error| {
+            Error::new(
+                ErrorKind::Configuration,
+                "the database's URL can't be read",
+            )
+            .with_advice("write it as postgresql://user:password@host:5432/name, or as host=… dbname=… user=…")
+            .with_source(error)
+        })?;
+        config
+            .connect_timeout(Duration::from_secs(10))
+            .keepalives(true)
+            .keepalives_idle(Duration::from_secs(30))
+            .application_name("ingestd")
+            .options("-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c default_transaction_isolation=read\\ committed");
+        let manager = PostgresConnectionManager::new(config, NoTls);
+        let pool = bb8::Pool::builder()
+            .max_size(32)
+            .connection_timeout(Duration::from_secs(10))
+            .build_unchecked(manager);
+        Ok(Database { pool, runtime })
+    }
+
+    /// The runtime of the connections.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// A connection from the pool.
+    ///
+    /// # Errors
+    /// `Transient` where the server can't be reached, and what the server says otherwise.
+    pub async fn client(&self) -> Result<Client> {
+        self.pool.get_owned().await.map_err(|error| match error {
+            bb8::RunError::User(error) => super::classify(error, "connecting to the database"),
+            bb8::RunError::TimedOut => Error::new(
+                ErrorKind::Transient,
+                "no connection to the database within 10 s",
+            )
+            .with_advice("is the server running, and does it take connections?"),
+        })
+    }
+
+    /// Runs a future on the connections' runtime; dropping the answer gives it up.
+    pub fn run<T, F>(&self, future: F) -> PortFuture<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let task = AbortOnDropHandle::new(self.runtime.spawn(future));
+        async move {
+            match task.await {
+                Ok(result) => result,
+                Err(error) => Err(gone("a database task").with_source(error)),
+            }
+        }
+        .boxed()
+    }
+}
