@@ -15,6 +15,7 @@ use crate::model::{
     Batch, Candidate, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Position, Read, RejectBatch,
     ShareOutcome, Written,
 };
+use crate::supervision::Pulse;
 
 /// The answer of a port, on its way.
 pub type PortFuture<T> = BoxFuture<'static, Result<T>>;
@@ -161,24 +162,38 @@ pub trait Ledger: Send + Sync {
 
     /// Makes a file QUARANTINED.
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()>;
+
+    /// Whether the pipeline was paused, by this life or an earlier one.
+    fn is_paused(&self) -> PortFuture<bool>;
+
+    /// Remembers whether the pipeline is paused.
+    fn set_paused(&self, paused: bool) -> PortFuture<()>;
+
+    /// The end of an orderly life: lets go of the pipeline, so that the next life needn't wait.
+    fn release(&self) -> PortFuture<()>;
 }
 
 /// Where records come from.
 pub trait Source: Send + Sync {
     /// Opens a claimed file at its resume position. An error of kind `File` quarantines it.
-    fn open(&self, claim: &Claim) -> PortFuture<Box<dyn RecordStream>>;
+    ///
+    /// The stream tells `pulse` while it waits on the server, where anything may take its time.
+    fn open(&self, claim: &Claim, pulse: Pulse) -> PortFuture<Box<dyn RecordStream>>;
 }
 
 /// A file that is being read.
 pub trait RecordStream: Send {
-    /// The next chunk, or the end. An error of kind `File` quarantines the file.
+    /// The next chunk, or the end. An error of kind `File` quarantines the file; after one of kind
+    /// `Transient` the same is asked again.
     fn next(&mut self) -> BoxFuture<'_, Result<Read>>;
 }
 
 /// Where rows go.
 pub trait Sink: Send + Sync {
     /// A writer for one partition, for one generation: it owns its connection.
-    fn open(&self, partition: u16) -> PortFuture<Box<dyn BatchWriter>>;
+    ///
+    /// It tells `pulse` while it waits on the server, where anything may take its time.
+    fn open(&self, partition: u16, pulse: Pulse) -> PortFuture<Box<dyn BatchWriter>>;
 }
 
 /// A connection that writes batches.
@@ -284,6 +299,15 @@ pub enum Event {
 pub trait Observer: Send + Sync {
     /// Called from the tree's thread: must not block.
     fn observe(&self, event: &Event);
+}
+
+/// Something outside that has to run as long as the service does: the private server.
+pub trait Companion: Send + Sync {
+    /// Its name, for logs.
+    fn name(&self) -> &str;
+
+    /// Makes sure that it runs, and resolves when it has ended, with the reason.
+    fn run(&self) -> PortFuture<()>;
 }
 
 /// The outside of one pipeline.

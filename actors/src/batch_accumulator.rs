@@ -1,0 +1,468 @@
+//! Collects rows into batches, and holds the reader back while too much is in flight.
+//!
+//! No timer stands between an idle lane and a commit: a lane that is free takes what is there;
+//! while it is busy, the next batch grows.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture,
+    WrapFuture,
+};
+use tokio::sync::oneshot;
+
+use crate::checkpointer::{ChunkAccepted, FileEnded, FileOpened, LaneMoved};
+use crate::dead_letters::StoreRejects;
+use crate::error::{Error, ErrorKind, Result};
+use crate::flow::{Credits, LaneQueue, Limits, Taken};
+use crate::model::{
+    Batch, Chunk, Claim, Counts, DeadLetter, Epoch, FileId, Lane, Plan, RejectBatch, RejectShare,
+    Rows, Share, ShareOutcome,
+};
+use crate::port::{Event, Observer};
+use crate::supervision::Lifeline;
+use crate::writer_supervisor::WriteBatch;
+
+/// What the accumulator needs.
+pub struct Deps {
+    /// The writers.
+    pub writers: Recipient<WriteBatch>,
+    /// The dead-letter actor.
+    pub dead_letters: Recipient<StoreRejects>,
+    /// The checkpointer's ears.
+    pub opened: Recipient<FileOpened>,
+    /// See `opened`.
+    pub accepted: Recipient<ChunkAccepted>,
+    /// See `opened`.
+    pub moved: Recipient<LaneMoved>,
+    /// See `opened`.
+    pub ended: Recipient<FileEnded>,
+    /// Whoever watches.
+    pub observer: Arc<dyn Observer>,
+    /// The most that a batch takes.
+    pub limits: Limits,
+    /// The most bytes in flight.
+    pub memory: usize,
+}
+
+/// The actor.
+pub struct BatchAccumulator {
+    deps: Deps,
+    lifeline: Lifeline,
+    files: HashMap<FileId, OpenFile>,
+    partitions: BTreeMap<u16, RowLane>,
+    rejects: RejectLane,
+    credits: Credits,
+    waiting_for_credit: VecDeque<oneshot::Sender<()>>,
+    waiting_for_flush: Vec<oneshot::Sender<()>>,
+}
+
+struct OpenFile {
+    epoch: Epoch,
+    plan: Arc<Plan>,
+    /// Pieces that wait or are in flight, over all lanes.
+    outstanding: usize,
+    ended: bool,
+}
+
+#[derive(Default)]
+struct RowLane {
+    queue: LaneQueue<Arc<Rows>>,
+    busy: bool,
+}
+
+#[derive(Default)]
+struct RejectLane {
+    queue: LaneQueue<Vec<DeadLetter>>,
+    busy: bool,
+}
+
+/// A batch on its way: what to give back when it is durable.
+struct InFlight {
+    bytes: usize,
+    pieces: Vec<(FileId, usize)>,
+}
+
+impl InFlight {
+    fn of<T>(taken: &Taken<T>) -> InFlight {
+        InFlight {
+            bytes: taken.bytes,
+            pieces: taken
+                .shares
+                .iter()
+                .map(|share| (share.file, share.payloads.len()))
+                .collect(),
+        }
+    }
+}
+
+impl BatchAccumulator {
+    /// An accumulator that holds nothing.
+    pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
+        Self {
+            credits: Credits::new(deps.memory),
+            deps,
+            lifeline,
+            files: HashMap::new(),
+            partitions: BTreeMap::new(),
+            rejects: RejectLane::default(),
+            waiting_for_credit: VecDeque::new(),
+            waiting_for_flush: Vec::new(),
+        }
+    }
+
+    /// Queues a chunk's rows and rejects; what a checkpoint covers already is left out.
+    fn queue(&mut self, chunk: Chunk) {
+        let Some(open) = self.files.get_mut(&chunk.file) else {
+            return;
+        };
+        let (file, to, records) = (chunk.file, chunk.to, chunk.records().max(1) as usize);
+        let raw_bytes = chunk.raw_bytes;
+        let raw_share = |rows: usize| raw_bytes * rows / records;
+        let mut lanes = Vec::with_capacity(chunk.partitions.len() + 1);
+
+        for (partition, mut rows) in chunk.partitions {
+            let lane = &mut self.partitions.entry(partition).or_default().queue;
+            let done = lane.has_up_to(file).unwrap_or(u64::MAX);
+            rows.index.retain(|row| row.record > done);
+            if rows.is_empty() {
+                continue;
+            }
+            let (count, bytes) = (rows.len(), rows.bytes() + raw_share(rows.len()));
+            lane.push(file, to, count, bytes, Arc::new(rows));
+            self.credits.take(bytes);
+            open.outstanding += 1;
+            lanes.push(Lane::Partition(partition));
+        }
+
+        let done = self.rejects.queue.has_up_to(file).unwrap_or(u64::MAX);
+        let mut rejects = chunk.rejects;
+        rejects.retain(|reject| reject.record > done);
+        if !rejects.is_empty() {
+            let count = rejects.len();
+            let bytes = count * std::mem::size_of::<DeadLetter>() + raw_share(count);
+            self.rejects.queue.push(file, to, count, bytes, rejects);
+            self.credits.take(bytes);
+            open.outstanding += 1;
+            lanes.push(Lane::Rejects);
+        }
+
+        self.deps.accepted.do_send(ChunkAccepted {
+            file,
+            epoch: chunk.epoch,
+            to,
+            lanes,
+            hash_mark: chunk.hash_mark,
+        });
+        self.deps.observer.observe(&Event::Read { file, to });
+    }
+
+    fn dispatch_all(&mut self, context: &mut Context<Self>) {
+        let partitions: Vec<u16> = self.partitions.keys().copied().collect();
+        for partition in partitions {
+            self.dispatch_rows(partition, context);
+        }
+        self.dispatch_rejects(context);
+    }
+
+    /// Sends the partition's next batch, where it is free and something waits.
+    fn dispatch_rows(&mut self, partition: u16, context: &mut Context<Self>) {
+        let limits = self.deps.limits;
+        let Some(lane) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        if lane.busy {
+            return;
+        }
+        let Some(taken) = lane.queue.take(limits) else {
+            return;
+        };
+        lane.busy = true;
+        let in_flight = InFlight::of(&taken);
+        let Some(plan) = self.plan_of(&taken) else {
+            return;
+        };
+        let shares = taken.shares.into_iter().map(|share| Share {
+            file: share.file,
+            epoch: share.epoch,
+            from: share.from,
+            to: share.to,
+            rows: share.payloads,
+        });
+        let batch = Batch {
+            partition,
+            plan,
+            shares: shares.collect(),
+        };
+        let written = self.deps.writers.send(WriteBatch(Arc::new(batch)));
+        let outcomes = async move {
+            match written.await {
+                Ok(result) => result.map(|written| written.outcomes),
+                Err(_) => Err(closed("the writers")),
+            }
+        };
+        context.spawn(
+            outcomes
+                .into_actor(self)
+                .map(move |result, actor, context| {
+                    if let Some(lane) = actor.partitions.get_mut(&partition) {
+                        lane.busy = false;
+                    }
+                    actor.settle(Lane::Partition(partition), &in_flight, result, context);
+                }),
+        );
+    }
+
+    fn plan_of<T>(&self, taken: &Taken<T>) -> Option<Arc<Plan>> {
+        let plans = taken
+            .shares
+            .iter()
+            .filter_map(|share| self.files.get(&share.file))
+            .map(|open| &open.plan);
+        debug_assert!(
+            plans.clone().all(|plan| Some(plan) == plans.clone().next()),
+            "the reader's barrier keeps plans apart"
+        );
+        plans.clone().next().map(Arc::clone)
+    }
+
+    fn dispatch_rejects(&mut self, context: &mut Context<Self>) {
+        if self.rejects.busy {
+            return;
+        }
+        let Some(taken) = self.rejects.queue.take(self.deps.limits) else {
+            return;
+        };
+        self.rejects.busy = true;
+        let in_flight = InFlight::of(&taken);
+        let shares = taken.shares.into_iter().map(|share| RejectShare {
+            file: share.file,
+            epoch: share.epoch,
+            from: share.from,
+            to: share.to,
+            dead_letters: share.payloads.into_iter().flatten().collect(),
+        });
+        let batch = RejectBatch {
+            shares: shares.collect(),
+        };
+        let stored = self.deps.dead_letters.send(StoreRejects(Arc::new(batch)));
+        let outcomes = async move {
+            match stored.await {
+                Ok(result) => result,
+                Err(_) => Err(closed("the dead-letter actor")),
+            }
+        };
+        context.spawn(
+            outcomes
+                .into_actor(self)
+                .map(move |result, actor, context| {
+                    actor.rejects.busy = false;
+                    actor.settle(Lane::Rejects, &in_flight, result, context);
+                }),
+        );
+    }
+
+    /// A batch came back: moves the lane's positions, gives the credits back, sends the next.
+    fn settle(
+        &mut self,
+        lane: Lane,
+        in_flight: &InFlight,
+        result: Result<Vec<ShareOutcome>>,
+        context: &mut Context<Self>,
+    ) {
+        let outcomes = match result {
+            Ok(outcomes) => outcomes,
+            Err(error) => return self.lifeline.fail(error, context),
+        };
+        for outcome in outcomes {
+            match outcome {
+                ShareOutcome::Moved {
+                    file,
+                    epoch,
+                    to,
+                    counts,
+                } => {
+                    match lane {
+                        Lane::Partition(partition) => {
+                            if let Some(lane) = self.partitions.get_mut(&partition) {
+                                lane.queue.committed(file, to);
+                            }
+                        }
+                        Lane::Rejects => self.rejects.queue.committed(file, to),
+                    }
+                    self.tell_moved(file, epoch, lane, to, counts);
+                }
+                ShareOutcome::Fenced { file, .. } => {
+                    let error = Error::new(
+                        ErrorKind::Fenced,
+                        format!("file {} is not where this life believed", file.0),
+                    );
+                    return self.lifeline.fail(error, context);
+                }
+            }
+        }
+        self.credits.give_back(in_flight.bytes);
+        for &(file, pieces) in &in_flight.pieces {
+            if let Some(open) = self.files.get_mut(&file) {
+                open.outstanding -= pieces;
+            }
+            self.forget_if_done(file);
+        }
+        self.dispatch_all(context);
+        self.answer_waiting();
+    }
+
+    fn tell_moved(
+        &self,
+        file: FileId,
+        epoch: Epoch,
+        lane: Lane,
+        to: crate::model::Position,
+        counts: Counts,
+    ) {
+        self.deps.observer.observe(&Event::Durable { file, counts });
+        self.deps.moved.do_send(LaneMoved {
+            file,
+            epoch,
+            lane,
+            to,
+            counts,
+        });
+    }
+
+    fn forget_if_done(&mut self, file: FileId) {
+        let done = self
+            .files
+            .get(&file)
+            .is_some_and(|open| open.ended && open.outstanding == 0);
+        if !done {
+            return;
+        }
+        self.files.remove(&file);
+        for lane in self.partitions.values_mut() {
+            lane.queue.forget(file);
+        }
+        self.rejects.queue.forget(file);
+    }
+
+    fn answer_waiting(&mut self) {
+        while self.credits.available() {
+            let Some(asked) = self.waiting_for_credit.pop_front() else {
+                break;
+            };
+            // The reader may be gone: its successor asks anew.
+            let _ = asked.send(());
+        }
+        if self.is_empty() {
+            for asked in self.waiting_for_flush.drain(..) {
+                let _ = asked.send(());
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let row_lanes = self.partitions.values();
+        let busy = self.rejects.busy || row_lanes.clone().any(|lane| lane.busy);
+        let waiting =
+            !self.rejects.queue.is_empty() || row_lanes.clone().any(|lane| !lane.queue.is_empty());
+        !busy && !waiting
+    }
+}
+
+fn closed(what: &str) -> Error {
+    Error::new(ErrorKind::Fenced, format!("{what} ended"))
+}
+
+impl Actor for BatchAccumulator {
+    type Context = Context<Self>;
+}
+
+/// A file is claimed, and its chunks will follow.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct OpenFileFor(pub Claim);
+
+impl Handler<OpenFileFor> for BatchAccumulator {
+    type Result = ();
+
+    fn handle(&mut self, OpenFileFor(claim): OpenFileFor, _: &mut Self::Context) {
+        for checkpoint in &claim.checkpoints {
+            let (file, epoch, at) = (claim.file, claim.epoch, checkpoint.position);
+            match checkpoint.lane {
+                Lane::Partition(partition) => {
+                    let lane = self.partitions.entry(partition).or_default();
+                    lane.queue.open(file, epoch, at);
+                }
+                Lane::Rejects => self.rejects.queue.open(file, epoch, at),
+            }
+        }
+        let open = OpenFile {
+            epoch: claim.epoch,
+            plan: Arc::clone(&claim.plan),
+            outstanding: 0,
+            ended: false,
+        };
+        self.files.insert(claim.file, open);
+        self.deps.opened.do_send(FileOpened(claim));
+    }
+}
+
+/// A chunk; the answer comes once the next one may be read.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Decoded(pub Chunk);
+
+impl Handler<Decoded> for BatchAccumulator {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Decoded(chunk): Decoded, context: &mut Self::Context) -> Self::Result {
+        let known = self
+            .files
+            .get(&chunk.file)
+            .is_some_and(|open| open.epoch == chunk.epoch && !open.ended);
+        debug_assert!(known, "a chunk of a file that is not open");
+        self.queue(chunk);
+        self.dispatch_all(context);
+        if self.credits.available() {
+            return Box::pin(async {});
+        }
+        let (answer, answered) = oneshot::channel();
+        self.waiting_for_credit.push_back(answer);
+        Box::pin(async move {
+            // This actor is gone: the reader starts again with it.
+            let _ = answered.await;
+        })
+    }
+}
+
+impl Handler<FileEnded> for BatchAccumulator {
+    type Result = ();
+
+    fn handle(&mut self, ended: FileEnded, _: &mut Self::Context) {
+        if let Some(open) = self.files.get_mut(&ended.file) {
+            open.ended = true;
+        }
+        let file = ended.file;
+        self.deps.ended.do_send(ended);
+        self.forget_if_done(file);
+    }
+}
+
+/// Asks for an answer once nothing waits and nothing is in flight.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Flush;
+
+impl Handler<Flush> for BatchAccumulator {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
+        let (answer, answered) = oneshot::channel();
+        self.waiting_for_flush.push(answer);
+        self.answer_waiting();
+        Box::pin(async move {
+            let _ = answered.await;
+        })
+    }
+}

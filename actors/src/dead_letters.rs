@@ -1,0 +1,71 @@
+//! Stores the records that could not be decoded, and moves the rejects' checkpoints with them.
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
+
+use crate::error::Result;
+use crate::model::{RejectBatch, ShareOutcome};
+use crate::port::{Observer, RejectStore};
+use crate::retry::Retry;
+use crate::supervision::Lifeline;
+
+/// What the actor needs.
+pub struct Deps {
+    /// Where dead letters go.
+    pub store: Arc<dyn RejectStore>,
+    /// Whoever watches.
+    pub observer: Arc<dyn Observer>,
+    /// The pipeline's log.
+    pub log: slog::Logger,
+}
+
+/// The actor. One batch at a time, in order.
+pub struct DeadLetters {
+    deps: Deps,
+    lifeline: Lifeline,
+}
+
+impl DeadLetters {
+    /// A dead-letter actor.
+    pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
+        Self { deps, lifeline }
+    }
+}
+
+impl Actor for DeadLetters {
+    type Context = Context<Self>;
+}
+
+/// Dead letters to be stored; the answer comes once they are durable.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<ShareOutcome>>")]
+pub struct StoreRejects(pub Arc<RejectBatch>);
+
+impl Handler<StoreRejects> for DeadLetters {
+    type Result = AtomicResponse<Self, Result<Vec<ShareOutcome>>>;
+
+    fn handle(&mut self, StoreRejects(batch): StoreRejects, _: &mut Self::Context) -> Self::Result {
+        let store = Arc::clone(&self.deps.store);
+        let mut retry = Retry::new(
+            "dead letters",
+            Arc::clone(&self.deps.observer),
+            self.deps.log.clone(),
+        );
+        self.lifeline.pulse.waiting();
+        let storing = async move {
+            loop {
+                match store.store(Arc::clone(&batch)).await {
+                    Ok(outcomes) => {
+                        retry.succeeded();
+                        return Ok(outcomes);
+                    }
+                    Err(error) => retry.wait_out(error).await?,
+                }
+            }
+        };
+        AtomicResponse::new(Box::pin(
+            storing.into_actor(self).map(|result, _, _| result),
+        ))
+    }
+}

@@ -1,0 +1,390 @@
+//! Reads files one after the other: admits them, opens them, and hands on their chunks.
+//!
+//! One step at a time, and each step's answer leads to the next: nothing is read while the
+//! accumulator has no credit, while the pipeline is paused, or while files of another plan are open.
+
+mod messages;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
+use tokio::sync::oneshot;
+
+use crate::archiver::Leaving;
+use crate::batch_accumulator::{Decoded, OpenFileFor};
+use crate::checkpointer::{AreOpen, Ending, FileEnded, TakeOut, WaitForAll};
+use crate::error::{Error, ErrorKind, Result};
+use crate::flow::{Judgement, Opening};
+use crate::model::{Candidate, Chunk, Claim, Read};
+use crate::port::{Archivable, Event, Ledger, Observer, RecordStream, Source, Verdict};
+use crate::retry::Retry;
+use crate::supervision::Lifeline;
+
+pub use messages::{FilesFound, SetPaused};
+
+/// How many candidates are admitted in one transaction at most.
+const GROUP: usize = 256;
+
+/// What the reader needs.
+pub struct Deps {
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where records come from.
+    pub source: Arc<dyn Source>,
+    /// The accumulator's ears.
+    pub open: Recipient<OpenFileFor>,
+    /// See `open`.
+    pub chunks: Recipient<Decoded>,
+    /// See `open`.
+    pub ended: Recipient<FileEnded>,
+    /// The checkpointer's ears.
+    pub are_open: Recipient<AreOpen>,
+    /// See `are_open`.
+    pub wait_for_all: Recipient<WaitForAll>,
+    /// See `are_open`.
+    pub take_out: Recipient<TakeOut>,
+    /// Whoever watches.
+    pub observer: Arc<dyn Observer>,
+    /// The pipeline's log.
+    pub log: slog::Logger,
+}
+
+/// The actor.
+pub struct FileReader {
+    deps: Deps,
+    lifeline: Lifeline,
+    /// Found, not yet admitted.
+    found: VecDeque<Candidate>,
+    /// Those of the files found that have to be announced again.
+    again: Vec<PathBuf>,
+    found_answer: Option<oneshot::Sender<Vec<PathBuf>>>,
+    /// Admitted, not yet begun.
+    verdicts: VecDeque<Verdict>,
+    reading: Option<Reading>,
+    /// The plan of the file that was opened last: another one waits behind a barrier.
+    last_plan: Option<i64>,
+    resumed: bool,
+    busy: bool,
+    paused: bool,
+    waiting_for_pause: Vec<oneshot::Sender<()>>,
+}
+
+/// The file that is being read.
+struct Reading {
+    claim: Claim,
+    stream: Box<dyn RecordStream>,
+    opening: Opening,
+    held: Vec<Chunk>,
+}
+
+impl FileReader {
+    /// A reader that begins with what earlier lives left unfinished.
+    pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
+        Self {
+            deps,
+            lifeline,
+            found: VecDeque::new(),
+            again: Vec::new(),
+            found_answer: None,
+            verdicts: VecDeque::new(),
+            reading: None,
+            last_plan: None,
+            resumed: false,
+            busy: false,
+            paused: false,
+            waiting_for_pause: Vec::new(),
+        }
+    }
+
+    /// Takes steps until one is under way, or there is nothing to do.
+    fn step(&mut self, context: &mut Context<Self>) {
+        while !self.busy {
+            if !self.resumed {
+                self.resume(context);
+            } else if self.paused {
+                return self.answer_paused();
+            } else if let Some(reading) = self.reading.take() {
+                self.read(reading, context);
+            } else if let Some(verdict) = self.verdicts.pop_front() {
+                self.follow(verdict, context);
+            } else if !self.found.is_empty() {
+                self.admit(context);
+            } else {
+                return self.answer_found();
+            }
+        }
+    }
+
+    fn answer_paused(&mut self) {
+        for asked in self.waiting_for_pause.drain(..) {
+            // Whoever asked may be gone: nobody to tell.
+            let _ = asked.send(());
+        }
+    }
+
+    fn answer_found(&mut self) {
+        if let Some(answer) = self.found_answer.take() {
+            // The watcher may be gone: its successor announces everything anew.
+            let _ = answer.send(std::mem::take(&mut self.again));
+        }
+    }
+
+    /// Runs one step to its end, then takes the next.
+    fn run<T: 'static>(
+        &mut self,
+        work: impl Future<Output = Result<T>> + 'static,
+        context: &mut Context<Self>,
+        done: impl FnOnce(&mut Self, T) + 'static,
+    ) {
+        self.busy = true;
+        let work = work.into_actor(self);
+        context.spawn(work.map(move |result, actor, context| {
+            actor.lifeline.pulse.waiting();
+            match result {
+                Ok(output) => {
+                    actor.busy = false;
+                    done(actor, output);
+                    actor.step(context);
+                }
+                Err(error) => actor.lifeline.fail(error, context),
+            }
+        }));
+    }
+
+    fn resume(&mut self, context: &mut Context<Self>) {
+        let ledger = Arc::clone(&self.deps.ledger);
+        let mut retry = self.retry();
+        let work = async move {
+            loop {
+                let resumed = async { Ok((ledger.resume().await?, ledger.is_paused().await?)) };
+                match resumed.await {
+                    Ok(answer) => {
+                        retry.succeeded();
+                        return Ok(answer);
+                    }
+                    Err(error) => retry.wait_out(error).await?,
+                }
+            }
+        };
+        self.run(work, context, |actor, (verdicts, paused)| {
+            actor.resumed = true;
+            actor.paused |= paused;
+            if paused {
+                slog::info!(actor.deps.log, "pipeline is paused");
+            }
+            actor.verdicts.extend(verdicts);
+        });
+    }
+
+    fn admit(&mut self, context: &mut Context<Self>) {
+        let group = self.found.len().min(GROUP);
+        let candidates: Vec<Candidate> = self.found.drain(..group).collect();
+        let paths = candidates.iter().map(|found| found.path.clone()).collect();
+        let are_open = self.deps.are_open.send(AreOpen(paths));
+        let ledger = Arc::clone(&self.deps.ledger);
+        let mut retry = self.retry();
+        let work = async move {
+            let open = are_open.await.map_err(|_| closed("the checkpointer"))?;
+            let (busy, free): (Vec<_>, Vec<_>) = candidates
+                .into_iter()
+                .zip(open)
+                .partition(|(_, is_open)| *is_open);
+            let free: Vec<Candidate> = free.into_iter().map(|(candidate, _)| candidate).collect();
+            let busy: Vec<PathBuf> = busy.into_iter().map(|(found, _)| found.path).collect();
+            if free.is_empty() {
+                return Ok((Vec::new(), busy));
+            }
+            loop {
+                match ledger.admit(free.clone()).await {
+                    Ok(verdicts) => {
+                        retry.succeeded();
+                        return Ok((verdicts, busy));
+                    }
+                    Err(error) => retry.wait_out(error).await?,
+                }
+            }
+        };
+        self.run(work, context, |actor, (verdicts, busy)| {
+            actor.verdicts.extend(verdicts);
+            actor.again.extend(busy);
+        });
+    }
+
+    /// Does what was decided about a file.
+    fn follow(&mut self, verdict: Verdict, context: &mut Context<Self>) {
+        match verdict {
+            Verdict::Load(claim) => self.open(claim, context),
+            Verdict::Skip(skipped) => {
+                slog::info!(self.deps.log, "file skipped";
+                    "file" => skipped.file.0, "path" => %skipped.candidate.path.display(),
+                    "reason" => &skipped.reason);
+                self.deps.observer.observe(&Event::FileSkipped {
+                    path: skipped.candidate.path.clone(),
+                    reason: skipped.reason,
+                });
+                self.take_out(Leaving::Archive(Archivable {
+                    file: skipped.file,
+                    candidate: skipped.candidate,
+                    handle: None,
+                }));
+            }
+            Verdict::Archive(archivable) => self.take_out(Leaving::Archive(archivable)),
+            Verdict::Quarantine(quarantined) => self.take_out(Leaving::Quarantine(quarantined)),
+            Verdict::Ignore(path) => {
+                slog::debug!(self.deps.log, "file was dealt with before"; "path" => %path.display());
+            }
+            Verdict::Later { path, reason } => {
+                slog::debug!(self.deps.log, "file has to wait";
+                    "path" => %path.display(), "reason" => reason);
+                self.again.push(path);
+            }
+        }
+    }
+
+    fn take_out(&self, leaving: Leaving) {
+        self.deps.take_out.do_send(TakeOut(leaving));
+    }
+
+    /// Opens a claimed file; a plan other than the last one's waits until all files are finished.
+    fn open(&mut self, claim: Claim, context: &mut Context<Self>) {
+        let needs_barrier = self.last_plan.is_some_and(|plan| plan != claim.plan.id);
+        self.last_plan = Some(claim.plan.id);
+        let wait_for_all = self.deps.wait_for_all.clone();
+        let open = self.deps.open.clone();
+        let source = Arc::clone(&self.deps.source);
+        let pulse = self.lifeline.pulse.clone();
+        let mut retry = self.retry();
+        let work = async move {
+            if needs_barrier {
+                let all = wait_for_all.send(WaitForAll).await;
+                all.map_err(|_| closed("the checkpointer"))?;
+            }
+            let opened = open.send(OpenFileFor(claim.clone())).await;
+            opened.map_err(|_| closed("the accumulator"))?;
+            loop {
+                pulse.working();
+                match source.open(&claim, pulse.clone()).await {
+                    Ok(stream) => {
+                        retry.succeeded();
+                        return Ok((claim, Ok(stream)));
+                    }
+                    Err(error) if error.kind() == ErrorKind::File => {
+                        return Ok((claim, Err(error)));
+                    }
+                    Err(error) => {
+                        pulse.waiting();
+                        retry.wait_out(error).await?;
+                    }
+                }
+            }
+        };
+        self.run(work, context, |actor, (claim, opened)| match opened {
+            Ok(stream) => actor.begin(claim, stream),
+            Err(error) => actor.end(&claim, Ending::Quarantine(error.to_string())),
+        });
+    }
+
+    fn begin(&mut self, claim: Claim, stream: Box<dyn RecordStream>) {
+        let at = claim.resume_at();
+        let from_start = at == claim.base;
+        if !from_start {
+            slog::info!(self.deps.log, "file goes on";
+                "file" => claim.file.0, "path" => %claim.candidate.path.display(),
+                "record" => at.record, "byte" => at.offset);
+        }
+        self.deps.observer.observe(&Event::FileStarted {
+            file: claim.file,
+            path: claim.candidate.path.clone(),
+            size: claim.candidate.size,
+            at,
+        });
+        self.reading = Some(Reading {
+            claim,
+            stream,
+            opening: if from_start {
+                Opening::new()
+            } else {
+                Opening::decided()
+            },
+            held: Vec::new(),
+        });
+    }
+
+    fn end(&mut self, claim: &Claim, ending: Ending) {
+        self.deps.ended.do_send(FileEnded {
+            file: claim.file,
+            epoch: claim.epoch,
+            ending,
+        });
+    }
+
+    /// Reads the next chunk, judges it while the file is new, and hands it on.
+    fn read(&mut self, mut reading: Reading, context: &mut Context<Self>) {
+        let chunks = self.deps.chunks.clone();
+        let pulse = self.lifeline.pulse.clone();
+        let mut retry = self.retry();
+        let work = async move {
+            let next = loop {
+                pulse.working();
+                match reading.stream.next().await {
+                    Ok(next) => break next,
+                    Err(error) if error.kind() == ErrorKind::File => {
+                        let reason = error.to_string();
+                        return Ok((reading, Some(Ending::Quarantine(reason))));
+                    }
+                    Err(error) => {
+                        pulse.waiting();
+                        retry.wait_out(error).await?;
+                    }
+                }
+            };
+            pulse.waiting();
+            retry.succeeded();
+            let ending = match next {
+                Read::End(end) => Some(Ending::Complete(end)),
+                Read::Chunk(chunk) => {
+                    let judgement = reading.opening.judge(&chunk);
+                    reading.held.push(chunk);
+                    match judgement {
+                        Judgement::Wait => return Ok((reading, None)),
+                        Judgement::Accept => None,
+                        Judgement::Refuse(reason) => {
+                            return Ok((reading, Some(Ending::Quarantine(reason))));
+                        }
+                    }
+                }
+            };
+            for chunk in reading.held.drain(..) {
+                let accepted = chunks.send(Decoded(chunk)).await;
+                accepted.map_err(|_| closed("the accumulator"))?;
+            }
+            Ok((reading, ending))
+        };
+        self.run(work, context, |actor, (reading, ending)| match ending {
+            None => actor.reading = Some(reading),
+            Some(ending) => actor.end(&reading.claim, ending),
+        });
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::new(
+            "file reader",
+            Arc::clone(&self.deps.observer),
+            self.deps.log.clone(),
+        )
+    }
+}
+
+fn closed(what: &str) -> Error {
+    Error::new(ErrorKind::Fenced, format!("{what} ended"))
+}
+
+impl Actor for FileReader {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.step(context);
+    }
+}

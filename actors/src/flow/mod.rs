@@ -1,0 +1,11 @@
+//! PURE: what flows, in which order, and how far it has come. No actor, no runtime, no log.
+
+mod credits;
+mod lane_queue;
+mod opening;
+mod tracker;
+
+pub use credits::Credits;
+pub use lane_queue::{LaneQueue, Limits, Taken, TakenShare};
+pub use opening::{Judgement, Opening};
+pub use tracker::FileTracker;

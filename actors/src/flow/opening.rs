@@ -1,0 +1,135 @@
+//! Whether a file's first records say that it is no file of this pipeline.
+
+use crate::model::{Chunk, DeadLetter};
+
+/// A file whose first so many records are all refused is quarantined, instead of becoming as many
+/// dead letters.
+const DECISIVE_RECORDS: u64 = 1_000;
+
+/// Judges the first records of a file, while its first chunks are held back.
+#[derive(Debug, Default)]
+pub struct Opening {
+    records: u64,
+    first_reject: Option<DeadLetter>,
+    decided: bool,
+}
+
+/// What to do with the chunks that are held back.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Hold them: too few records are known.
+    Wait,
+    /// Let them go.
+    Accept,
+    /// Quarantine the file, for this reason.
+    Refuse(String),
+}
+
+impl Opening {
+    /// For a file that is read from its first record.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For a file whose first records were judged by an earlier life.
+    pub fn decided() -> Self {
+        Self {
+            decided: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the next chunk into account.
+    pub fn judge(&mut self, chunk: &Chunk) -> Judgement {
+        if self.decided {
+            return Judgement::Accept;
+        }
+        self.records += chunk.records();
+        if self.first_reject.is_none() {
+            self.first_reject = chunk.rejects.first().cloned();
+        }
+        let refused = chunk.rejects.len() as u64;
+        if refused < chunk.records() {
+            self.decided = true;
+            return Judgement::Accept;
+        }
+        if self.records < DECISIVE_RECORDS {
+            return Judgement::Wait;
+        }
+        self.decided = true;
+        Judgement::Refuse(self.reason())
+    }
+
+    fn reason(&self) -> String {
+        let first = self
+            .first_reject
+            .as_ref()
+            .map_or_else(String::new, |first| {
+                let column = first
+                    .column
+                    .as_ref()
+                    .map_or_else(String::new, |column| format!(", column {column:?}"));
+                format!(
+                    "; the first, on line {}{column}: {}",
+                    first.line, first.message
+                )
+            });
+        format!("its first {} records are all refused{first}", self.records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Epoch, FileId, Position, Reason};
+    use bytes::Bytes;
+
+    fn chunk(records: u64, rejects: u64) -> Chunk {
+        let dead_letter = |record| DeadLetter {
+            record,
+            line: record + 1,
+            offset: 0,
+            length: 3,
+            raw: Bytes::from_static(b"a,b"),
+            column: Some("price".to_owned()),
+            reason: Reason::InvalidValue,
+            message: "no number".to_owned(),
+            sqlstate: None,
+        };
+        Chunk {
+            file: FileId(1),
+            epoch: Epoch(1),
+            from: Position::START,
+            to: Position {
+                record: records,
+                offset: 10,
+                line: 1,
+            },
+            partitions: Vec::new(),
+            rejects: (1..=rejects).map(dead_letter).collect(),
+            hash_mark: None,
+            raw_bytes: 10,
+        }
+    }
+
+    #[test]
+    fn a_thousand_refused_records_refuse_the_file() {
+        let mut opening = Opening::new();
+        assert_eq!(opening.judge(&chunk(999, 999)), Judgement::Wait);
+        let Judgement::Refuse(reason) = opening.judge(&chunk(1, 1)) else {
+            panic!("the thousandth record decides")
+        };
+        assert_eq!(
+            reason,
+            "its first 1000 records are all refused; the first, on line 2, column \"price\": no number"
+        );
+    }
+
+    #[test]
+    fn one_good_record_accepts_it_for_good() {
+        let mut opening = Opening::new();
+        assert_eq!(opening.judge(&chunk(999, 999)), Judgement::Wait);
+        assert_eq!(opening.judge(&chunk(2, 1)), Judgement::Accept);
+        assert_eq!(opening.judge(&chunk(5000, 5000)), Judgement::Accept);
+    }
+}

@@ -1,0 +1,337 @@
+//! One pipeline: starts its children in order, and all of them anew when one ends.
+//!
+//! Reader, accumulator, dead letters and checkpointer hold only what the ledger also knows, or what
+//! can be read again: they restart together, from the ledger, exactly as after the death of the
+//! process. The claims of the new generation fence what the old one still had in flight. Writers
+//! restart one by one, below their own supervisor, without losing their batches.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{
+    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture,
+    WrapFuture,
+};
+use rand::RngExt;
+
+use crate::archiver::Archiver;
+use crate::batch_accumulator::{self, BatchAccumulator, Flush};
+use crate::checkpointer::{self, Checkpointer, Settle};
+use crate::dead_letters::{self, DeadLetters};
+use crate::directory_watcher::{self, DirectoryWatcher};
+use crate::error::{Error, ErrorKind};
+use crate::file_reader::{self, FileReader, SetPaused};
+use crate::flow::Limits;
+use crate::partition_writer;
+use crate::port::Ports;
+use crate::retry::Retry;
+use crate::supervision::{
+    ChildExited, ChildHandle, Decision, Lifeline, RestartPolicy, Restarts, spawn,
+};
+use crate::writer_supervisor::{self, WriterSupervisor};
+
+/// What a pipeline is, to the tree.
+#[derive(Clone)]
+pub struct PipelineSpec {
+    /// Its name.
+    pub name: String,
+    /// Its outside.
+    pub ports: Ports,
+    /// The most that a batch takes.
+    pub limits: Limits,
+    /// The most bytes in flight.
+    pub memory: usize,
+    /// How often the directory is scanned without a hint.
+    pub scan_interval: Duration,
+    /// How often its children may fail, and how fast they come back.
+    pub restarts: RestartPolicy,
+    /// After how long without progress a child counts as stuck.
+    pub stuck_after: Duration,
+}
+
+/// The actor.
+pub struct PipelineSupervisor {
+    spec: PipelineSpec,
+    log: slog::Logger,
+    lifeline: Lifeline,
+    generation: u64,
+    restarts: Restarts,
+    children: Vec<ChildHandle>,
+    running: Option<Running>,
+    paused: Option<bool>,
+}
+
+/// The children that the supervisor itself talks to.
+struct Running {
+    reader: Addr<FileReader>,
+    accumulator: Addr<BatchAccumulator>,
+    checkpointer: Addr<Checkpointer>,
+}
+
+impl PipelineSupervisor {
+    /// A supervisor that starts its children when it is started.
+    pub fn new(spec: PipelineSpec, log: &slog::Logger, lifeline: Lifeline) -> Self {
+        Self {
+            log: log.new(slog::o!("pipeline" => spec.name.clone())),
+            restarts: Restarts::new(spec.restarts),
+            spec,
+            lifeline,
+            generation: 0,
+            children: Vec::new(),
+            running: None,
+            paused: None,
+        }
+    }
+
+    fn start_children(&mut self, context: &mut Context<Self>) {
+        self.generation += 1;
+        let generation = self.generation;
+        let exits = context.address().recipient::<ChildExited>();
+        let ports = self.spec.ports.clone();
+        let (log, observer) = (self.log.clone(), Arc::clone(&ports.observer));
+
+        let writer_deps = writer_supervisor::Deps {
+            writer: partition_writer::Deps {
+                sink: ports.sink,
+                observer: Arc::clone(&observer),
+                log: log.clone(),
+            },
+            restarts: self.spec.restarts,
+            stuck_after: self.spec.stuck_after,
+        };
+        let (writers, writers_handle) =
+            spawn("writers", generation, exits.clone(), move |lifeline| {
+                WriterSupervisor::new(writer_deps, lifeline)
+            });
+
+        let dead_letter_deps = dead_letters::Deps {
+            store: ports.rejects,
+            observer: Arc::clone(&observer),
+            log: log.clone(),
+        };
+        let (dead_letters, dead_letters_handle) =
+            spawn("dead letters", generation, exits.clone(), move |lifeline| {
+                DeadLetters::new(dead_letter_deps, lifeline)
+            });
+
+        let checkpointer_deps = checkpointer::Deps {
+            ledger: Arc::clone(&ports.ledger),
+            observer: Arc::clone(&observer),
+            archiver: Archiver {
+                archive: ports.archive,
+                observer: Arc::clone(&observer),
+                log: log.clone(),
+            },
+            log: log.clone(),
+        };
+        let (checkpointer, checkpointer_handle) =
+            spawn("checkpointer", generation, exits.clone(), move |lifeline| {
+                Checkpointer::new(checkpointer_deps, lifeline)
+            });
+
+        let accumulator_deps = batch_accumulator::Deps {
+            writers: writers.recipient(),
+            dead_letters: dead_letters.recipient(),
+            opened: checkpointer.clone().recipient(),
+            accepted: checkpointer.clone().recipient(),
+            moved: checkpointer.clone().recipient(),
+            ended: checkpointer.clone().recipient(),
+            observer: Arc::clone(&observer),
+            limits: self.spec.limits,
+            memory: self.spec.memory,
+        };
+        let (accumulator, accumulator_handle) = spawn(
+            "batch accumulator",
+            generation,
+            exits.clone(),
+            move |lifeline| BatchAccumulator::new(accumulator_deps, lifeline),
+        );
+
+        let reader_deps = file_reader::Deps {
+            ledger: ports.ledger,
+            source: ports.source,
+            open: accumulator.clone().recipient(),
+            chunks: accumulator.clone().recipient(),
+            ended: accumulator.clone().recipient(),
+            are_open: checkpointer.clone().recipient(),
+            wait_for_all: checkpointer.clone().recipient(),
+            take_out: checkpointer.clone().recipient(),
+            observer: Arc::clone(&observer),
+            log: log.clone(),
+        };
+        let (reader, reader_handle) =
+            spawn("file reader", generation, exits.clone(), move |lifeline| {
+                FileReader::new(reader_deps, lifeline)
+            });
+
+        let watcher_deps = directory_watcher::Deps {
+            inbox: ports.inbox,
+            reader: reader.clone().recipient(),
+            wait_for_all: checkpointer.clone().recipient(),
+            observer,
+            log,
+            scan_interval: self.spec.scan_interval,
+        };
+        let (_, watcher_handle) = spawn("directory watcher", generation, exits, move |lifeline| {
+            DirectoryWatcher::new(watcher_deps, lifeline)
+        });
+
+        if let Some(paused) = self.paused {
+            reader.do_send(SetPaused(paused));
+        }
+        self.children = vec![
+            writers_handle,
+            dead_letters_handle,
+            checkpointer_handle,
+            accumulator_handle,
+            reader_handle,
+            watcher_handle,
+        ];
+        self.running = Some(Running {
+            reader,
+            accumulator,
+            checkpointer,
+        });
+    }
+
+    fn end_children(&mut self) {
+        self.running = None;
+        self.children.clear();
+    }
+
+    fn abort_stuck(&mut self, _: &mut Context<Self>) {
+        for child in &self.children {
+            if child.pulse.is_stuck(self.spec.stuck_after) {
+                slog::error!(self.log, "child makes no progress: ending it";
+                    "child" => &child.name, "stuck_after_s" => self.spec.stuck_after.as_secs());
+                child.abort();
+            }
+        }
+    }
+}
+
+impl Actor for PipelineSupervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.start_children(context);
+        context.run_interval(self.spec.stuck_after / 4, Self::abort_stuck);
+    }
+}
+
+impl Handler<ChildExited> for PipelineSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, exit: ChildExited, context: &mut Self::Context) {
+        if !self.children.iter().any(|child| child.is_meant_by(&exit)) {
+            return;
+        }
+        self.end_children();
+        match self
+            .restarts
+            .decide(Instant::now(), rand::rng().random::<f64>())
+        {
+            Decision::RestartAfter(wait) => {
+                slog::warn!(self.log, "pipeline restarts from the ledger";
+                    "child" => &exit.child, "generation" => exit.generation,
+                    "wait_ms" => wait.as_millis() as u64, "reason" => %exit.reason);
+                context.run_later(wait, Self::start_children);
+            }
+            Decision::Escalate => {
+                let error = Error::new(
+                    ErrorKind::Bug,
+                    format!(
+                        "pipeline {:?}: child {:?} fails too often; last: {}",
+                        self.spec.name, exit.child, exit.reason
+                    ),
+                );
+                self.lifeline.fail(error, context);
+            }
+        }
+    }
+}
+
+/// Pauses the pipeline, or lets it go on; remembered in the ledger.
+///
+/// The answer comes once nothing is read any more (what is in flight commits) and the ledger knows.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Pause(pub bool);
+
+impl Handler<Pause> for PipelineSupervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Pause(paused): Pause, context: &mut Self::Context) -> Self::Result {
+        self.paused = Some(paused);
+        slog::info!(self.log, "{}", if paused { "pausing" } else { "resuming" });
+        let reader = self.running.as_ref().map(|running| running.reader.clone());
+        let ledger = Arc::clone(&self.spec.ports.ledger);
+        let mut retry = Retry::new(
+            "control",
+            Arc::clone(&self.spec.ports.observer),
+            self.log.clone(),
+        );
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let work = async move {
+            if let Some(reader) = reader {
+                // A reader that is gone reads nothing; the next one is told when it starts.
+                let _ = reader.send(SetPaused(paused)).await;
+            }
+            while let Err(error) = ledger.set_paused(paused).await {
+                if retry.wait_out(error).await.is_err() {
+                    break;
+                }
+            }
+            let _ = answer.send(());
+        };
+        context.spawn(work.into_actor(self).map(|(), _, _| ()));
+        Box::pin(async move {
+            let _ = answered.await;
+        })
+    }
+}
+
+/// Ends the pipeline in order: reads nothing more, commits what is in flight, lets go of the lease.
+/// The answer says whether everything was committed.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Drain;
+
+impl Handler<Drain> for PipelineSupervisor {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, _: Drain, context: &mut Self::Context) -> Self::Result {
+        let ledger = Arc::clone(&self.spec.ports.ledger);
+        let running = self.running.take();
+        let supervisor = context.address();
+        Box::pin(async move {
+            let Some(running) = running else {
+                return false;
+            };
+            let drained = drain(&running).await;
+            // The children end first, so that none of them sees its neighbours go.
+            let ended = supervisor.send(EndChildren).await.is_ok();
+            let released = ledger.release().await.is_ok();
+            drained && ended && released
+        })
+    }
+}
+
+async fn drain(running: &Running) -> bool {
+    let paused = running.reader.send(SetPaused(true)).await.is_ok();
+    let flushed = running.accumulator.send(Flush).await.is_ok();
+    let settled = running.checkpointer.send(Settle).await.is_ok();
+    paused && flushed && settled
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct EndChildren;
+
+impl Handler<EndChildren> for PipelineSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: EndChildren, _: &mut Self::Context) {
+        self.end_children();
+    }
+}
