@@ -6,6 +6,7 @@
 
 mod build;
 pub mod catalog;
+mod table_name;
 mod value_type;
 
 pub use build::{HeaderError, build};

@@ -1,5 +1,123 @@
 //! The configuration: TOML, environment and flags, merged, then validated into plain structs.
+//!
+//! [`Settings::load`] does all of it. Every problem is reported at once, with its file (or variable,
+//! or flag), its key, and what would be right.
 
+mod ad_hoc;
+mod check_columns;
+mod check_pipeline;
+mod entry;
+mod glob;
+mod inboxes;
+mod keys;
 mod pipeline;
+mod problems;
+mod raw;
+mod service;
+mod sources;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use config::{Map, Value, ValueKind};
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use serde::Deserialize;
+
+use problems::Problems;
+use raw::RawSettings;
+use service::DataDirDefaults;
 
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Pipeline};
+pub use service::{DatabaseUrl, LogFormat, LogLevel, LogSettings, Service};
+pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};
+
+/// What the demo runs.
+pub const ECOMMERCE: ConfigFile = ConfigFile::Embedded {
+    name: "config/ecommerce.toml (part of the program)",
+    text: include_str!("../../config/ecommerce.toml"),
+};
+
+/// The whole configuration, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// What concerns the whole service.
+    pub service: Service,
+    /// The pipelines, by name.
+    pub pipelines: Vec<Pipeline>,
+}
+
+impl Settings {
+    /// Merges the sources and validates what comes of it.
+    ///
+    /// # Errors
+    /// `Configuration`, with all problems, one a line.
+    pub fn load(sources: &Sources) -> Result<Settings> {
+        let (mut tree, origins) = sources.merge()?;
+        let mut problems = Problems::new(&origins);
+        keys::prune(&mut tree, &mut problems);
+        let raw = read(tree)?;
+
+        let defaults = DataDirDefaults {
+            root: sources.is_root(),
+            environment: sources.environment(),
+        };
+        let service = service::check(
+            raw.service,
+            raw.database,
+            raw.log,
+            &defaults,
+            &origins,
+            &mut problems,
+        );
+        let mut pipelines = Vec::new();
+        for (name, pipeline) in raw.pipelines {
+            let checked =
+                check_pipeline::check(&name, pipeline, &service.data_dir, &mut problems);
+            pipelines.extend(checked);
+        }
+        inboxes::check(&pipelines, &mut problems);
+        problems.finish()?;
+        Ok(Settings { service, pipelines })
+    }
+
+    /// The pipelines, for a command that has nothing to do without any.
+    ///
+    /// # Errors
+    /// `Configuration` where none is configured.
+    pub fn some_pipelines(&self) -> Result<&[Pipeline]> {
+        if self.pipelines.is_empty() {
+            let error = Error::new(ErrorKind::Configuration, "no pipeline is configured");
+            return Err(error.with_advice(
+                "add a table [pipelines.NAME] with a directory and a table; config/ingestd.toml has an example",
+            ));
+        }
+        Ok(&self.pipelines)
+    }
+
+    /// A pipeline by its name.
+    ///
+    /// # Errors
+    /// `Configuration` where there is none of that name, with the names that there are.
+    pub fn pipeline(&self, name: &str) -> Result<&Pipeline> {
+        let names = || self.pipelines.iter().map(|pipeline| pipeline.name.as_str());
+        let found = self.pipelines.iter().find(|pipeline| pipeline.name == name);
+        found.ok_or_else(|| {
+            let advice = match keys::nearest(name, names()) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None if self.pipelines.is_empty() => "none is configured".to_owned(),
+                None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            let message = format!("there is no pipeline {name:?}");
+            Error::new(ErrorKind::Configuration, message).with_advice(advice)
+        })
+    }
+}
+
+fn read(tree: Map<String, Value>) -> Result<RawSettings> {
+    RawSettings::deserialize(Value::new(None, ValueKind::Table(tree))).map_err(|error| {
+        // Entries don't fail and unknown keys are gone, so that nothing is left to go wrong.
+        let message = "the configuration does not fit the program's own description of it";
+        Error::new(ErrorKind::Bug, message).with_source(error)
+    })
+}

@@ -1,0 +1,275 @@
+//! One pipeline: from what is written to what is run.
+
+use std::path::Path;
+use std::time::Duration;
+
+use globset::Glob;
+
+use super::ad_hoc::{self, BATCH_BYTES, BATCH_ROWS, MEMORY, SCAN_INTERVAL, SETTLE};
+use super::check_columns::{self, Columns};
+use super::entry::{Size, Target};
+use super::inboxes::{self, Nesting};
+use super::problems::{Problems, Section};
+use super::raw::RawPipeline;
+use super::service::{at_least, check_path, one_of};
+use super::units::show_size;
+use super::{FileOrder, Pipeline};
+use crate::plan::{Dialect, TableName};
+
+/// The most partitions: each one is a connection to the server.
+const MOST_PARTITIONS: u64 = 256;
+/// The least memory in flight: four of the smallest useful batches.
+const LEAST_MEMORY: u64 = 4 << 20;
+/// The most of any size: the server takes no larger value either.
+const LARGEST: u64 = 1 << 30;
+/// The longest name, which is part of paths and of messages.
+const LONGEST_NAME: usize = 63;
+
+/// Validates one pipeline; `None` where something is wrong that it can't do without.
+pub(super) fn check(
+    name: &str,
+    raw: RawPipeline,
+    data_dir: &Path,
+    problems: &mut Problems<'_>,
+) -> Option<Pipeline> {
+    let path = format!("pipelines.{name}");
+    if let Err(text) = check_name(name) {
+        problems.add(&path, text);
+        return None;
+    }
+    let mut section = problems.at(path);
+    let section = &mut section;
+
+    let directory = section
+        .required(
+            "directory",
+            raw.directory,
+            "name the directory that files arrive in",
+        )
+        .and_then(|text| keep(section, "directory", check_path(text)))
+        .map(|directory| data_dir.join(directory));
+    let pattern = section
+        .converted("pattern", raw.pattern, check_pattern)
+        .unwrap_or_else(|| "*.csv".to_owned());
+    let recursive = section.optional("recursive", raw.recursive);
+    let order = section.converted("order", raw.order, |text| match text.as_str() {
+        "name" => Ok(FileOrder::Name),
+        "modified" => Ok(FileOrder::Modified),
+        _ => Err(one_of(&text, &["name", "modified"])),
+    });
+    let settle = section.optional("settle", raw.settle);
+    let scan_interval = section.converted("scan_interval", raw.scan_interval, |interval| {
+        at_least(interval, Duration::from_millis(10))
+    });
+
+    let target = |key: &str, entry, section: &mut Section<'_, '_>| {
+        let target = section.converted(key, entry, |target| match target {
+            Target::Directory(text) => {
+                check_path(text).map(|directory| Some(data_dir.join(directory)))
+            }
+            Target::Default => Ok(Some(data_dir.join(key).join(name))),
+            Target::Stay => Ok(None),
+        });
+        target.unwrap_or_else(|| Some(data_dir.join(key).join(name)))
+    };
+    let archive = target("archive", raw.archive, section);
+    let quarantine = target("quarantine", raw.quarantine, section);
+
+    let header = section.optional("header", raw.header).unwrap_or(true);
+    let delimiter = section.converted("delimiter", raw.delimiter, one_byte);
+    let quote = section.converted("quote", raw.quote, one_byte);
+    let (delimiter, quote) = (delimiter.unwrap_or(b','), quote.unwrap_or(b'"'));
+    if delimiter == quote {
+        section.problem(
+            "delimiter",
+            "is the same as quote; fields and quotes can't be told apart",
+        );
+    }
+
+    let table = section
+        .required(
+            "table",
+            raw.table,
+            "name the table, as \"name\" or \"schema.name\"",
+        )
+        .and_then(|text| keep(section, "table", TableName::parse(&text)));
+    let create = section.optional("create", raw.create).unwrap_or(false);
+    let columns = check_columns::check(
+        Columns {
+            columns: raw.columns,
+            generated: raw.generated,
+            key: raw.key,
+            indexes: raw.indexes,
+            create,
+            header,
+        },
+        section,
+    );
+
+    let partitions = section.converted("partitions", raw.partitions, |partitions| {
+        within(partitions, 1, MOST_PARTITIONS)
+            .map(|partitions| u16::try_from(partitions).unwrap_or(1))
+    });
+    let batch_rows = section.converted("batch_rows", raw.batch_rows, |rows| {
+        within(rows, 1, 10_000_000)
+    });
+    let memory = section
+        .converted("memory", raw.memory, |Size(memory)| {
+            size_within(memory, LEAST_MEMORY, 64 * LARGEST)
+        })
+        .unwrap_or(MEMORY as u64);
+    // Four of them are in flight at least: one is read, one waits, one is written, one is kept
+    // until its commit is known.
+    let share = |key: &str, entry, least, default: u64, section: &mut Section<'_, '_>| {
+        let given = section.converted(key, entry, |Size(bytes)| {
+            let bytes = size_within(bytes, least, LARGEST)?;
+            if bytes > memory / 4 {
+                return Err(format!(
+                    "{} is more than a quarter of memory ({}); lower it, or raise memory to {} or more",
+                    show_size(bytes),
+                    show_size(memory),
+                    show_size(bytes * 4)
+                ));
+            }
+            Ok(bytes)
+        });
+        given.unwrap_or(default.min(memory / 4))
+    };
+    let default_record = Dialect::default().max_record;
+    let batch_bytes = share(
+        "batch_bytes",
+        raw.batch_bytes,
+        1 << 10,
+        BATCH_BYTES as u64,
+        section,
+    );
+    let max_record = share("max_record", raw.max_record, 1, default_record, section);
+
+    let pipeline = Pipeline {
+        name: name.to_owned(),
+        directory: directory?,
+        pattern,
+        recursive: recursive.unwrap_or(false),
+        order: order.unwrap_or(FileOrder::Name),
+        settle: settle.unwrap_or(SETTLE),
+        scan_interval: scan_interval.unwrap_or(SCAN_INTERVAL),
+        table: table?,
+        key: columns.key,
+        create,
+        columns: columns.columns,
+        generated: columns.generated,
+        indexes: columns.indexes,
+        dialect: Dialect {
+            delimiter,
+            quote,
+            header,
+            max_record,
+        },
+        partitions: partitions.unwrap_or_else(ad_hoc::default_partitions),
+        batch_rows: batch_rows.map_or(BATCH_ROWS, |rows| rows as usize),
+        batch_bytes: batch_bytes as usize,
+        memory: memory as usize,
+        archive,
+        quarantine,
+    };
+    check_targets(&pipeline, section);
+    Some(pipeline)
+}
+
+fn keep<T>(section: &mut Section<'_, '_>, key: &str, checked: Result<T, String>) -> Option<T> {
+    checked
+        .map_err(|text| section.problem(key, text))
+        .ok()
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(fits) {
+        return Err(format!(
+            "{name:?} can't be a pipeline's name; use 1 to {LONGEST_NAME} lower-case letters, digits, _ and -"
+        ));
+    }
+    if name.starts_with(ad_hoc::PREFIX) {
+        return Err(format!(
+            "names that begin with {} are kept for `ingestd load --table`; choose another",
+            ad_hoc::PREFIX
+        ));
+    }
+    Ok(())
+}
+
+fn check_pattern(pattern: String) -> Result<String, String> {
+    if pattern.is_empty() {
+        return Err("is empty; write a pattern such as \"*.csv\"".to_owned());
+    }
+    if pattern.contains('/') {
+        return Err(format!(
+            "{pattern:?} has a /, but a pattern is for the file's name alone; put the directory into directory, and set recursive for those below"
+        ));
+    }
+    match Glob::new(&pattern) {
+        Ok(_) => Ok(pattern),
+        Err(error) => Err(format!(
+            "{pattern:?} is no pattern: {}; write one such as \"*.csv\" or \"events-*.{{csv,txt}}\"",
+            error.kind()
+        )),
+    }
+}
+
+fn one_byte(text: String) -> Result<u8, String> {
+    let byte = match text.as_bytes() {
+        b"tab" | b"\\t" => b'\t',
+        [byte] => *byte,
+        _ => {
+            return Err(format!(
+                "{text:?} is not one byte; write one ASCII character, such as \",\", \";\" or \"\\t\""
+            ));
+        }
+    };
+    if byte == b'\n' || byte == b'\r' || byte == 0 {
+        return Err(format!("{text:?} ends lines or files; choose another"));
+    }
+    Ok(byte)
+}
+
+fn within(number: u64, least: u64, most: u64) -> Result<u64, String> {
+    if number < least || number > most {
+        return Err(format!("{number} can't be; write {least} to {most}"));
+    }
+    Ok(number)
+}
+
+fn size_within(bytes: u64, least: u64, most: u64) -> Result<u64, String> {
+    if bytes < least || bytes > most {
+        return Err(format!(
+            "{} can't be; write {} to {}",
+            show_size(bytes),
+            show_size(least),
+            show_size(most)
+        ));
+    }
+    Ok(bytes)
+}
+
+/// What leaves the inbox must not come back by another door.
+fn check_targets(pipeline: &Pipeline, section: &mut Section<'_, '_>) {
+    for (key, target) in [
+        ("archive", &pipeline.archive),
+        ("quarantine", &pipeline.quarantine),
+    ] {
+        let Some(target) = target else { continue };
+        match inboxes::nesting(&pipeline.directory, target) {
+            Nesting::Same => section.problem(
+                key,
+                format!(
+                    "is the directory that files arrive in; name another, or write {key} = false to leave them there"
+                ),
+            ),
+            Nesting::Below if pipeline.recursive => section.problem(
+                key,
+                "is below the directory that files arrive in, which recursive = true watches; name one outside",
+            ),
+            _ => {}
+        }
+    }
+}
