@@ -1,0 +1,122 @@
+//! What most subcommands share: which configuration, which database.
+
+use std::path::{Path, PathBuf};
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use postgres::NoTls;
+
+use crate::local_server::{self, Borrowed};
+use crate::postgres::classify;
+use crate::settings::{ConfigFile, DEFAULT_FILE, Environment, Settings, Sources};
+
+/// The flags that say which configuration and which database.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// The configuration [default: $INGESTD_CONFIG, or /etc/ingestd/ingestd.toml where it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// The database; without one here, in INGESTD__DATABASE__URL, in DATABASE_URL or in the
+    /// configuration, the private server
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Where the private server and everything with a relative path live
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The settings of a command that needs a configuration file.
+    pub fn settings(&self) -> Result<Settings> {
+        let environment = Environment::of_process();
+        let file = ConfigFile::find(self.config.clone(), &environment)?;
+        Settings::load(&self.sources(file, environment))
+    }
+
+    /// The settings of a command that can do without one.
+    pub fn settings_or_defaults(&self) -> Result<Settings> {
+        let environment = Environment::of_process();
+        let default = Path::new(DEFAULT_FILE);
+        let file = ConfigFile::find_or_none(self.config.clone(), &environment, default);
+        Settings::load(&self.sources(file, environment))
+    }
+
+    /// The sources of a configuration: its file, the environment, and these flags.
+    pub fn sources(&self, file: ConfigFile, environment: Environment) -> Sources {
+        let data_dir = self.data_dir.as_ref().map(|path| absolute(path));
+        Sources::new(file, environment)
+            .flag("--database-url", "database.url", self.database_url.clone())
+            .flag("--data-dir", "service.data_dir", data_dir)
+    }
+}
+
+/// A path of the command line means the working directory.
+fn absolute(path: &Path) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    whole.display().to_string()
+}
+
+/// A connection for a command that only asks, apart from any async runtime.
+pub struct Connection {
+    /// The connection.
+    pub client: postgres::Client,
+    /// The private server, where it is that: it ends with the last that uses it.
+    _server: Option<Borrowed>,
+}
+
+/// The database's URL, and the private server behind it where it is that.
+pub fn database_url(settings: &Settings) -> Result<(String, Option<Borrowed>)> {
+    match &settings.service.database {
+        Some(database) => Ok((database.url().to_owned(), None)),
+        None => {
+            let server = local_server::use_or_start(&settings.service.data_dir)?;
+            Ok((server.url().to_owned(), Some(server)))
+        }
+    }
+}
+
+/// Connects to the configured database, or to the private server.
+pub fn connect(settings: &Settings) -> Result<Connection> {
+    let (url, server) = database_url(settings)?;
+    let client = postgres::Client::connect(&url, NoTls)
+        .map_err(|error| unreachable_database(settings, error))?;
+    Ok(Connection {
+        client,
+        _server: server,
+    })
+}
+
+fn unreachable_database(settings: &Settings, error: postgres::Error) -> Error {
+    let doing = match &settings.service.database {
+        Some(database) => format!("connecting to the database of {}", database.origin()),
+        None => "connecting to the private server".to_owned(),
+    };
+    let cause = std::error::Error::source(&error).map(ToString::to_string);
+    let is_server = error.as_db_error().is_some();
+    let classified = classify(error, &doing);
+    match cause {
+        Some(cause) if !is_server => Error::new(classified.kind(), format!("{doing}: {cause}")),
+        _ => classified,
+    }
+}
+
+/// A connection to a database that has a ledger.
+///
+/// # Errors
+/// `Configuration` where it has none yet.
+pub fn connect_to_ledger(settings: &Settings) -> Result<Connection> {
+    let mut connection = connect(settings)?;
+    let found = connection
+        .client
+        .query_one("select to_regclass('ingestd.files') is not null", &[])
+        .map_err(|error| classify(error, "looking for the ledger"))?;
+    if found.get::<_, bool>(0) {
+        return Ok(connection);
+    }
+    Err(Error::new(
+        ErrorKind::Configuration,
+        "this database has no ledger: nothing was ever loaded into it",
+    )
+    .with_advice("`ingestd load`, `ingestd run` and `ingestd migrate` make one"))
+}

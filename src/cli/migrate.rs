@@ -1,0 +1,40 @@
+//! `ingestd migrate`: the ledger's tables.
+
+use ingestd_actors::error::Result;
+
+use super::context::{ConfigArgs, database_url};
+use super::output::{print, print_json};
+use crate::postgres::{Database, migrations};
+use crate::service::database_runtime;
+
+/// Creates or updates the ledger's tables (schema `ingestd`) and ends. `run` and `load` do it by
+/// themselves; this is for a database whose loading role may not.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example:\n  ingestd migrate --database-url postgresql://admin@db/shop")]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &MigrateArgs) -> Result<()> {
+    let settings = args.config.settings_or_defaults()?;
+    let (url, _server) = database_url(&settings)?;
+    let runtime = database_runtime()?;
+    let applied = runtime.block_on(async {
+        let database = Database::new(&url, runtime.handle().clone()).await?;
+        migrations::migrate(&mut *database.client().await?).await
+    })?;
+    let names: Vec<&str> = applied.iter().map(|migration| migration.name).collect();
+    if args.json {
+        return print_json(&serde_json::json!({ "applied": names }));
+    }
+    if names.is_empty() {
+        return print("the ledger is up to date\n");
+    }
+    print(&format!("applied {}\n", names.join(", ")))
+}

@@ -1,0 +1,83 @@
+//! The command line: one file a subcommand.
+
+mod context;
+mod dead_letters;
+mod demo;
+mod files;
+pub mod generate;
+mod load;
+mod migrate;
+mod output;
+mod psql;
+mod reset;
+mod run;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ingestd_actors::error::{ErrorKind, Result};
+
+/// Loads CSV files into PostgreSQL as they arrive: every good row once, every bad row kept with its
+/// reason.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service: load files as they arrive, until told to stop
+    Run(run::RunArgs),
+    /// Load the named files and end
+    Load(load::LoadArgs),
+    /// Watch it work: a generator, a private server, and a comparison at the end
+    Demo(demo::DemoArgs),
+    /// Write e-commerce events as CSV files
+    Generate(generate::GenerateArgs),
+    /// Show what became of every file
+    Files(files::FilesArgs),
+    /// Show the records that could not be loaded
+    DeadLetters(dead_letters::DeadLettersArgs),
+    /// Show the pipelines: what they do, what holds them up
+    Status(status::StatusArgs),
+    /// Open psql on the configured database, or on the private server
+    Psql(psql::PsqlArgs),
+    /// Create or update the ledger's tables
+    Migrate(migrate::MigrateArgs),
+    /// Forget what a pipeline has loaded
+    Reset(reset::ResetArgs),
+}
+
+/// Parses the command line, runs the subcommand, and says how it ended: 0; 1 where something was
+/// not loaded or went wrong; 2 for wrong usage or configuration.
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    match dispatch(command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ingestd: {error}");
+            match error.kind() {
+                ErrorKind::Configuration => ExitCode::from(2),
+                _ => ExitCode::from(1),
+            }
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::Load(args) => load::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Generate(args) => generate::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::DeadLetters(args) => dead_letters::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Psql(args) => psql::run(&args),
+        Command::Migrate(args) => migrate::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Reset(args) => reset::run(&args).map(|()| ExitCode::SUCCESS),
+    }
+}

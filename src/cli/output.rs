@@ -1,0 +1,105 @@
+//! What the subcommands print: aligned tables, JSON, and no complaint about a closed pipe.
+
+use std::io::{self, Write};
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+
+/// Prints lines to standard output. A reader that has gone (`| head`) is no error.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Error::new(
+            ErrorKind::Transient,
+            format!("standard output can't be written: {error}"),
+        )),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Prints a value as JSON, indented.
+pub fn print_json(value: &serde_json::Value) -> Result<()> {
+    print(&format!("{value:#}\n"))
+}
+
+/// Rows below a heading, each column as wide as its widest cell; numbers to the right.
+pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([heading[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let mut text = String::new();
+    let heading: Vec<String> = heading.iter().map(|&name| name.to_owned()).collect();
+    for row in std::iter::once(&heading).chain(rows) {
+        let mut line = String::new();
+        for (cell, &width) in row.iter().zip(&widths) {
+            let numeric = !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit() || b == b',');
+            let cell = if numeric {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:<width$}")
+            };
+            line.push_str(&cell);
+            line.push_str("  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A number with commas between thousands.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Text from a file or a name, for a terminal: control characters can't steer it.
+pub fn harmless(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escaped = c.is_control();
+            let plain = (!escaped).then_some(c);
+            let escape = escaped.then(|| c.escape_default()).into_iter().flatten();
+            plain.into_iter().chain(escape)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_numbers_stand_right() {
+        let rows = vec![
+            vec!["a.csv".to_owned(), "1,000".to_owned()],
+            vec!["longer.csv".to_owned(), "5".to_owned()],
+        ];
+        assert_eq!(
+            table(&["file", "rows"], &rows),
+            "file        rows\na.csv       1,000\nlonger.csv      5\n"
+        );
+    }
+
+    #[test]
+    fn thousands_are_parted() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(thousands),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(harmless("a\u{1b}[2J\nb–é"), "a\\u{1b}[2J\\nb–é");
+    }
+}

@@ -1,0 +1,163 @@
+//! `ingestd reset`: forgets what a pipeline has loaded.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+
+use super::context::{ConfigArgs, connect_to_ledger};
+use super::output::{print, thousands};
+use crate::plan::LoadPlan;
+use crate::postgres::{classify, quote};
+
+/// Forgets a pipeline's ledger: its files, their checkpoints and dead letters. Files that are found
+/// again afterwards are loaded again. The table stays unless told otherwise.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example:\n  ingestd reset ecommerce --drop-table --yes")]
+pub struct ResetArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// The pipeline
+    #[arg(value_name = "PIPELINE")]
+    pipeline: String,
+
+    /// Drop the tables that it has loaded, too
+    #[arg(long)]
+    drop_table: bool,
+
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &ResetArgs) -> Result<()> {
+    let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
+    let what = Forgotten::find(&mut connection.client, &args.pipeline)?;
+    if !args.yes && !confirmed(&what, args)? {
+        return print("nothing was changed\n");
+    }
+    forget(&mut connection.client, args, &what)?;
+    print(&format!(
+        "pipeline {} is forgotten: {}{}\n",
+        args.pipeline,
+        what.describe(),
+        if args.drop_table {
+            format!("; dropped {}", what.tables.join(", "))
+        } else {
+            String::new()
+        }
+    ))
+}
+
+/// What a reset takes away.
+struct Forgotten {
+    files: u64,
+    dead_letters: u64,
+    tables: Vec<String>,
+}
+
+impl Forgotten {
+    fn find(client: &mut postgres::Client, pipeline: &str) -> Result<Forgotten> {
+        let read = |error| classify(error, "reading the ledger");
+        let row = client
+            .query_one(
+                "select exists (select from ingestd.pipelines where name = $1),
+                        (select count(*) from ingestd.files where pipeline = $1),
+                        (select count(*) from ingestd.dead_letters where pipeline = $1),
+                        exists (select from ingestd.pipelines p join pg_stat_activity a
+                                on a.pid = p.lease_backend and a.backend_start = p.lease_backend_start
+                                where p.name = $1 and p.lease_expires > now())",
+                &[&pipeline],
+            )
+            .map_err(read)?;
+        if !row.get::<_, bool>(0) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("no pipeline {pipeline:?} has loaded anything into this database"),
+            )
+            .with_advice("`ingestd status` shows those that have"));
+        }
+        if row.get::<_, bool>(3) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("pipeline {pipeline:?} is running"),
+            )
+            .with_advice("stop it first"));
+        }
+        let plans = client
+            .query(
+                "select definition::text from ingestd.plans where pipeline = $1",
+                &[&pipeline],
+            )
+            .map_err(read)?;
+        let mut tables: Vec<String> = plans
+            .iter()
+            .filter_map(|row| serde_json::from_str::<LoadPlan>(row.get(0)).ok())
+            .map(|plan| quote::table(&plan.table))
+            .collect();
+        tables.sort();
+        tables.dedup();
+        Ok(Forgotten {
+            files: row.get::<_, i64>(1).cast_unsigned(),
+            dead_letters: row.get::<_, i64>(2).cast_unsigned(),
+            tables,
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{} file(s), {} dead letter(s)",
+            thousands(self.files),
+            thousands(self.dead_letters)
+        )
+    }
+}
+
+fn confirmed(what: &Forgotten, args: &ResetArgs) -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "reset asks before it forgets anything, and there is no terminal to ask on",
+        )
+        .with_advice("say --yes"));
+    }
+    let drops = if args.drop_table {
+        format!(" and drop {}", what.tables.join(", "))
+    } else {
+        String::new()
+    };
+    print(&format!(
+        "forget {} of pipeline {}{drops}? [y/N] ",
+        what.describe(),
+        args.pipeline
+    ))?;
+    io::stdout().flush().ok();
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|error| {
+        Error::new(ErrorKind::Transient, format!("reading the answer: {error}"))
+    })?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn forget(client: &mut postgres::Client, args: &ResetArgs, what: &Forgotten) -> Result<()> {
+    let write = |error| classify(error, "resetting the pipeline");
+    let mut transaction = client.transaction().map_err(write)?;
+    for statement in [
+        "delete from ingestd.files where pipeline = $1",
+        "delete from ingestd.plans where pipeline = $1",
+        "delete from ingestd.pipelines where name = $1",
+    ] {
+        transaction
+            .execute(statement, &[&args.pipeline])
+            .map_err(write)?;
+    }
+    if args.drop_table {
+        for table in &what.tables {
+            transaction
+                .batch_execute(&format!("drop table if exists {table}"))
+                .map_err(write)?;
+        }
+    }
+    transaction.commit().map_err(write)
+}

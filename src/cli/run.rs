@@ -1,0 +1,79 @@
+//! `ingestd run`: the service.
+
+use std::future::pending;
+use std::process::ExitCode;
+
+use ingestd_actors::error::Result;
+
+use super::context::ConfigArgs;
+use crate::logging;
+use crate::service::{
+    Ended, Loading, Signals, Tree, database_runtime, open_database, pipeline_spec,
+};
+use crate::settings::Settings;
+
+/// Runs the service: loads files as they arrive.
+///
+/// SIGTERM and SIGINT end it in order: what is in flight is committed first, and a second one ends
+/// it at once. SIGUSR1 pauses, SIGUSR2 goes on; a pause survives a restart.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example:\n  ingestd run --config /etc/ingestd/ingestd.toml")]
+pub struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &RunArgs) -> Result<ExitCode> {
+    let settings = args.config.settings()?;
+    settings.some_pipelines()?;
+    let (log, _flush) = logging::for_stderr(&settings.service.log)?;
+    let ended = actix::System::new().block_on(serve(&settings, &log))?;
+    Ok(exit_code(&ended))
+}
+
+async fn serve(settings: &Settings, log: &slog::Logger) -> Result<Ended> {
+    let runtime = database_runtime()?;
+    let signals = Signals::catch()?;
+    let opened = open_database(&settings.service, &runtime, log).await?;
+    let pipelines = settings
+        .pipelines
+        .iter()
+        .map(|pipeline| {
+            let observer = crate::watch::Ignore::observer();
+            pipeline_spec(
+                &opened.database,
+                &settings.service,
+                pipeline.clone(),
+                Loading::Directory,
+                observer,
+                log,
+            )
+        })
+        .collect::<Result<Vec<_>>>()?;
+    for pipeline in &settings.pipelines {
+        slog::info!(log, "pipeline starts"; "pipeline" => &pipeline.name,
+            "directory" => %pipeline.directory.display(), "table" => %pipeline.table);
+    }
+    let private = opened.private.clone();
+    let tree = Tree::start(pipelines, private.as_ref(), &settings.service, signals, log);
+    let ended = tree.run_until(pending()).await;
+    if let Some(private) = private {
+        private.stop().await?;
+    }
+    match &ended {
+        Ended::GaveUp(error) => slog::crit!(log, "giving up"; "reason" => %error),
+        Ended::Drained => slog::info!(log, "stopped"),
+        Ended::Cut => {}
+    }
+    runtime.shutdown_background();
+    Ok(ended)
+}
+
+/// 0 for an orderly end, 1 otherwise.
+pub fn exit_code(ended: &Ended) -> ExitCode {
+    match ended {
+        Ended::Drained => ExitCode::SUCCESS,
+        Ended::Cut | Ended::GaveUp(_) => ExitCode::FAILURE,
+    }
+}

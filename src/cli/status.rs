@@ -1,0 +1,110 @@
+//! `ingestd status`: the pipelines, what they do, and what holds them up.
+
+use ingestd_actors::error::Result;
+use serde_json::json;
+
+use super::context::{ConfigArgs, connect_to_ledger};
+use super::output::{harmless, print, print_json, table, thousands};
+use crate::postgres::classify;
+
+/// Shows every pipeline that has ever run into this database: its state, its files, its dead
+/// letters, and what holds it up.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example:\n  ingestd status --json | jq '.[].state'")]
+pub struct StatusArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const QUERY: &str = "
+select p.name, p.paused, p.degraded, p.lease_host, p.lease_process,
+       coalesce(p.lease_expires > now(), false)
+           and exists (select from pg_stat_activity a
+                       where a.pid = p.lease_backend and a.backend_start = p.lease_backend_start) as running,
+       coalesce(f.waiting, 0) as waiting, coalesce(f.committed, 0) as committed,
+       coalesce(f.skipped, 0) as skipped, coalesce(f.quarantined, 0) as quarantined,
+       coalesce(f.failed, 0) as failed, coalesce(f.records, 0)::bigint as records,
+       (select count(*) from ingestd.dead_letters d where d.pipeline = p.name and d.status = 'NEW') as dead_letters,
+       to_char(f.last_commit at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as last_commit
+from ingestd.pipelines p
+left join lateral (
+    select count(*) filter (where state in ('SCHEDULED', 'READING', 'COMPLETED')) as waiting,
+           count(*) filter (where state in ('COMMITTED', 'ARCHIVED')) as committed,
+           count(*) filter (where state = 'SKIPPED') as skipped,
+           count(*) filter (where state = 'QUARANTINED') as quarantined,
+           count(*) filter (where state = 'FAILED') as failed,
+           sum(records) as records, max(committed_at) as last_commit
+    from ingestd.files f where f.pipeline = p.name
+) f on true
+order by p.name";
+
+/// Runs the subcommand.
+pub fn run(args: &StatusArgs) -> Result<()> {
+    let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
+    let rows = connection
+        .client
+        .query(QUERY, &[])
+        .map_err(|error| classify(error, "reading the ledger"))?;
+    let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();
+    if args.json {
+        let pipelines = rows.iter().map(|row| {
+            json!({
+                "pipeline": row.get::<_, String>("name"), "state": state(row),
+                "host": row.get::<_, Option<String>>("lease_host"),
+                "process": row.get::<_, Option<i32>>("lease_process"),
+                "degraded": row.get::<_, Option<String>>("degraded"),
+                "files": {
+                    "loading": count(row, "waiting"), "committed": count(row, "committed"),
+                    "skipped": count(row, "skipped"), "quarantined": count(row, "quarantined"),
+                    "failed": count(row, "failed"),
+                },
+                "records": count(row, "records"), "dead_letters": count(row, "dead_letters"),
+                "last_commit_at": row.get::<_, Option<String>>("last_commit"),
+            })
+        });
+        return print_json(&pipelines.collect());
+    }
+    if rows.is_empty() {
+        return print("no pipeline has run yet\n");
+    }
+    let lines: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.get("name"),
+                state(row).to_owned(),
+                thousands(count(row, "waiting")),
+                thousands(count(row, "committed")),
+                thousands(count(row, "skipped")),
+                thousands(count(row, "quarantined") + count(row, "failed")),
+                thousands(count(row, "records")),
+                thousands(count(row, "dead_letters")),
+                row.get::<_, Option<String>>("last_commit")
+                    .unwrap_or_else(|| "never".to_owned()),
+                harmless(&row.get::<_, Option<String>>("degraded").unwrap_or_default()),
+            ]
+        })
+        .collect();
+    let heading = [
+        "pipeline", "state", "loading", "loaded", "skipped", "refused", "records", "dead letters",
+        "last commit", "held up by",
+    ];
+    print(&table(&heading, &lines))
+}
+
+fn state(row: &postgres::Row) -> &'static str {
+    let running: bool = row.get("running");
+    let paused: bool = row.get("paused");
+    let degraded = row.get::<_, Option<String>>("degraded").is_some();
+    match (running, paused, degraded) {
+        (true, true, _) => "paused",
+        (true, false, true) => "degraded",
+        (true, false, false) => "running",
+        (false, true, _) => "stopped (paused)",
+        (false, false, _) => "stopped",
+    }
+}

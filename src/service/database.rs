@@ -1,0 +1,175 @@
+//! The database of a service: the configured one, or the private server as a supervised child.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::port::{Companion, PortFuture};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Mutex;
+
+use crate::local_server::{LocalServer, RunningServer};
+use crate::postgres::{Database, migrations};
+use crate::settings::Service;
+
+/// How long a configured database may take to answer when a service starts.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The runtime that connections live on, apart from the actors' thread.
+///
+/// # Errors
+/// Where the machine gives no threads.
+pub fn database_runtime() -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("database")
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Error::new(
+                ErrorKind::Transient,
+                format!("threads can't be started: {error}"),
+            )
+        })
+}
+
+/// A database that answers, with an up-to-date ledger.
+pub struct OpenDatabase {
+    /// The pool.
+    pub database: Database,
+    /// Its URL.
+    pub url: String,
+    /// The private server, where it is that: to be supervised, and stopped at the end.
+    pub private: Option<Arc<PrivateServer>>,
+}
+
+/// Opens the database of a service and brings its ledger up to date.
+///
+/// # Errors
+/// `Configuration` where the database does not answer, with which one it is; what the migrations
+/// or the private server say otherwise.
+pub async fn open_database(
+    service: &Service,
+    runtime: &Runtime,
+    log: &slog::Logger,
+) -> Result<OpenDatabase> {
+    let (url, origin, private) = match &service.database {
+        Some(configured) => (
+            configured.url().to_owned(),
+            format!("the database of {}", configured.origin()),
+            None,
+        ),
+        None => {
+            let server = LocalServer::open(&service.data_dir).await?;
+            let running = server.start().await?;
+            let url = server.url();
+            slog::info!(log, "private server started"; "data_dir" => %service.data_dir.display());
+            let private = Arc::new(PrivateServer {
+                server,
+                running: Mutex::new(Some(running)),
+            });
+            (url, "the private server".to_owned(), Some(private))
+        }
+    };
+    let database = Database::new(&url, runtime.handle().clone()).await?;
+    let migrating = {
+        let database = database.clone();
+        database.clone().run(async move { migrate(&database).await })
+    };
+    let applied = migrating.await.map_err(|error| {
+        let advice = error.advice().map(str::to_owned);
+        let explained = Error::new(
+            ErrorKind::Configuration,
+            format!("{origin} can't be used: {}", error.message()),
+        );
+        let explained = match error.code() {
+            Some(code) => explained.with_code(code.to_owned()),
+            None => explained,
+        };
+        explained
+            .with_advice(advice.unwrap_or_else(|| "is it running, and is its URL right?".to_owned()))
+            .with_source(error)
+    })?;
+    if !applied.is_empty() {
+        slog::info!(log, "ledger migrated"; "applied" => applied.join(", "));
+    }
+    Ok(OpenDatabase {
+        database,
+        url,
+        private,
+    })
+}
+
+/// Waits a little for a server that is just starting.
+async fn migrate(database: &Database) -> Result<Vec<String>> {
+    let started = tokio::time::Instant::now();
+    loop {
+        let migrated = async {
+            let mut client = database.client().await?;
+            migrations::migrate(&mut client).await
+        };
+        match migrated.await {
+            Ok(applied) => {
+                return Ok(applied
+                    .into_iter()
+                    .map(|migration| migration.name.to_owned())
+                    .collect());
+            }
+            Err(error)
+                if error.kind() == ErrorKind::Transient && started.elapsed() < PATIENCE =>
+            {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The private server as the tree's companion.
+pub struct PrivateServer {
+    server: LocalServer,
+    running: Mutex<Option<RunningServer>>,
+}
+
+impl PrivateServer {
+    /// Stops the server, at the end of the service.
+    ///
+    /// # Errors
+    /// Where it does not end.
+    pub async fn stop(&self) -> Result<()> {
+        match self.running.lock().await.take() {
+            Some(running) => running.stop().await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the tree supervises: the server runs, or is started, until it ends.
+pub struct ServerCompanion(pub Arc<PrivateServer>);
+
+impl Companion for ServerCompanion {
+    fn name(&self) -> &str {
+        "private server"
+    }
+
+    fn run(&self) -> PortFuture<()> {
+        let private = Arc::clone(&self.0);
+        Box::pin(async move {
+            let status = {
+                let mut running = private.running.lock().await;
+                let server = match running.take() {
+                    Some(server) => server,
+                    None => private.server.start().await?,
+                };
+                let server = running.insert(server);
+                server.ended()
+            }
+            .await;
+            private.running.lock().await.take();
+            Err(Error::new(
+                ErrorKind::Transient,
+                format!("the private server ended ({status})"),
+            ))
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! The one place that composes the tree and the adapters into a running service.
+
+mod database;
+mod pipeline;
+mod planner;
+mod signals;
+mod tree;
+
+pub use database::{OpenDatabase, database_runtime, open_database};
+pub use pipeline::{Loading, pipeline_spec};
+pub use planner::CatalogPlanner;
+pub use signals::{Signal, Signals};
+pub use tree::{Ended, Tree};

@@ -1,0 +1,102 @@
+//! One pipeline's ports, composed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ingestd_actors::error::Result;
+use ingestd_actors::flow::Limits;
+use ingestd_actors::pipeline_supervisor::PipelineSpec;
+use ingestd_actors::port::{Inbox, Observer, Ports};
+use ingestd_actors::supervision::RestartPolicy;
+use uuid::Uuid;
+
+use crate::fs::{FsInbox, ListInbox};
+use crate::ledger::{LedgerOptions, PostgresArchive, PostgresLedger};
+use crate::postgres::{Database, PostgresRejects, PostgresSink, Resolver};
+use crate::settings::{Pipeline, Service};
+use crate::source::CsvSource;
+
+use super::planner::CatalogPlanner;
+
+/// Which files a pipeline loads.
+pub enum Loading {
+    /// Those that arrive in its directory.
+    Directory,
+    /// These, once (`load FILE…`).
+    Files {
+        /// Their paths.
+        paths: Vec<PathBuf>,
+        /// Whether what was loaded before is loaded again.
+        again: bool,
+    },
+}
+
+/// What the tree needs of a pipeline.
+///
+/// # Errors
+/// `Configuration` where its directory or its files can't be read.
+pub fn pipeline_spec(
+    database: &Database,
+    service: &Service,
+    pipeline: Pipeline,
+    loading: Loading,
+    observer: Arc<dyn Observer>,
+    log: &slog::Logger,
+) -> Result<PipelineSpec> {
+    let log = log.new(slog::o!("pipeline" => pipeline.name.clone()));
+    let instance = Uuid::new_v4();
+    let pipeline = Arc::new(pipeline);
+    let (inbox, options): (Arc<dyn Inbox>, LedgerOptions) = match loading {
+        Loading::Directory => {
+            let inbox = FsInbox::new(&pipeline, database.runtime().clone(), log.clone())?;
+            (Arc::new(inbox), LedgerOptions::default())
+        }
+        Loading::Files { paths, again } => {
+            let inbox = ListInbox::new(&paths)?;
+            let only = inbox.files().into_iter().map(|file| file.path).collect();
+            let options = LedgerOptions {
+                again,
+                only: Some(only),
+            };
+            (Arc::new(inbox), options)
+        }
+    };
+    let planner = CatalogPlanner::new(database.clone(), Arc::clone(&pipeline));
+    let ledger = PostgresLedger::new(
+        database.clone(),
+        Arc::clone(&pipeline),
+        instance,
+        Arc::new(planner),
+        options,
+        log.clone(),
+    );
+    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), log);
+    let resolver = Resolver::new(database.clone());
+    Ok(PipelineSpec {
+        name: pipeline.name.clone(),
+        limits: Limits {
+            rows: pipeline.batch_rows,
+            bytes: pipeline.batch_bytes,
+        },
+        memory: pipeline.memory,
+        scan_interval: pipeline.scan_interval,
+        restarts: RestartPolicy::default(),
+        stuck_after: service.stuck_after,
+        ports: Ports {
+            inbox,
+            ledger: Arc::new(ledger),
+            source: Arc::new(CsvSource::new(database.runtime().clone(), resolver)),
+            sink: Arc::new(PostgresSink::new(
+                database.clone(),
+                pipeline.name.clone(),
+                instance,
+            )),
+            rejects: Arc::new(PostgresRejects::new(
+                database.clone(),
+                pipeline.name.clone(),
+            )),
+            archive: Arc::new(archive),
+            observer,
+        },
+    })
+}

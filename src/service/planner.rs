@@ -1,0 +1,88 @@
+//! Makes the plan for a file: its header, the catalog's table, and what the pipeline wants.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::port::PortFuture;
+
+use crate::fs::{file_error, open_regular};
+use crate::ledger::Planner;
+use crate::plan::catalog::Table;
+use crate::plan::{HeaderError, LoadPlan, build};
+use crate::postgres::{Database, catalog, ddl};
+use crate::settings::Pipeline;
+use crate::source::read_file_header;
+
+/// The planner of one pipeline.
+pub struct CatalogPlanner {
+    database: Database,
+    pipeline: Arc<Pipeline>,
+}
+
+impl CatalogPlanner {
+    /// A planner.
+    pub fn new(database: Database, pipeline: Arc<Pipeline>) -> Self {
+        Self { database, pipeline }
+    }
+
+    /// Creates the pipeline's table where it is to be created, and reads what it is.
+    ///
+    /// # Errors
+    /// `Configuration` where there is no such table, or it may not be read.
+    pub fn table(&self) -> PortFuture<Table> {
+        let (database, pipeline) = (self.database.clone(), Arc::clone(&self.pipeline));
+        self.database
+            .run(async move { read_or_create(&database, &pipeline).await })
+    }
+}
+
+async fn read_or_create(database: &Database, pipeline: &Pipeline) -> Result<Table> {
+    let mut client = database.client().await?;
+    if let Some(table) = catalog::read_table(&client, &pipeline.table).await? {
+        return Ok(table);
+    }
+    if pipeline.create {
+        ddl::create_table(&mut client, pipeline).await?;
+        if let Some(table) = catalog::read_table(&client, &pipeline.table).await? {
+            return Ok(table);
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Configuration,
+        format!("there is no table {} that this role can see", pipeline.table),
+    )
+    .with_advice("create it, or name it with its schema; a configured pipeline with columns and `create = true` makes its own"))
+}
+
+impl Planner for CatalogPlanner {
+    fn plan_for(&self, path: &Path) -> PortFuture<LoadPlan> {
+        let (database, pipeline) = (self.database.clone(), Arc::clone(&self.pipeline));
+        let path = path.to_owned();
+        self.database.run(async move {
+            let header = {
+                let pipeline = Arc::clone(&pipeline);
+                tokio::task::spawn_blocking(move || header_of(path, &pipeline))
+                    .await
+                    .map_err(|error| Error::new(ErrorKind::Bug, "reading a header").with_source(error))??
+            };
+            let table = read_or_create(&database, &pipeline).await?;
+            build(&pipeline, &table, &header).map_err(|error| match error {
+                HeaderError::Header(reason) => Error::new(ErrorKind::File, reason),
+                HeaderError::Table(reason) => Error::new(ErrorKind::Configuration, reason),
+            })
+        })
+    }
+}
+
+/// The names of a file's fields.
+fn header_of(path: PathBuf, pipeline: &Pipeline) -> Result<Vec<String>> {
+    if !pipeline.dialect.header {
+        let fields = pipeline.columns.iter();
+        return Ok(fields.map(|column| column.field.clone()).collect());
+    }
+    let mut file = open_regular(&path).map_err(|error| file_error(error, "opening the file"))?;
+    let reader: &mut dyn Read = &mut file;
+    Ok(read_file_header(reader, &pipeline.dialect)?.names)
+}

@@ -1,0 +1,158 @@
+//! Figures of a running pipeline, added up from its events.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ingestd_actors::model::{Counts, FileId};
+use ingestd_actors::port::{Event, Observer};
+use tokio::sync::Notify;
+
+/// What became of a file in this life.
+#[derive(Clone, Debug)]
+pub enum FileOutcome {
+    /// It is committed, with these counts over all lives.
+    Committed {
+        /// Its number in the ledger.
+        file: FileId,
+        /// Where it stood.
+        path: PathBuf,
+        /// The sum over its lanes.
+        counts: Counts,
+    },
+    /// It was not loaded, because its content was.
+    Skipped {
+        /// Where it stands.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// It could not be loaded.
+    Quarantined {
+        /// Where it stood.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Figures at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct FiguresNow {
+    /// What became durable in this life.
+    pub durable: Counts,
+    /// The bytes read in this life.
+    pub bytes_read: u64,
+    /// The files that are being loaded.
+    pub files_open: usize,
+    /// What became of those that are finished, in order.
+    pub outcomes: Vec<FileOutcome>,
+    /// What keeps the pipeline from going on, by child.
+    pub degraded: HashMap<String, String>,
+    /// How often the pipeline had nothing left to do.
+    pub idle: u64,
+    open: HashMap<FileId, u64>,
+}
+
+/// Figures, shared between the tree and whoever shows them.
+#[derive(Clone, Default)]
+pub struct Figures {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    now: Mutex<FiguresNow>,
+    changed: Notify,
+}
+
+impl Figures {
+    /// The figures at this moment.
+    pub fn now(&self) -> FiguresNow {
+        self.lock().clone()
+    }
+
+    /// One look at the figures without a copy of them.
+    pub fn look<T>(&self, look: impl FnOnce(&FiguresNow) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Waits until the figures are as asked for.
+    pub async fn wait_until(&self, reached: impl Fn(&FiguresNow) -> bool) {
+        loop {
+            let changed = self.shared.changed.notified();
+            if self.look(&reached) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The observer that adds them up.
+    pub fn observer(&self) -> Arc<dyn Observer> {
+        Arc::new(FiguresObserver(self.clone()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FiguresNow> {
+        self.shared
+            .now
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds events up.
+pub struct FiguresObserver(Figures);
+
+impl Observer for FiguresObserver {
+    fn observe(&self, event: &Event) {
+        self.0.lock().add(event);
+        self.0.shared.changed.notify_waiters();
+    }
+}
+
+impl FiguresNow {
+    fn add(&mut self, event: &Event) {
+        match event {
+            Event::FileStarted { file, at, .. } => {
+                self.open.insert(*file, at.offset);
+            }
+            Event::Read { file, to } => {
+                if let Some(at) = self.open.get_mut(file) {
+                    self.bytes_read += to.offset.saturating_sub(*at);
+                    *at = to.offset;
+                }
+            }
+            Event::Durable { counts, .. } => self.durable += *counts,
+            Event::FileCommitted {
+                file, path, counts, ..
+            } => {
+                self.open.remove(file);
+                self.outcomes.push(FileOutcome::Committed {
+                    file: *file,
+                    path: path.clone(),
+                    counts: *counts,
+                });
+            }
+            Event::FileSkipped { path, reason } => self.outcomes.push(FileOutcome::Skipped {
+                path: path.clone(),
+                reason: reason.clone(),
+            }),
+            Event::FileQuarantined { path, reason } => {
+                self.outcomes.push(FileOutcome::Quarantined {
+                    path: path.clone(),
+                    reason: reason.clone(),
+                });
+            }
+            Event::FileFinished { .. } => {}
+            Event::Idle => self.idle += 1,
+            Event::Degraded { child, reason } => {
+                self.degraded.insert(child.clone(), reason.clone());
+            }
+            Event::Recovered { child } => {
+                self.degraded.remove(child);
+            }
+        }
+        self.files_open = self.open.len();
+    }
+}
