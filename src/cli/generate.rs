@@ -164,3 +164,149 @@ fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write a number and a unit, such as 10s, 200ms or 2min"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: GenerateArgs,
+    }
+
+    fn parse(line: &str) -> Result<GenerateArgs, String> {
+        let words = std::iter::once("generate").chain(line.split_whitespace());
+        Command::try_parse_from(words)
+            .map(|command| command.args)
+            .map_err(|error| error.to_string())
+    }
+
+    /// A listener that goes away after the first line.
+    struct Closing(Vec<u8>);
+
+    impl Write for Closing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.contains(&b'\n') {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.0.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_as_documented() {
+        let args = parse("--out x").unwrap();
+        assert_eq!((args.rows, args.rows_per_file), (10_000, 15));
+        assert_eq!((args.users, args.products), (1_000, 25));
+        assert_eq!((args.every, args.seed), (None, None));
+        assert_eq!(
+            (args.malformed, args.duplicates),
+            (Share::NONE, Share::NONE)
+        );
+        assert_eq!(args.catalogue, None);
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let args = parse(
+            "--out x --rows 7 --rows-per-file 3 --every 200ms --users 5 --products 4 --seed 9 \
+             --weights view=30,purchase=70 --malformed 0.5% --duplicates 1% --catalogue",
+        )
+        .unwrap();
+        assert_eq!((args.rows, args.rows_per_file), (7, 3));
+        assert_eq!((args.users, args.products), (5, 4));
+        assert_eq!(args.every, Some(Duration::from_millis(200)));
+        assert_eq!(args.seed, Some(9));
+        assert_eq!(args.weights.to_string(), "view=30,purchase=70");
+        assert_eq!(args.malformed.per_million(), 5_000);
+        assert_eq!(args.duplicates.per_million(), 10_000);
+        assert_eq!(args.catalogue, Some(None));
+        let args = parse("--out x --catalogue=y.csv").unwrap();
+        assert_eq!(args.catalogue, Some(Some("y.csv".into())));
+    }
+
+    #[test]
+    fn errors_say_what_would_be_right() {
+        for (line, hint) in [
+            ("", "--out"),
+            ("--out x --malformed 0.5", "such as 0.5%"),
+            ("--out x --duplicates 101%", "0% to 100%"),
+            ("--out x --weights view", "view=30,purchase=70"),
+            ("--out x --weights sell=1", "add_to_cart"),
+            ("--out x --every 10", "such as 10s"),
+            ("--out x --rows-per-file 0", "1.."),
+            ("--out x --users 0", "1.."),
+            ("--out x --products 0", "1.."),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(hint), "{line}: {error}");
+        }
+        let args = parse("--out x --malformed 60% --duplicates 60%").unwrap();
+        let error = generate(args, &mut io::sink()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+    }
+
+    #[test]
+    fn the_help_has_an_example() {
+        let help = Command::command().render_long_help().to_string();
+        assert!(help.contains("ingestd generate --out inbox"), "{help}");
+    }
+
+    #[test]
+    fn the_files_and_the_summary_agree() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("inbox");
+        let line = format!(
+            "--out {} --rows 100 --malformed 9% --duplicates 10% --seed 4 --catalogue --every 1us",
+            out.display()
+        );
+        let mut log = Vec::new();
+        generate(parse(&line).unwrap(), &mut log).unwrap();
+
+        let log = String::from_utf8(log).unwrap();
+        let lines: Vec<&str> = log.lines().collect();
+        assert_eq!(lines.len(), 1 + 7 + 1, "{log}");
+        assert!(lines[0].ends_with("products.csv: 25 products"), "{log}");
+        assert!(lines[1].ends_with("-000001.csv: 15 rows"), "{log}");
+        assert!(lines[7].ends_with("-000007.csv: 10 rows"), "{log}");
+        let summary = lines[8];
+        assert!(
+            summary.starts_with("7 files with 100 rows (9 malformed, "),
+            "{log}"
+        );
+        assert!(summary.ends_with("seed 4"), "{log}");
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 8);
+    }
+
+    #[test]
+    fn there_is_a_pause_between_files_and_none_after_the_last() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = |rows: u64| {
+            let line = format!(
+                "--out {} --rows {rows} --rows-per-file 10 --every 60ms",
+                directory.path().display()
+            );
+            let started = Instant::now();
+            generate(parse(&line).unwrap(), &mut io::sink()).unwrap();
+            started.elapsed()
+        };
+        assert!(run(30) >= Duration::from_millis(120));
+    }
+
+    #[test]
+    fn a_listener_that_goes_away_is_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let line = format!("--out {} --rows 60 --every 1us", directory.path().display());
+        let mut log = Closing(Vec::new());
+        generate(parse(&line).unwrap(), &mut log).unwrap();
+        assert_eq!(log.0.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 4);
+    }
+}

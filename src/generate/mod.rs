@@ -17,6 +17,8 @@ mod record;
 mod rows;
 mod spec;
 mod strata;
+#[cfg(test)]
+mod tests;
 mod text;
 mod weights;
 
