@@ -77,3 +77,50 @@ fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     .with_advice("check that the directory can be written to and that the disk has room")
     .with_source(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Spec;
+    use super::*;
+
+    #[test]
+    fn files_appear_whole_and_nothing_else_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let inbox = directory.path().join("a/b");
+        let generator = Generator::new(Spec {
+            rows: 20_000,
+            rows_per_file: 9_000,
+            ..Spec::new(42)
+        })
+        .unwrap();
+        let mut writer = FileWriter::new(&inbox).unwrap();
+        for file in [2, 1, 3, 1] {
+            let path = writer.write(&generator, file).unwrap();
+            assert_eq!(path, inbox.join(generator.file_name(file)));
+            assert_eq!(std::fs::read(path).unwrap(), generator.file(file));
+        }
+        write_catalogue(&generator, &inbox.join("products.csv")).unwrap();
+        assert_eq!(std::fs::read_dir(&inbox).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_says_where() {
+        let directory = tempfile::tempdir().unwrap();
+        let taken = directory.path().join("taken");
+        std::fs::write(&taken, "").unwrap();
+        let error = FileWriter::new(&taken.join("inbox")).err().unwrap();
+        assert!(error.message().contains("taken/inbox"), "{error}");
+
+        let generator = Generator::new(Spec::new(1)).unwrap();
+        std::fs::create_dir(directory.path().join(generator.file_name(1))).unwrap();
+        let mut writer = FileWriter::new(directory.path()).unwrap();
+        let error = writer.write(&generator, 1).unwrap_err();
+        assert!(error.message().contains(&generator.file_name(1)), "{error}");
+        assert!(
+            !directory
+                .path()
+                .join(format!(".{}", generator.file_name(1)))
+                .exists()
+        );
+    }
+}
