@@ -2,6 +2,8 @@
 
 #![warn(missing_docs)]
 
+pub mod cli;
+pub mod generate;
 pub mod plan;
 pub mod postgres;
 pub mod settings;
