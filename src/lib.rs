@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod logging;
 pub mod plan;
 pub mod postgres;
 pub mod settings;

@@ -369,13 +369,23 @@ fn the_file_is_found_by_flag_then_variable_then_default() {
     let some: Environment = [(FILE_VARIABLE, "/by/variable")].into_iter().collect();
     let by = |path: &str| ConfigFile::Path(path.into());
     let find = |flag: Option<&str>, environment: &Environment| {
-        ConfigFile::find_or_none(flag.map(Into::into), environment, &default)
+        ConfigFile::find_at(flag.map(Into::into), environment, &default)
     };
-    assert_eq!(find(Some("/by/flag"), &some), by("/by/flag"));
-    assert_eq!(find(None, &some), by("/by/variable"));
-    assert_eq!(find(None, &none), ConfigFile::None);
+    assert_eq!(find(Some("/by/flag"), &some).unwrap(), by("/by/flag"));
+    assert_eq!(find(None, &some).unwrap(), by("/by/variable"));
+    let error = find(None, &none).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.message().ends_with(&default.display().to_string()));
+    assert!(
+        error
+            .advice()
+            .is_some_and(|advice| advice.contains("--config"))
+    );
     std::fs::write(&default, "").unwrap();
-    assert_eq!(find(None, &none), ConfigFile::Path(default.clone()));
+    assert_eq!(
+        find(None, &none).unwrap(),
+        ConfigFile::Path(default.clone())
+    );
 }
 
 #[test]
