@@ -1,9 +1,38 @@
-//! `ingestd` loads CSV files into PostgreSQL as they arrive.
+//! `ingestd` loads CSV files into PostgreSQL as they arrive: every good row once, every bad row kept
+//! with its reason, and nothing lost whichever process dies.
+//!
+//! The supervision tree is the crate [`ingestd_actors`], which says why nothing is lost or doubled.
+//! This crate is its outside:
+//!
+//! | folder | what it is |
+//! |---|---|
+//! | [`cli`] | the subcommands, one a file |
+//! | [`settings`] | TOML, environment and flags, validated |
+//! | [`plan`] | pure: what is done to every record of a file |
+//! | [`csv`], [`row`] | pure: bytes to records, fields to PostgreSQL's binary values |
+//! | [`source`] | files as streams of decoded chunks |
+//! | [`mod@postgres`] | the sink: batches, fences, dead letters, the catalog, migrations |
+//! | [`ledger`] | what became of every file; verdicts, claims, the lease |
+//! | [`fs`] | the inbox, fingerprints and hashes, the archive |
+//! | [`local_server`] | the private PostgreSQL server |
+//! | [`service`] | the one place that composes them |
+//! | [`generate`], [`demo`] | e-commerce events with a known answer, and the comparison with it |
+//! | [`watch`], [`logging`] | figures and log lines |
 
 #![warn(missing_docs)]
 
 pub mod cli;
+pub mod csv;
+pub mod demo;
+pub mod fs;
 pub mod generate;
+pub mod ledger;
+pub mod local_server;
+pub mod logging;
 pub mod plan;
 pub mod postgres;
+pub mod row;
+pub mod service;
 pub mod settings;
+pub mod source;
+pub mod watch;

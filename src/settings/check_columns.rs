@@ -198,11 +198,7 @@ fn not_empty(text: String) -> Result<String, String> {
     Ok(text)
 }
 
-fn check_twice(
-    column: &ColumnSettings,
-    earlier: &[ColumnSettings],
-    section: &mut Section<'_, '_>,
-) {
+fn check_twice(column: &ColumnSettings, earlier: &[ColumnSettings], section: &mut Section<'_, '_>) {
     if earlier.iter().any(|other| other.name == column.name) {
         section.problem("name", format!("{:?} is there already", column.name));
     } else if let Some(other) = earlier.iter().find(|other| other.field == column.field) {

@@ -177,9 +177,7 @@ pub(super) fn check(
 }
 
 fn keep<T>(section: &mut Section<'_, '_>, key: &str, checked: Result<T, String>) -> Option<T> {
-    checked
-        .map_err(|text| section.problem(key, text))
-        .ok()
+    checked.map_err(|text| section.problem(key, text)).ok()
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -72,8 +72,7 @@ impl Settings {
         );
         let mut pipelines = Vec::new();
         for (name, pipeline) in raw.pipelines {
-            let checked =
-                check_pipeline::check(&name, pipeline, &service.data_dir, &mut problems);
+            let checked = check_pipeline::check(&name, pipeline, &service.data_dir, &mut problems);
             pipelines.extend(checked);
         }
         inboxes::check(&pipelines, &mut problems);

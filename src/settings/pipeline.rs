@@ -67,7 +67,7 @@ pub struct ColumnSettings {
     pub name: String,
     /// The field's name in the header; the same unless said otherwise.
     pub field: String,
-    /// The type in SQL, for a table that is created (`numeric(10,2)`).
+    /// The type in SQL, for a table that is created (`numeric(10,2)`); may be empty where none is.
     pub sql_type: String,
     /// The default in SQL, for a table that is created (`now()`).
     pub sql_default: Option<String>,

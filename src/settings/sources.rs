@@ -71,29 +71,33 @@ impl ConfigFile {
     /// # Errors
     /// `Configuration` where there is none, with what to do.
     pub fn find(flag: Option<PathBuf>, environment: &Environment) -> Result<ConfigFile> {
-        match Self::find_or_none(flag, environment, Path::new(DEFAULT_FILE)) {
-            ConfigFile::None => Err(Error::new(
+        Self::find_at(flag, environment, Path::new(DEFAULT_FILE))
+    }
+
+    /// The same for a command that can do without.
+    pub fn find_or_none(flag: Option<PathBuf>, environment: &Environment) -> ConfigFile {
+        Self::find_at(flag, environment, Path::new(DEFAULT_FILE)).unwrap_or(ConfigFile::None)
+    }
+
+    pub(super) fn find_at(
+        flag: Option<PathBuf>,
+        environment: &Environment,
+        default: &Path,
+    ) -> Result<ConfigFile> {
+        let named = flag.or_else(|| environment.get(FILE_VARIABLE).map(PathBuf::from));
+        match named {
+            Some(path) => Ok(ConfigFile::Path(path)),
+            None if default.exists() => Ok(ConfigFile::Path(default.to_owned())),
+            None => Err(Error::new(
                 ErrorKind::Configuration,
-                "no configuration: no --config FILE was given, INGESTD_CONFIG is not set, and there is no /etc/ingestd/ingestd.toml",
+                format!(
+                    "no configuration: no --config FILE was given, {FILE_VARIABLE} is not set, and there is no {}",
+                    default.display()
+                ),
             )
             .with_advice(
                 "name a file with --config (config/ingestd.toml is an example to copy), or try `ingestd demo`, which needs none",
             )),
-            found => Ok(found),
-        }
-    }
-
-    /// The same for a command that can do without, with the default file as a parameter.
-    pub fn find_or_none(
-        flag: Option<PathBuf>,
-        environment: &Environment,
-        default: &Path,
-    ) -> ConfigFile {
-        let named = flag.or_else(|| environment.get(FILE_VARIABLE).map(PathBuf::from));
-        match named {
-            Some(path) => ConfigFile::Path(path),
-            None if default.exists() => ConfigFile::Path(default.to_owned()),
-            None => ConfigFile::None,
         }
     }
 

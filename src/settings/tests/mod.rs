@@ -1,0 +1,426 @@
+//! The loader as a whole: what is right loads as meant, and each thing that is wrong says so.
+
+mod documents;
+mod mistakes;
+
+use std::path::Path;
+use std::time::Duration;
+
+use ingestd_actors::error::ErrorKind;
+
+use super::*;
+use crate::plan::{Case, Dialect, TableName};
+
+const SMALL: &str = "[pipelines.events]\ndirectory = 'in'\ntable = 'events'\n";
+
+/// The settings of a text, with a data directory of `/data` unless it names another.
+fn load_with(text: &str, pairs: &[(&str, &str)]) -> Result<Settings> {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("test.toml");
+    std::fs::write(&path, text).expect("a file");
+    let environment: Environment = pairs.iter().copied().collect();
+    let sources = Sources::new(ConfigFile::Path(path), environment).flag(
+        "--data-dir",
+        "service.data_dir",
+        Some("/data"),
+    );
+    Settings::load(&sources)
+}
+
+fn load(text: &str) -> Settings {
+    load_with(text, &[]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refusal(text: &str) -> String {
+    let error = load_with(text, &[]).expect_err("an error");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    error.to_string()
+}
+
+/// The small pipeline with further lines.
+fn with(lines: &str) -> String {
+    format!("{SMALL}{lines}\n")
+}
+
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    let settings = load(SMALL);
+    assert_eq!(settings.service.shutdown_timeout, Duration::from_secs(8));
+    assert_eq!(settings.service.stuck_after, Duration::from_secs(60));
+    assert_eq!(settings.service.database, None);
+    assert_eq!(settings.service.log, LogSettings::default());
+    let cores = std::thread::available_parallelism().unwrap().get().min(8);
+    let expected = Pipeline {
+        name: "events".into(),
+        directory: "/data/in".into(),
+        pattern: "*.csv".into(),
+        recursive: false,
+        order: FileOrder::Name,
+        settle: Duration::from_secs(2),
+        scan_interval: Duration::from_secs(5),
+        table: TableName {
+            schema: None,
+            name: "events".into(),
+        },
+        key: vec![],
+        create: false,
+        columns: vec![],
+        generated: vec![],
+        indexes: vec![],
+        dialect: Dialect::default(),
+        partitions: cores as u16,
+        batch_rows: 50_000,
+        batch_bytes: 8 << 20,
+        memory: 64 << 20,
+        archive: Some("/data/archive/events".into()),
+        quarantine: Some("/data/quarantine/events".into()),
+    };
+    assert_eq!(settings.pipelines, [expected]);
+}
+
+#[test]
+fn every_key_has_its_effect() {
+    let settings = load(
+        r#"
+        [service]
+        shutdown_timeout = "3s"
+        stuck_after = "2m"
+        [database]
+        url = "postgresql://somebody@example.com/shop"
+        [log]
+        format = "json"
+        level = "debug"
+        file = "log/ingestd.log"
+        [pipelines.shop]
+        directory = "/in/shop"
+        pattern = "*.{csv,txt}"
+        recursive = true
+        order = "modified"
+        settle = "200ms"
+        scan_interval = "1s"
+        archive = false
+        quarantine = "bad"
+        delimiter = ";"
+        quote = "'"
+        header = true
+        max_record = "64KiB"
+        table = 'sales."My Events"'
+        key = ["id"]
+        create = true
+        indexes = [["time"], ["time", "double"]]
+        partitions = 3
+        batch_rows = 1_000
+        batch_bytes = "1MiB"
+        memory = "16MiB"
+        [[pipelines.shop.columns]]
+        name = "id"
+        type = "uuid"
+        required = true
+        [[pipelines.shop.columns]]
+        name = "time"
+        field = "Time"
+        type = "timestamptz"
+        default = "now()"
+        finite = true
+        [[pipelines.shop.columns]]
+        name = "kind"
+        type = "text"
+        trim = true
+        case = "upper"
+        allowed = ["A", "B"]
+        [[pipelines.shop.columns]]
+        name = "price"
+        type = "numeric(10,2)"
+        minimum = 0
+        maximum = "99.50"
+        [[pipelines.shop.generated]]
+        name = "double"
+        type = "numeric"
+        expression = "price * 2"
+        "#,
+    );
+    let service = &settings.service;
+    assert_eq!(service.shutdown_timeout, Duration::from_secs(3));
+    assert_eq!(service.stuck_after, Duration::from_secs(120));
+    let database = service.database.as_ref().unwrap();
+    assert_eq!(database.url(), "postgresql://somebody@example.com/shop");
+    assert!(database.origin().ends_with("test.toml"));
+    assert_eq!(service.log.format, LogFormat::Json);
+    assert_eq!(service.log.level, LogLevel::Debug);
+    assert_eq!(
+        service.log.file.as_deref(),
+        Some(Path::new("/data/log/ingestd.log"))
+    );
+
+    let column = |name: &str, sql_type: &str| ColumnSettings {
+        name: name.into(),
+        field: name.into(),
+        sql_type: sql_type.into(),
+        sql_default: None,
+        required: false,
+        trim: false,
+        case: None,
+        allowed: vec![],
+        minimum: None,
+        maximum: None,
+        finite: false,
+    };
+    let expected = Pipeline {
+        name: "shop".into(),
+        directory: "/in/shop".into(),
+        pattern: "*.{csv,txt}".into(),
+        recursive: true,
+        order: FileOrder::Modified,
+        settle: Duration::from_millis(200),
+        scan_interval: Duration::from_secs(1),
+        table: TableName {
+            schema: Some("sales".into()),
+            name: "My Events".into(),
+        },
+        key: vec!["id".into()],
+        create: true,
+        columns: vec![
+            ColumnSettings {
+                required: true,
+                ..column("id", "uuid")
+            },
+            ColumnSettings {
+                field: "Time".into(),
+                sql_default: Some("now()".into()),
+                finite: true,
+                ..column("time", "timestamptz")
+            },
+            ColumnSettings {
+                trim: true,
+                case: Some(Case::Upper),
+                allowed: vec!["A".into(), "B".into()],
+                ..column("kind", "text")
+            },
+            ColumnSettings {
+                minimum: Some("0".into()),
+                maximum: Some("99.50".into()),
+                ..column("price", "numeric(10,2)")
+            },
+        ],
+        generated: vec![GeneratedColumn {
+            name: "double".into(),
+            sql_type: "numeric".into(),
+            expression: "price * 2".into(),
+        }],
+        indexes: vec![vec!["time".into()], vec!["time".into(), "double".into()]],
+        dialect: Dialect {
+            delimiter: b';',
+            quote: b'\'',
+            header: true,
+            max_record: 64 << 10,
+        },
+        partitions: 3,
+        batch_rows: 1_000,
+        batch_bytes: 1 << 20,
+        memory: 16 << 20,
+        archive: None,
+        quarantine: Some("/data/bad".into()),
+    };
+    assert_eq!(settings.pipelines, [expected]);
+}
+
+#[test]
+fn the_stronger_source_wins() {
+    const URLS: [(&str, &str); 4] = [
+        ("flag", "postgresql://flag/db"),
+        ("INGESTD__DATABASE__URL", "postgresql://ours/db"),
+        ("DATABASE_URL", "postgresql://shared/db"),
+        ("file", "postgresql://file/db"),
+    ];
+    // Each source with all the weaker ones.
+    for strongest in 0..URLS.len() {
+        let given = &URLS[strongest..];
+        let has = |name: &str| given.iter().find(|(given, _)| *given == name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.toml");
+        let text = has("file").map_or(String::new(), |(_, url)| {
+            format!("[database]\nurl = {url:?}\n")
+        });
+        std::fs::write(&path, text).unwrap();
+        let environment: Environment = given
+            .iter()
+            .filter(|(name, _)| name.ends_with("URL"))
+            .copied()
+            .collect();
+        let sources = Sources::new(ConfigFile::Path(path.clone()), environment)
+            .flag(
+                "--database-url",
+                "database.url",
+                has("flag").map(|(_, url)| *url),
+            )
+            .as_root(true);
+
+        let database = Settings::load(&sources).unwrap().service.database.unwrap();
+        assert_eq!(database.url(), URLS[strongest].1);
+        let origin = match URLS[strongest].0 {
+            "flag" => "--database-url".to_owned(),
+            "file" => path.display().to_string(),
+            variable => variable.to_owned(),
+        };
+        assert_eq!(database.origin(), origin);
+
+        let demo = Settings::load(&sources.database_by_flag_only()).unwrap();
+        let url = demo.service.database.as_ref().map(DatabaseUrl::url);
+        let expected = if strongest == 0 { URLS[0].1 } else { URLS[3].1 };
+        assert_eq!(url, Some(expected), "the demo ignores the environment");
+    }
+}
+
+#[test]
+fn the_environment_reaches_every_scalar() {
+    let settings = load_with(
+        &with("memory = '32MiB'"),
+        &[
+            ("INGESTD__LOG__LEVEL", "warning"),
+            ("INGESTD__PIPELINES__EVENTS__MEMORY", "16MiB"),
+            ("INGESTD__PIPELINES__EVENTS__PARTITIONS", "2"),
+            ("INGESTD__PIPELINES__EVENTS__RECURSIVE", "true"),
+            ("INGESTD__PIPELINES__EVENTS__KEY", "a, b"),
+            ("INGESTD__PIPELINES__EVENTS__ARCHIVE", "false"),
+            ("INGESTD__PIPELINES__EVENTS__DELIMITER", "tab"),
+            ("INGESTD__LOG__FORMAT", ""),
+            ("INGESTD_CONFIG", "somewhere"),
+            ("LOG__LEVEL", "nonsense"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(settings.service.log.level, LogLevel::Warning);
+    assert_eq!(settings.service.log.format, LogFormat::Auto);
+    let pipeline = &settings.pipelines[0];
+    assert_eq!(pipeline.memory, 16 << 20);
+    assert_eq!(pipeline.batch_bytes, 4 << 20, "a quarter of memory");
+    assert_eq!(pipeline.partitions, 2);
+    assert!(pipeline.recursive);
+    assert_eq!(pipeline.key, ["a", "b"]);
+    assert_eq!(pipeline.archive, None);
+    assert_eq!(pipeline.dialect.delimiter, b'\t');
+}
+
+#[test]
+fn what_is_wrong_in_the_environment_or_a_flag_is_named_so() {
+    let error = load_with(SMALL, &[("INGESTD__PIPELINES__EVENTS__MEMORY", "lots")]).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("INGESTD__PIPELINES__EVENTS__MEMORY: pipelines.events.memory: "),
+        "{text}"
+    );
+    let error = load_with(SMALL, &[("INGESTD__LOG__LEVLE", "info")]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "INGESTD__LOG__LEVLE: log.levle: unknown key; did you mean \"level\"?"
+    );
+    let error = load_with(SMALL, &[("INGESTD__LOG__", "info")]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("INGESTD__LOG__: names no key")
+    );
+
+    let sources = Sources::new(ConfigFile::None, Environment::default())
+        .as_root(true)
+        .flag("--log-level", "log.level", Some("loud"));
+    let error = Settings::load(&sources).unwrap_err();
+    assert!(error.to_string().starts_with("--log-level: log.level: "));
+}
+
+#[test]
+fn the_data_directory_depends_on_who_asks() {
+    let data_dir = |root, pairs: &[(&str, &str)]| {
+        let environment = pairs.iter().copied().collect();
+        let sources = Sources::new(ConfigFile::None, environment).as_root(root);
+        Settings::load(&sources).map(|settings| settings.service.data_dir)
+    };
+    let home = ("HOME", "/home/ada");
+    let cases = [
+        (true, vec![home], "/var/lib/ingestd"),
+        (false, vec![home], "/home/ada/.local/share/ingestd"),
+        (false, vec![home, ("XDG_DATA_HOME", "/xdg")], "/xdg/ingestd"),
+        (
+            false,
+            vec![home, ("XDG_DATA_HOME", "not/absolute")],
+            "/home/ada/.local/share/ingestd",
+        ),
+        (
+            true,
+            vec![("INGESTD__SERVICE__DATA_DIR", "/elsewhere")],
+            "/elsewhere",
+        ),
+    ];
+    for (root, pairs, expected) in cases {
+        let found = data_dir(root, &pairs).unwrap();
+        assert_eq!(found, Path::new(expected), "{pairs:?}");
+    }
+    let error = data_dir(false, &[]).unwrap_err().to_string();
+    assert!(error.contains("service.data_dir: is missing"), "{error}");
+    let relative = data_dir(true, &[("INGESTD__SERVICE__DATA_DIR", "here")]).unwrap();
+    assert!(relative.is_absolute() && relative.ends_with("here"));
+}
+
+#[test]
+fn the_file_is_found_by_flag_then_variable_then_default() {
+    let directory = tempfile::tempdir().unwrap();
+    let default = directory.path().join("ingestd.toml");
+    let none = Environment::default();
+    let some: Environment = [(FILE_VARIABLE, "/by/variable")].into_iter().collect();
+    let by = |path: &str| ConfigFile::Path(path.into());
+    let find = |flag: Option<&str>, environment: &Environment| {
+        ConfigFile::find_at(flag.map(Into::into), environment, &default)
+    };
+    assert_eq!(find(Some("/by/flag"), &some).unwrap(), by("/by/flag"));
+    assert_eq!(find(None, &some).unwrap(), by("/by/variable"));
+    let error = find(None, &none).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.message().ends_with(&default.display().to_string()));
+    assert!(
+        error
+            .advice()
+            .is_some_and(|advice| advice.contains("--config"))
+    );
+    std::fs::write(&default, "").unwrap();
+    assert_eq!(
+        find(None, &none).unwrap(),
+        ConfigFile::Path(default.clone())
+    );
+}
+
+#[test]
+fn a_missing_file_says_which() {
+    let sources = Sources::new(
+        ConfigFile::Path("/no/such/file.toml".into()),
+        Environment::default(),
+    );
+    let error = Settings::load(&sources).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("/no/such/file.toml: can't be read: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn pipelines_are_found_by_name() {
+    let settings = load(SMALL);
+    assert_eq!(settings.pipeline("events").unwrap().name, "events");
+    let error = settings.pipeline("event").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "there is no pipeline \"event\"; did you mean \"events\"?"
+    );
+    let error = settings.pipeline("orders").unwrap_err().to_string();
+    assert!(error.ends_with("; there are events"), "{error}");
+    assert_eq!(settings.some_pipelines().unwrap().len(), 1);
+    let none = load("");
+    assert!(none.some_pipelines().is_err());
+    assert!(
+        none.pipeline("a")
+            .unwrap_err()
+            .to_string()
+            .ends_with("none is configured")
+    );
+}
