@@ -128,6 +128,7 @@ impl Layout {
         let mut command = Command::new(binaries.postgres());
         command
             .arg("--version")
+            // The child goes there after it has changed its user.
             .current_dir(&self.root)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
