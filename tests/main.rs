@@ -1,0 +1,3 @@
+//! The integration tests: one program, so that they are linked once and share one server.
+
+mod local_server;
