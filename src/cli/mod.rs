@@ -18,6 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ingestd_actors::error::{ErrorKind, Result};
 
+pub use output::thousands;
+
 /// Loads CSV files into PostgreSQL as they arrive: every good row once, every bad row kept with its
 /// reason.
 #[derive(Debug, Parser)]

@@ -8,7 +8,7 @@ mod json;
 mod terminal;
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
@@ -54,6 +54,14 @@ pub fn build(settings: &LogSettings, stderr_is_terminal: bool) -> Result<(Logger
     // It fails where the bridge stands already, from an earlier log: that serves as well.
     let _ = slog_stdlog::init_with_level(log::Level::Warn);
     Ok((logger, Guard { _writer: writer }))
+}
+
+/// [`build`] for this process's standard error.
+///
+/// # Errors
+/// As [`build`].
+pub fn for_stderr(settings: &LogSettings) -> Result<(Logger, Guard)> {
+    build(settings, io::stderr().is_terminal())
 }
 
 fn is_for_people(format: LogFormat, to_terminal: bool) -> bool {

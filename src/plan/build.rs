@@ -1,5 +1,7 @@
 //! From what a pipeline wants, what the table is and what a file's header says: the plan.
 
+use ingestd_actors::error::{Error, ErrorKind};
+
 use super::catalog::{Table, TableColumn};
 use super::{Column, LoadPlan, Routing, ValueType, WriteMode};
 use crate::settings::{ColumnSettings, Pipeline};
@@ -13,6 +15,16 @@ pub enum HeaderError {
     /// The table does not fit: the configuration is at fault.
     #[error("{0}")]
     Table(String),
+}
+
+impl From<HeaderError> for Error {
+    fn from(error: HeaderError) -> Error {
+        let kind = match error {
+            HeaderError::Header(_) => ErrorKind::File,
+            HeaderError::Table(_) => ErrorKind::Configuration,
+        };
+        Error::new(kind, error.to_string())
+    }
 }
 
 /// The plan for a file with this header (its names, in the file's order).
@@ -30,8 +42,9 @@ pub fn build(
     } else {
         columns_by_settings(&pipeline.columns, table, header)?
     };
-    check_key(pipeline, table, &columns)?;
-    check_left_out(pipeline, table, &columns)?;
+    check_key_fields(pipeline, &columns)?;
+    check_key(pipeline, table)?;
+    check_left_out(table, &columns)?;
 
     let (routing, partitions) = route(pipeline, table, &columns);
     Ok(LoadPlan {
@@ -159,14 +172,31 @@ fn plain_column(column: &TableColumn) -> Column {
     }
 }
 
-fn check_key(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> Result<(), HeaderError> {
-    if pipeline.key.is_empty() {
-        return Ok(());
-    }
+fn check_key_fields(pipeline: &Pipeline, columns: &[Column]) -> Result<(), HeaderError> {
     for name in &pipeline.key {
         if !columns.iter().any(|column| &column.name == name) {
             return Err(HeaderError::Header(format!(
                 "the header has no field for the key's column {name:?}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the table can arbitrate the pipeline's key.
+///
+/// # Errors
+/// `Table` where it has no unique index on exactly the key's columns.
+pub fn check_key(pipeline: &Pipeline, table: &Table) -> Result<(), HeaderError> {
+    if pipeline.key.is_empty() {
+        return Ok(());
+    }
+    for name in &pipeline.key {
+        if !table.columns.iter().any(|column| &column.name == name) {
+            return Err(HeaderError::Table(format!(
+                "the key's column {name:?} is no column of table {}; it has {}",
+                table.name,
+                names(table.columns.iter().map(|column| &column.name))
             )));
         }
     }
@@ -177,21 +207,17 @@ fn check_key(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> Result<(
         key.sort();
         key == wanted
     });
-    if !arbitrates {
-        return Err(HeaderError::Table(format!(
-            "table {} has no primary key or unique index on exactly ({}); create one, or change the key",
-            table.name,
-            pipeline.key.join(", ")
-        )));
+    if arbitrates {
+        return Ok(());
     }
-    Ok(())
+    Err(HeaderError::Table(format!(
+        "table {} has no primary key or unique index on exactly ({}); create one, or change the key",
+        table.name,
+        pipeline.key.join(", ")
+    )))
 }
 
-fn check_left_out(
-    _pipeline: &Pipeline,
-    table: &Table,
-    columns: &[Column],
-) -> Result<(), HeaderError> {
+fn check_left_out(table: &Table, columns: &[Column]) -> Result<(), HeaderError> {
     for column in &table.columns {
         let loaded = columns.iter().any(|loaded| loaded.name == column.name);
         if !loaded && column.not_null && !column.has_default && !column.generated {

@@ -9,7 +9,7 @@ pub mod catalog;
 mod table_name;
 mod value_type;
 
-pub use build::{HeaderError, build};
+pub use build::{HeaderError, build, check_key};
 pub use value_type::ValueType;
 
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,7 @@ use ingestd_actors::port::PortFuture;
 use crate::fs::{file_error, open_regular};
 use crate::ledger::Planner;
 use crate::plan::catalog::Table;
-use crate::plan::{HeaderError, LoadPlan, build};
+use crate::plan::{LoadPlan, build};
 use crate::postgres::{Database, catalog, ddl};
 use crate::settings::Pipeline;
 use crate::source::read_file_header;
@@ -68,12 +68,24 @@ impl Planner for CatalogPlanner {
                     .map_err(|error| Error::new(ErrorKind::Bug, "reading a header").with_source(error))??
             };
             let table = read_or_create(&database, &pipeline).await?;
-            build(&pipeline, &table, &header).map_err(|error| match error {
-                HeaderError::Header(reason) => Error::new(ErrorKind::File, reason),
-                HeaderError::Table(reason) => Error::new(ErrorKind::Configuration, reason),
-            })
+            let header = if header.is_empty() {
+                any_header(&pipeline, &table)
+            } else {
+                header
+            };
+            Ok(build(&pipeline, &table, &header)?)
         })
     }
+}
+
+/// An empty file is loaded as any other, with no records: whatever header it might have had.
+fn any_header(pipeline: &Pipeline, table: &Table) -> Vec<String> {
+    if !pipeline.columns.is_empty() {
+        let columns = pipeline.columns.iter();
+        return columns.map(|column| column.field.clone()).collect();
+    }
+    let columns = table.columns.iter().filter(|column| !column.generated);
+    columns.map(|column| column.name.clone()).collect()
 }
 
 /// The names of a file's fields.

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ingestd_actors::model::{Counts, FileId};
 use ingestd_actors::port::{Event, Observer};
+use std::time::{Duration, Instant};
+
 use tokio::sync::Notify;
 
 /// What became of a file in this life.
@@ -51,6 +53,8 @@ pub struct FiguresNow {
     pub degraded: HashMap<String, String>,
     /// How often the pipeline had nothing left to do.
     pub idle: u64,
+    /// When something became durable that left nothing open, or the first file was opened.
+    behind_since: Option<Instant>,
     open: HashMap<FileId, u64>,
 }
 
@@ -112,6 +116,12 @@ impl Observer for FiguresObserver {
 }
 
 impl FiguresNow {
+    /// For how long files have been open without a moment when all were done.
+    pub fn lag(&self) -> Duration {
+        self.behind_since
+            .map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     fn add(&mut self, event: &Event) {
         match event {
             Event::FileStarted { file, at, .. } => {
@@ -154,5 +164,10 @@ impl FiguresNow {
             }
         }
         self.files_open = self.open.len();
+        if self.open.is_empty() {
+            self.behind_since = None;
+        } else if self.behind_since.is_none() {
+            self.behind_since = Some(Instant::now());
+        }
     }
 }

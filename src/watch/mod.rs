@@ -1,5 +1,27 @@
 //! Watching pipelines from outside the tree: figures for people.
 
 mod figures;
+mod live;
+mod progress;
 
-pub use figures::{FileOutcome, Figures, FiguresNow, FiguresObserver};
+use std::sync::Arc;
+
+use ingestd_actors::port::{Event, Observer};
+
+pub use figures::{FileOutcome, Figures, FiguresNow};
+pub use live::LiveView;
+pub use progress::Progress;
+
+/// An observer for a service that nobody watches.
+pub struct Ignore;
+
+impl Ignore {
+    /// One of them.
+    pub fn observer() -> Arc<dyn Observer> {
+        Arc::new(Ignore)
+    }
+}
+
+impl Observer for Ignore {
+    fn observe(&self, _: &Event) {}
+}

@@ -1,0 +1,350 @@
+//! `ingestd demo`: the main job, with nothing to configure, and the comparison at its end.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+
+use super::context::ConfigArgs;
+use super::output::{print, thousands};
+use crate::demo::{PIPELINE, Story, TABLE, Verdict, compare, write_missing};
+use crate::generate::Generator;
+use crate::logging;
+use crate::postgres::{Database, classify};
+use crate::service::{
+    Ended, Loading, Signals, Tree, database_runtime, open_database, pipeline_spec,
+};
+use crate::settings::{ECOMMERCE, Environment, LogLevel, Settings};
+use crate::watch::{Figures, LiveView};
+
+/// How many rows a demo has unless told otherwise.
+const ROWS: u64 = 500_000;
+
+/// Shows the main job with nothing to configure: e-commerce events are dropped as CSV files into an
+/// inbox, and flow into a table of a private PostgreSQL server. At the end, table and dead letters
+/// are compared with what was generated.
+///
+/// Kill it in the middle and start it again: it goes on where it was. The data stay.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ingestd demo
+  ingestd demo --rows 2000000 --fresh
+
+DATABASE_URL is ignored: only --database-url makes the demo use another database.")]
+pub struct DemoArgs {
+    /// How many rows are generated [default: 500000, or as many as the demo that goes on]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    rows: Option<u64>,
+
+    /// Start over: drop the table, forget the files
+    #[arg(long)]
+    fresh: bool,
+
+    /// Go on running at the end, until told to stop
+    #[arg(long)]
+    keep_running: bool,
+
+    /// Use this database instead of the private server
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+
+    /// Where the private server, the inbox and the archive live
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &DemoArgs) -> Result<ExitCode> {
+    let mut settings = settings(args)?;
+    settings.service.log.level = LogLevel::Warning;
+    let (log, flush) = logging::for_stderr(&settings.service.log)?;
+    let outcome = actix::System::new().block_on(demo(args, &settings, &log));
+    drop(flush);
+    let (ended, verdict) = outcome?;
+    match ended {
+        Ended::GaveUp(error) => Err(error),
+        Ended::Cut => Ok(ExitCode::FAILURE),
+        Ended::Drained => Ok(match verdict {
+            Some(verdict) if !verdict.holds() => ExitCode::FAILURE,
+            _ => ExitCode::SUCCESS,
+        }),
+    }
+}
+
+fn settings(args: &DemoArgs) -> Result<Settings> {
+    let flags = ConfigArgs {
+        config: None,
+        database_url: args.database_url.clone(),
+        data_dir: args.data_dir.clone(),
+    };
+    let sources = flags
+        .sources(ECOMMERCE, Environment::of_process())
+        .database_by_flag_only();
+    Settings::load(&sources)
+}
+
+async fn demo(
+    args: &DemoArgs,
+    settings: &Settings,
+    log: &slog::Logger,
+) -> Result<(Ended, Option<Verdict>)> {
+    let runtime = database_runtime()?;
+    let signals = Signals::catch()?;
+    let service = &settings.service;
+    let pipeline = settings.pipeline(PIPELINE)?.clone();
+    let opened = open_database(service, &runtime, log).await?;
+    if args.fresh {
+        start_over(&opened.database, &service.data_dir, &pipeline).await?;
+    }
+    let story = Story::find_or_begin(&service.data_dir, args.rows, ROWS)?;
+    let generator = Arc::new(story.generator()?);
+    let known = files_in_ledger(&opened.database).await?;
+    announce(&story, &generator, &known, service.database.is_some(), &pipeline.directory)?;
+
+    let started = Instant::now();
+    let figures = Figures::default();
+    let inbox = pipeline.directory.clone();
+    let spec = pipeline_spec(
+        &opened.database,
+        service,
+        pipeline,
+        Loading::Directory,
+        figures.observer(),
+        log,
+    )?;
+    let writing = Writing::start(Arc::clone(&generator), inbox, known);
+    let view = LiveView::start(
+        figures.clone(),
+        generator.spec().rows,
+        std::io::stdout().is_terminal(),
+    );
+    let tree = Tree::start(vec![spec], opened.private.as_ref(), service, signals, log);
+    let url = opened.url.clone();
+    let keep_running = args.keep_running;
+    let verdict = Arc::new(std::sync::OnceLock::new());
+    let judged = {
+        let (figures, generator, verdict) = (figures.clone(), generator, Arc::clone(&verdict));
+        let written = writing.written();
+        async move {
+            if written.await.is_err() {
+                return;
+            }
+            // Idle counts from here: everything has been dropped into the inbox.
+            let idle = figures.look(|now| now.idle);
+            figures.wait_until(move |now| now.idle > idle).await;
+            view.finish();
+            let loaded_in = started.elapsed();
+            let compared =
+                tokio::task::spawn_blocking(move || compare(&url, &generator, TABLE, PIPELINE));
+            let compared = compared.await.unwrap_or_else(|error| {
+                Err(Error::new(ErrorKind::Bug, "comparing").with_source(error))
+            });
+            let done = figures.look(|now| now.durable.total());
+            let _ = print(&closing_words(&compared, done, loaded_in));
+            let _ = verdict.set(compared);
+            if keep_running {
+                let _ = print("still running: drop files into the inbox, stop with Ctrl-C\n");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let ended = tree.run_until(judged).await;
+    writing.finish()?;
+    if let Some(private) = opened.private {
+        private.stop().await?;
+    }
+    runtime.shutdown_background();
+    let verdict = Arc::into_inner(verdict).and_then(std::sync::OnceLock::into_inner);
+    if verdict.is_none() {
+        print("stopped before the end; `ingestd demo` goes on where this one was\n")?;
+    }
+    Ok((ended, verdict.transpose()?))
+}
+
+fn announce(
+    story: &Story,
+    generator: &Generator,
+    known: &HashSet<String>,
+    configured: bool,
+    inbox: &Path,
+) -> Result<()> {
+    let database = if configured {
+        "the database of --database-url"
+    } else {
+        "a private PostgreSQL server"
+    };
+    let files = generator.files();
+    let goes_on = match known.len() as u64 {
+        0 => String::new(),
+        known => format!("; going on: {known} of {files} files were begun by an earlier demo"),
+    };
+    print(&format!(
+        "{} e-commerce events in {files} CSV files, dropped into {}, loaded into table {TABLE} of {database}{goes_on}\n",
+        thousands(story.rows()),
+        inbox.display(),
+    ))
+}
+
+fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration) -> String {
+    let mut text = format!(
+        "{} records in {:.1} s, {} a second\n",
+        thousands(loaded),
+        took.as_secs_f64(),
+        thousands((loaded as f64 / took.as_secs_f64()) as u64),
+    );
+    let Ok(verdict) = compared else {
+        return text;
+    };
+    text.push_str(&format!(
+        "rows          {:>10} expected, {} missing, {} too many\n",
+        thousands(verdict.rows_expected),
+        thousands(verdict.rows_missing),
+        thousands(verdict.rows_extra)
+    ));
+    text.push_str(&format!(
+        "dead letters  {:>10} expected, {} missing, {} too many\n",
+        thousands(verdict.dead_letters_expected),
+        thousands(verdict.dead_letters_missing),
+        thousands(verdict.dead_letters_extra)
+    ));
+    text.push_str(if verdict.holds() {
+        "verdict: every row exactly once, every bad record kept with its reason\n"
+    } else {
+        "verdict: table and dead letters DIFFER from what was generated\n"
+    });
+    text.push_str(&format!(
+        "look at the table:         ingestd psql -- -c 'select * from {TABLE} limit 5'\n\
+         look at the dead letters:  ingestd dead-letters list\n\
+         look at the files:         ingestd files\n"
+    ));
+    text
+}
+
+/// The names of the files that the pipeline's ledger knows.
+async fn files_in_ledger(database: &Database) -> Result<HashSet<String>> {
+    let asking = {
+        let database = database.clone();
+        database.clone().run(async move {
+            let client = database.client().await?;
+            let query = "select path from ingestd.files where pipeline = $1";
+            client
+                .query(query, &[&PIPELINE])
+                .await
+                .map_err(|error| classify(error, "reading the ledger"))
+        })
+    };
+    let names = asking.await?.into_iter().filter_map(|row| {
+        let path: String = row.get(0);
+        Path::new(&path)
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    });
+    Ok(names.collect())
+}
+
+/// Drops the table, forgets the ledger, the story and the files of earlier demos.
+async fn start_over(
+    database: &Database,
+    data_dir: &Path,
+    pipeline: &crate::settings::Pipeline,
+) -> Result<()> {
+    let forgetting = {
+        let database = database.clone();
+        database.clone().run(async move {
+            let client = database.client().await?;
+            client
+                .batch_execute(&format!(
+                    "begin;
+                     delete from ingestd.files where pipeline = '{PIPELINE}';
+                     delete from ingestd.plans where pipeline = '{PIPELINE}';
+                     delete from ingestd.pipelines where name = '{PIPELINE}';
+                     drop table if exists {TABLE};
+                     commit"
+                ))
+                .await
+                .map_err(|error| classify(error, "starting over"))
+        })
+    };
+    forgetting.await?;
+    Story::forget(data_dir)?;
+    let directories = [
+        Some(&pipeline.directory),
+        pipeline.archive.as_ref(),
+        pipeline.quarantine.as_ref(),
+    ];
+    for directory in directories.into_iter().flatten() {
+        remove_events(directory)?;
+    }
+    Ok(())
+}
+
+/// Removes what the generator has written into a directory, and nothing else.
+fn remove_events(directory: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.trim_start_matches('.').starts_with("events-") && entry.path().is_file() {
+            fs::remove_file(entry.path()).map_err(|error| {
+                Error::new(
+                    ErrorKind::Configuration,
+                    format!("{} can't be removed: {error}", entry.path().display()),
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The thread that drops files into the inbox.
+struct Writing {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Result<u64>>,
+    written: Arc<tokio::sync::Notify>,
+}
+
+impl Writing {
+    fn start(generator: Arc<Generator>, inbox: PathBuf, known: HashSet<String>) -> Writing {
+        let stop = Arc::new(AtomicBool::new(false));
+        let written = Arc::new(tokio::sync::Notify::new());
+        let thread = {
+            let (stop, written) = (Arc::clone(&stop), Arc::clone(&written));
+            std::thread::spawn(move || {
+                let stopped = || stop.load(Ordering::Relaxed);
+                let result = write_missing(&generator, &inbox, &known, &stopped);
+                written.notify_one();
+                result
+            })
+        };
+        Writing {
+            stop,
+            thread,
+            written,
+        }
+    }
+
+    /// Resolves once all files are written, or can't be.
+    fn written(&self) -> impl Future<Output = Result<()>> + use<> {
+        let written = Arc::clone(&self.written);
+        async move {
+            written.notified().await;
+            Ok(())
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(result) => result.map(|_| ()),
+            Err(_) => Err(Error::new(ErrorKind::Bug, "the generator's thread died")),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `ingestd load`: the named files, once.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+
+use super::context::ConfigArgs;
+use super::output::{harmless, print, thousands};
+use crate::logging;
+use crate::plan::TableName;
+use crate::service::{
+    CatalogPlanner, Ended, Loading, Signals, Tree, database_runtime, open_database, pipeline_spec,
+};
+use crate::settings::{LogLevel, Pipeline, Settings};
+use crate::watch::{FileOutcome, Figures, FiguresNow, Progress};
+
+/// Loads the named files and ends.
+///
+/// With --table, no configuration is needed: columns by the header, types from the table. The files
+/// stay where they are, unless told --archive. A file that was loaded before is skipped.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ingestd load events.csv --table public.events --key event_id
+  ingestd load *.csv --config shop.toml --pipeline events
+
+Exit code: 0; 1 where a file was quarantined, or with --strict where any record was refused; 2 for
+wrong usage or configuration.")]
+pub struct LoadArgs {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// The table, with its schema where needed
+    #[arg(long, value_name = "TABLE", conflicts_with = "pipeline")]
+    table: Option<String>,
+
+    /// The key: a row replaces the one that has it already. Without a key rows are only added
+    #[arg(
+        long,
+        value_name = "COLUMN,…",
+        value_delimiter = ',',
+        requires = "table"
+    )]
+    key: Vec<String>,
+
+    /// The pipeline of the configuration, where it has several
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
+
+    /// Load files again that were loaded before
+    #[arg(long)]
+    again: bool,
+
+    /// Move loaded and quarantined files to where the pipeline's configuration says
+    #[arg(long, conflicts_with = "table")]
+    archive: bool,
+
+    /// Exit code 1 where any record was refused
+    #[arg(long)]
+    strict: bool,
+
+    /// Log what the service does, too
+    #[arg(long, short)]
+    verbose: bool,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &LoadArgs) -> Result<ExitCode> {
+    let (mut settings, pipeline) = choose(args)?;
+    if !args.verbose {
+        settings.service.log.level = LogLevel::Error;
+    }
+    let (log, flush) = logging::for_stderr(&settings.service.log)?;
+    let started = Instant::now();
+    let loaded = actix::System::new().block_on(load(args, &settings, pipeline, &log));
+    drop(flush);
+    let (ended, figures) = loaded?;
+    print(&summary(&figures, started))?;
+    match ended {
+        Ended::Drained => {}
+        Ended::GaveUp(error) => return Err(error),
+        Ended::Cut => {
+            eprintln!("ingestd: interrupted; the same command goes on where this one ended");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    let finished = figures.outcomes.len();
+    if finished < args.files.len() && figures.idle == 0 {
+        eprintln!("ingestd: interrupted; the same command goes on where this one ended");
+        return Ok(ExitCode::FAILURE);
+    }
+    let quarantined = figures
+        .outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, FileOutcome::Quarantined { .. }));
+    let refused = figures.outcomes.iter().any(|outcome| {
+        matches!(outcome, FileOutcome::Committed { counts, .. } if counts.rejected > 0)
+    });
+    if quarantined || (args.strict && refused) {
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The settings, and the pipeline that loads the files.
+fn choose(args: &LoadArgs) -> Result<(Settings, Pipeline)> {
+    if let Some(table) = &args.table {
+        let settings = args.config.settings_or_defaults()?;
+        let table = TableName::parse(table)?;
+        return Ok((settings, Pipeline::ad_hoc(table, args.key.clone())));
+    }
+    let settings = args.config.settings()?;
+    let pipeline = match &args.pipeline {
+        Some(name) => settings.pipeline(name)?,
+        None => match settings.some_pipelines()? {
+            [only] => only,
+            several => {
+                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    "the configuration has several pipelines",
+                )
+                .with_advice(format!("say --pipeline with one of {}", names.join(", "))));
+            }
+        },
+    };
+    let mut pipeline = pipeline.clone();
+    if !args.archive {
+        pipeline.archive = None;
+        pipeline.quarantine = None;
+    }
+    Ok((settings, pipeline))
+}
+
+async fn load(
+    args: &LoadArgs,
+    settings: &Settings,
+    pipeline: Pipeline,
+    log: &slog::Logger,
+) -> Result<(Ended, FiguresNow)> {
+    let runtime = database_runtime()?;
+    let signals = Signals::catch()?;
+    let opened = open_database(&settings.service, &runtime, log).await?;
+    // A table that can't be loaded is the user's to mend: say so at once, instead of waiting.
+    let planner = CatalogPlanner::new(opened.database.clone(), pipeline.clone().into());
+    let table = planner.table().await?;
+    crate::plan::check_key(&pipeline, &table)?;
+
+    let figures = Figures::default();
+    let loading = Loading::Files {
+        paths: args.files.clone(),
+        again: args.again,
+    };
+    let spec = pipeline_spec(
+        &opened.database,
+        &settings.service,
+        pipeline,
+        loading,
+        figures.observer(),
+        log,
+    )?;
+    let total: u64 = args
+        .files
+        .iter()
+        .filter_map(|path| std::fs::metadata(path).ok())
+        .map(|metadata| metadata.len())
+        .sum();
+    let progress = Progress::start(figures.clone(), total, std::io::stderr().is_terminal());
+    let tree = Tree::start(
+        vec![spec],
+        opened.private.as_ref(),
+        &settings.service,
+        signals,
+        log,
+    );
+    let ended = tree.run_until(figures.wait_until(|now| now.idle > 0)).await;
+    progress.finish();
+    if let Some(private) = opened.private {
+        private.stop().await?;
+    }
+    runtime.shutdown_background();
+    Ok((ended, figures.now()))
+}
+
+/// One line for each file, then the sum.
+fn summary(figures: &FiguresNow, started: Instant) -> String {
+    let mut text = String::new();
+    let mut hints = Vec::new();
+    for outcome in &figures.outcomes {
+        match outcome {
+            FileOutcome::Committed { file, path, counts } => {
+                let mut parts = vec![format!("{} inserted", thousands(counts.inserted))];
+                for (count, what) in [
+                    (counts.updated, "updated"),
+                    (counts.unchanged, "unchanged"),
+                    (counts.duplicate, "superseded within the file"),
+                    (counts.rejected, "refused"),
+                ] {
+                    if count > 0 {
+                        parts.push(format!("{} {what}", thousands(count)));
+                    }
+                }
+                text.push_str(&format!(
+                    "{}: {} records: {}\n",
+                    harmless(&path.display().to_string()),
+                    thousands(counts.total()),
+                    parts.join(", ")
+                ));
+                if counts.rejected > 0 {
+                    hints.push(format!("ingestd dead-letters list --file {}", file.0));
+                }
+            }
+            FileOutcome::Skipped { path, reason } => text.push_str(&format!(
+                "{}: skipped: {}; --again loads it once more\n",
+                harmless(&path.display().to_string()),
+                harmless(reason)
+            )),
+            FileOutcome::Quarantined { path, reason } => text.push_str(&format!(
+                "{}: quarantined: {}\n",
+                harmless(&path.display().to_string()),
+                harmless(reason)
+            )),
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let records = figures.durable.total();
+    text.push_str(&format!(
+        "{} records in {seconds:.1} s, {} a second\n",
+        thousands(records),
+        thousands((records as f64 / seconds) as u64)
+    ));
+    if !hints.is_empty() {
+        text.push_str(&format!("the refused records: {}\n", hints.join("; ")));
+    }
+    text
+}

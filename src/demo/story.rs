@@ -1,0 +1,135 @@
+//! What a demo generates, remembered in the data directory so that the next one goes on with it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind as IoErrorKind;
+use std::path::{Path, PathBuf};
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::generate::files::FileWriter;
+use crate::generate::{Generator, Share, Spec};
+
+/// How many rows a file of the demo has.
+const ROWS_PER_FILE: u64 = 10_000;
+
+/// What a demo generates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Story {
+    seed: u64,
+    rows: u64,
+}
+
+impl Story {
+    /// The story of an earlier demo in this data directory, or a new one.
+    ///
+    /// # Errors
+    /// `Configuration` where the earlier one has another number of rows.
+    pub fn find_or_begin(data_dir: &Path, rows: Option<u64>, default_rows: u64) -> Result<Story> {
+        let path = path_in(data_dir);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let story: Story = serde_json::from_str(&text).map_err(|error| {
+                    Error::new(
+                        ErrorKind::Configuration,
+                        format!("{} can't be read: {error}", path.display()),
+                    )
+                    .with_advice("--fresh starts over")
+                })?;
+                if rows.is_some_and(|rows| rows != story.rows) {
+                    return Err(Error::new(
+                        ErrorKind::Configuration,
+                        format!("an earlier demo with {} rows is in {}", story.rows, data_dir.display()),
+                    )
+                    .with_advice("leave --rows out to go on with it, or start over with --fresh"));
+                }
+                Ok(story)
+            }
+            Err(error) if error.kind() == IoErrorKind::NotFound => {
+                let story = Story {
+                    seed: rand::random(),
+                    rows: rows.unwrap_or(default_rows),
+                };
+                story.remember(&path)?;
+                Ok(story)
+            }
+            Err(error) => Err(unwritable(&path, &error)),
+        }
+    }
+
+    fn remember(&self, path: &Path) -> Result<()> {
+        let text = serde_json::json!(self).to_string();
+        let unfinished = path.with_extension("tmp");
+        fs::write(&unfinished, text)
+            .and_then(|()| fs::rename(&unfinished, path))
+            .map_err(|error| unwritable(path, &error))
+    }
+
+    /// Forgets the story of an earlier demo.
+    ///
+    /// # Errors
+    /// Where the file can't be removed.
+    pub fn forget(data_dir: &Path) -> Result<()> {
+        let path = path_in(data_dir);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != IoErrorKind::NotFound => Err(unwritable(&path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The generator of the story.
+    ///
+    /// # Errors
+    /// `Configuration` where the number of rows is out of range.
+    pub fn generator(&self) -> Result<Generator> {
+        Generator::new(Spec {
+            rows: self.rows,
+            rows_per_file: ROWS_PER_FILE,
+            malformed: Share::of_million(5_000),
+            duplicates: Share::of_million(10_000),
+            ..Spec::new(self.seed)
+        })
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+}
+
+/// Writes the files of a story that neither the ledger knows nor the inbox holds, one after the
+/// other, on a thread of its own. `stop` ends it between two files.
+pub fn write_missing(
+    generator: &Generator,
+    inbox: &Path,
+    known: &HashSet<String>,
+    stop: &dyn Fn() -> bool,
+) -> Result<u64> {
+    let mut writer = FileWriter::new(inbox)?;
+    let mut written = 0;
+    for file in 1..=generator.files() {
+        let name = generator.file_name(file);
+        if stop() {
+            break;
+        }
+        if known.contains(&name) || inbox.join(&name).exists() {
+            continue;
+        }
+        writer.write(generator, file)?;
+        written += 1;
+    }
+    Ok(written)
+}
+
+fn path_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("demo.json")
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!("{}: {error}", path.display()),
+    )
+    .with_advice("choose a directory that can be written with --data-dir")
+}

@@ -1,0 +1,67 @@
+//! Progress for people: a bar on a terminal, a line now and then elsewhere.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinHandle;
+
+use super::Figures;
+use crate::cli::thousands;
+
+/// How often a bar is drawn.
+const REDRAW: Duration = Duration::from_millis(100);
+/// How often a line is printed where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows the progress of loading a known number of bytes, until it is finished.
+pub struct Progress {
+    bar: ProgressBar,
+    task: JoinHandle<()>,
+}
+
+impl Progress {
+    /// Starts showing it on standard error; inside a local task set.
+    pub fn start(figures: Figures, total_bytes: u64, on_terminal: bool) -> Progress {
+        let bar = if on_terminal {
+            ProgressBar::with_draw_target(Some(total_bytes), ProgressDrawTarget::stderr())
+        } else {
+            ProgressBar::hidden()
+        };
+        let style = ProgressStyle::with_template(
+            "{bar:30} {bytes}/{total_bytes}  {msg}  {eta} left",
+        );
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        let shown = bar.clone();
+        let task = tokio::task::spawn_local(async move {
+            let started = Instant::now();
+            let mut next_line = started + LINE_EVERY;
+            loop {
+                tokio::time::sleep(REDRAW).await;
+                let (bytes, rows, held_up) = figures.look(|now| {
+                    let held_up = now.degraded.values().next().cloned();
+                    (now.bytes_read, now.durable.total(), held_up)
+                });
+                let rate = (rows as f64 / started.elapsed().as_secs_f64()) as u64;
+                let message = match held_up {
+                    Some(reason) => format!("waiting: {reason}"),
+                    None => format!("{} rows, {} rows/s", thousands(rows), thousands(rate)),
+                };
+                shown.set_position(bytes.min(total_bytes));
+                shown.set_message(message.clone());
+                if !on_terminal && Instant::now() >= next_line {
+                    next_line += LINE_EVERY;
+                    eprintln!("{bytes} of {total_bytes} bytes, {message}");
+                }
+            }
+        });
+        Progress { bar, task }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        self.task.abort();
+        self.bar.finish_and_clear();
+    }
+}
