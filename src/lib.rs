@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod csv;
 pub mod plan;
 pub mod postgres;
 pub mod settings;
