@@ -5,4 +5,5 @@
 pub mod csv;
 pub mod plan;
 pub mod postgres;
+pub mod row;
 pub mod settings;

@@ -333,7 +333,7 @@ mod tests {
             fields(text),
             owned(&[("a,\r\nb", true), ("", true), ("x\"y", true)])
         );
-        assert_eq!(scan("\"\r\r\n\n\"", true).0, record(5, 5, 4));
+        assert_eq!(scan("\"\r\r\n\n\"", true).0, record(6, 6, 4));
     }
 
     #[test]
