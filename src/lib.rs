@@ -7,3 +7,4 @@ pub mod plan;
 pub mod postgres;
 pub mod row;
 pub mod settings;
+pub mod source;

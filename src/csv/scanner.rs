@@ -82,7 +82,7 @@ impl Scanner {
             delimiter: dialect.delimiter,
             quote: dialect.quote,
             // Spans are 32 bits wide, with room for the bytes that an encoded row adds.
-            max_record: dialect.max_record.min(1 << 28) as usize,
+            max_record: dialect.max_record.min(1 << 27) as usize,
         }
     }
 

@@ -1,0 +1,17 @@
+//! From the bytes of a file to the rows of its partitions: the CSV scanner and the encoders, joined.
+//!
+//! [`Decoder::decode`] turns a buffer into encoded rows and dead letters. Records with a value that
+//! no encoder recognises stay [`Pending`]: the caller asks the server what [`Pending::questions`]
+//! lists, and [`Decoder::complete`] puts the answers in.
+
+mod decoder;
+mod partitions;
+mod pending;
+mod reject;
+mod row_encoder;
+
+#[cfg(test)]
+mod decoder_tests;
+
+pub use decoder::{Decoded, Decoder};
+pub use pending::{Answer, Pending, Question, Refusal};
