@@ -391,18 +391,4 @@ mod tests {
         );
         assert_eq!(scan("\"a\nbc\"\n", true), bad(2, 3, Fault::UnfinishedQuote));
     }
-
-    #[test]
-    fn an_oversized_record_is_passed_over_in_pieces() {
-        let pieces: [(&[u8], Option<usize>); 3] =
-            [(b"xyz", None), (b"z\r", None), (b"\nnext", Some(1))];
-        let mut oversized = Oversized::new(Fault::TooLarge, 5, 1);
-        for (piece, next) in pieces {
-            assert_eq!(oversized.skip(piece, false), next);
-        }
-        assert_eq!(oversized.length, 9);
-        let mut oversized = Oversized::new(Fault::TooLarge, 5, 1);
-        assert_eq!(oversized.skip(b"xy", true), Some(2));
-        assert_eq!(oversized.length, 7);
-    }
 }

@@ -9,9 +9,8 @@ mod partitions;
 mod pending;
 mod reject;
 mod row_encoder;
-
 #[cfg(test)]
-mod decoder_tests;
+mod tests;
 
 pub use decoder::{Decoded, Decoder};
 pub use pending::{Answer, Pending, Question, Refusal};
