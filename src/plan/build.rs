@@ -241,7 +241,7 @@ fn route(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> (Routing, u1
         let bytes_decide = table
             .columns
             .iter()
-            .any(|column| &column.name == name && !column.nondeterministic);
+            .any(|column| &column.name == name && !column.nondeterministic && !is_cut(column));
         has_image && bytes_decide
     });
     if routable {
@@ -249,6 +249,14 @@ fn route(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> (Routing, u1
     } else {
         (Routing::Single, 1)
     }
+}
+
+/// Whether the server rounds or cuts the column's values to a modifier as it takes them, so that
+/// values with different images may become one key.
+fn is_cut(column: &TableColumn) -> bool {
+    let value_type = ValueType::from_oid(column.type_oid);
+    let has_modifier = column.type_full != column.type_name;
+    has_modifier && value_type != ValueType::Bpchar
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {

@@ -1,0 +1,152 @@
+//! What must hold for any bytes: the same records however they are fed and wherever reading began.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::Dialect;
+
+/// A record as somebody downstream sees it, with its place in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    offset: usize,
+    next: usize,
+    line: u64,
+    length: u64,
+    outcome: Result<Vec<(Vec<u8>, bool)>, Fault>,
+}
+
+const MAX_RECORD: u64 = 12;
+
+/// Reads `file` from a record's start with a buffer that is filled `step` bytes at a time.
+fn read(file: &[u8], start: usize, first_line: u64, step: usize) -> Vec<Seen> {
+    let scanner = Scanner::new(&Dialect {
+        max_record: MAX_RECORD,
+        ..Dialect::default()
+    });
+    let mut seen = Vec::new();
+    let mut fields = Vec::new();
+    let (mut at, mut filled, mut line) = (start, start.min(file.len()), first_line);
+    loop {
+        let eof = filled == file.len();
+        // The buffer starts at the record, as a reader's does that drops what it has read.
+        match scanner.scan(&file[at..filled], 0, eof, &mut fields) {
+            Scan::End => return seen,
+            Scan::NeedMore => {
+                assert!(!eof, "more is asked for after the end");
+                assert!(filled - at < MAX_RECORD as usize + 2, "more than needed");
+                filled = (filled + step).min(file.len());
+            }
+            Scan::Record(record) => {
+                let texts = fields
+                    .iter()
+                    .map(|field| {
+                        let mut scratch = Vec::new();
+                        let text = field.text(&file[at..filled], b'"', &mut scratch);
+                        (text.to_vec(), field.quoted)
+                    })
+                    .collect();
+                seen.push(Seen {
+                    offset: at,
+                    next: at + record.next,
+                    line,
+                    length: record.end as u64,
+                    outcome: Ok(texts),
+                });
+                (at, line) = (at + record.next, line + record.lines);
+            }
+            Scan::Bad(record, fault) => {
+                seen.push(Seen {
+                    offset: at,
+                    next: at + record.next,
+                    line,
+                    length: record.end as u64,
+                    outcome: Err(fault),
+                });
+                (at, line) = (at + record.next, line + record.lines);
+            }
+            Scan::Oversized(mut oversized) => {
+                let mut from = at + oversized.length as usize;
+                let next = loop {
+                    let eof = filled == file.len();
+                    if let Some(next) = oversized.skip(&file[from..filled], eof) {
+                        break from + next;
+                    }
+                    from = filled;
+                    filled = (filled + step).min(file.len());
+                };
+                seen.push(Seen {
+                    offset: at,
+                    next,
+                    line,
+                    length: oversized.length,
+                    outcome: Err(oversized.fault),
+                });
+                (at, line) = (next, line + oversized.lines);
+            }
+        }
+    }
+}
+
+fn some_file() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![
+        4 => Just(b'a'),
+        2 => Just(b','),
+        3 => Just(b'"'),
+        2 => Just(b'\n'),
+        1 => Just(b'\r'),
+        1 => any::<u8>(),
+    ];
+    prop::collection::vec(byte, 0..80)
+}
+
+proptest! {
+    #[test]
+    fn the_size_of_buffers_does_not_matter(file in some_file(), step in 1usize..20) {
+        prop_assert_eq!(read(&file, 0, 1, step), read(&file, 0, 1, file.len() + 1));
+    }
+
+    #[test]
+    fn reading_can_go_on_at_any_record(file in some_file()) {
+        let whole = read(&file, 0, 1, file.len() + 1);
+        for (index, record) in whole.iter().enumerate() {
+            let rest = read(&file, record.offset, record.line, file.len() + 1);
+            prop_assert_eq!(&rest[..], &whole[index..]);
+        }
+    }
+
+    #[test]
+    fn every_byte_belongs_to_one_record(file in some_file()) {
+        let mut at = 0;
+        for record in read(&file, 0, 1, file.len() + 1) {
+            prop_assert_eq!(record.offset, at);
+            let line_end = record.next - record.offset - record.length as usize;
+            prop_assert!(line_end <= 2);
+            at = record.next;
+        }
+        prop_assert_eq!(at, file.len());
+    }
+
+    #[test]
+    fn what_was_written_well_is_read_back(
+        records in prop::collection::vec(
+            prop::collection::vec("[ab,\"\n\r]{0,2}", 2..3), 0..6)
+    ) {
+        let mut writer = csv::WriterBuilder::new()
+            .quote_style(csv::QuoteStyle::Always)
+            .from_writer(Vec::new());
+        for record in &records {
+            writer.write_record(record).expect("records are equally long");
+        }
+        let file = writer.into_inner().expect("a vector takes all bytes");
+        let seen = read(&file, 0, 1, file.len() + 1);
+        prop_assume!(seen.iter().all(|seen| seen.outcome.is_ok()));
+        let texts: Vec<Vec<String>> = seen
+            .into_iter()
+            .map(|seen| {
+                let fields = seen.outcome.expect("assumed above").into_iter();
+                fields.map(|(text, _)| String::from_utf8(text).expect("ASCII")).collect()
+            })
+            .collect();
+        prop_assert_eq!(texts, records);
+    }
+}

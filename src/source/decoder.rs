@@ -1,0 +1,383 @@
+//! The decoder of one file: buffers of its bytes in, rows by partition and dead letters out.
+
+use bytes::Bytes;
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::{DeadLetter, Position, Rows};
+use memchr::memchr;
+
+use super::partitions::{Partitions, Place};
+use super::pending::{Answer, Pending, PendingRecord};
+use super::reject::Reject;
+use super::row_encoder::{Outcome, RowEncoder};
+use crate::csv::{Field, Oversized, Record, Scan, Scanner, skip_byte_order_mark};
+use crate::plan::LoadPlan;
+use crate::row::is_well_formed;
+
+/// A dead letter holds at most this much of its record.
+const RAW_CAP: usize = 1 << 20;
+
+/// Spans in rows are 32 bits wide; an encoded row may be several times as long as its record.
+const LARGEST_BUFFER: usize = 1 << 28;
+
+/// Decodes the records of one file, buffer by buffer.
+#[derive(Debug)]
+pub struct Decoder {
+    scanner: Scanner,
+    /// How many fields a record has.
+    width: usize,
+    encoder: RowEncoder,
+    partitions: Partitions,
+    fields: Vec<Field>,
+    /// A record that is longer than the largest one and has not ended yet.
+    passing: Option<Passing>,
+}
+
+/// What is known of an oversized record while it is passed over.
+#[derive(Debug)]
+struct Passing {
+    oversized: Oversized,
+    /// Where it starts in the file.
+    offset: u64,
+    /// Its bytes that have been given so far.
+    seen: u64,
+    raw: Bytes,
+}
+
+/// What came out of one buffer.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The position at which it starts.
+    pub from: Position,
+    /// The position after the last record that was decoded. With records pending, everything up to
+    /// here is accounted for only after [`Decoder::complete`].
+    pub to: Position,
+    /// The offset in the file of the bytes that the next buffer is to start with. It is below the
+    /// end of this buffer where that ends within a record; if it has not moved at all, the next
+    /// buffer must be longer. It is beyond `to` while an oversized record is passed over.
+    pub next_offset: u64,
+    /// The rows by partition; only partitions that have any.
+    pub partitions: Vec<(u16, Rows)>,
+    /// The records that are no rows, in record order.
+    pub rejects: Vec<DeadLetter>,
+    /// The records that wait for the server.
+    pub pending: Pending,
+}
+
+impl Decoder {
+    /// A decoder of files with this header (without a header in the dialect: the names by which the
+    /// plan calls the fields, in order).
+    ///
+    /// # Errors
+    /// `File` where the header does not have the plan's fields; `Configuration` where the plan can't
+    /// be carried out.
+    pub fn new(plan: &LoadPlan, header: &[String]) -> Result<Decoder> {
+        if !plan.dialect.delimiter.is_ascii() || !plan.dialect.quote.is_ascii() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "the delimiter and the quote must be ASCII characters",
+            ));
+        }
+        Ok(Decoder {
+            scanner: Scanner::new(&plan.dialect),
+            width: header.len(),
+            encoder: RowEncoder::new(plan, header)?,
+            partitions: Partitions::new(plan),
+            fields: Vec::new(),
+            passing: None,
+        })
+    }
+
+    /// Decodes all complete records in `bytes`, which starts where the last buffer's `next_offset`
+    /// says (at first: at the offset of `at`); `at` is the last buffer's `to`, and `eof` says that
+    /// the file ends at the end of `bytes`.
+    pub fn decode(&mut self, bytes: Bytes, at: Position, eof: bool) -> Decoded {
+        let eof = eof && bytes.len() <= LARGEST_BUFFER;
+        let bytes = bytes.slice(..bytes.len().min(LARGEST_BUFFER));
+        let passed = self
+            .passing
+            .as_ref()
+            .map_or(0, |passing| passing.offset - at.offset + passing.seen);
+        let mut run = Run {
+            decoded: Decoded {
+                from: at,
+                to: at,
+                next_offset: 0,
+                partitions: Vec::new(),
+                rejects: Vec::new(),
+                pending: Pending::default(),
+            },
+            raw_offset: at.offset + passed,
+            cursor: 0,
+            bytes,
+            eof,
+        };
+        if self.go_on_passing(&mut run) && run.pass_byte_order_mark() {
+            self.decode_records(&mut run);
+        }
+        let mut decoded = run.decoded;
+        decoded.next_offset = run.raw_offset + run.cursor as u64;
+        decoded.partitions = self.partitions.take(&run.bytes, run.raw_offset);
+        if !decoded.pending.is_empty() {
+            decoded.pending.raw = run.bytes;
+            decoded.pending.raw_offset = run.raw_offset;
+        }
+        decoded
+    }
+
+    /// Completes the pending records of a buffer with the server's answers, one list for each of
+    /// [`Pending::questions`], and puts rows and dead letters in record order again.
+    ///
+    /// # Errors
+    /// `Bug` where the answers don't fit the questions; nothing has been changed then.
+    pub fn complete(&mut self, decoded: &mut Decoded, answers: &[Vec<Answer>]) -> Result<()> {
+        if !self.fit(&decoded.pending, answers) {
+            return Err(Error::new(
+                ErrorKind::Bug,
+                "the answers of the server don't fit what it was asked",
+            ));
+        }
+        if decoded.pending.is_empty() {
+            return Ok(());
+        }
+        let pending = std::mem::take(&mut decoded.pending);
+        let answer_to = |&(question, text): &(u32, u32)| &answers[question as usize][text as usize];
+        let mut values = &pending.values[..];
+        self.partitions
+            .put_back(std::mem::take(&mut decoded.partitions));
+        for waiting in &pending.records {
+            let (own, rest) = values.split_at(waiting.values);
+            values = rest;
+            let (start, end) = (waiting.raw.0 as usize, waiting.raw.1 as usize);
+            // The record was scanned before: it is whole, and ends where its span does.
+            let bytes = &pending.raw[..end];
+            self.scanner.scan(bytes, start, true, &mut self.fields);
+            let mut answers = own.iter().map(answer_to);
+            let place = Place {
+                record: waiting.record,
+                line: waiting.line,
+                raw: waiting.raw,
+            };
+            match self.encoder.encode(bytes, &self.fields, &mut answers) {
+                Ok(_) => {
+                    let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
+                    self.partitions.push(place, tuple, image);
+                }
+                Err(reject) => {
+                    let length = (end - start) as u64;
+                    let raw = pending.raw.slice(start..end.min(start + RAW_CAP));
+                    let offset = pending.raw_offset + start as u64;
+                    decoded
+                        .rejects
+                        .push(dead_letter(&place, offset, length, raw, reject));
+                }
+            }
+        }
+        self.partitions.sort();
+        decoded.partitions = self.partitions.take(&pending.raw, pending.raw_offset);
+        decoded.rejects.sort_by_key(|letter| letter.record);
+        Ok(())
+    }
+
+    /// Whether there is an answer to every text, and every value has the form of its type.
+    fn fit(&self, pending: &Pending, answers: &[Vec<Answer>]) -> bool {
+        let questions = pending.questions();
+        questions.len() == answers.len()
+            && questions.iter().zip(answers).all(|(question, answers)| {
+                let value_type = self.encoder.value_type(&question.type_name);
+                let mut values = answers.iter().flatten();
+                question.texts.len() == answers.len()
+                    && values.all(|value| is_well_formed(value_type, value))
+            })
+    }
+
+    /// Passes over what the buffer has of an oversized record; whether its end was found, or there
+    /// was none to pass over.
+    fn go_on_passing(&mut self, run: &mut Run) -> bool {
+        let Some(mut passing) = self.passing.take() else {
+            return true;
+        };
+        let rest = &run.bytes[run.cursor..];
+        let Some(next) = passing.oversized.skip(rest, run.eof) else {
+            passing.seen += rest.len() as u64;
+            run.cursor = run.bytes.len();
+            self.passing = Some(passing);
+            return false;
+        };
+        run.cursor += next;
+        let Oversized {
+            fault,
+            length,
+            lines,
+            ..
+        } = passing.oversized;
+        let place = Place {
+            record: run.decoded.to.record + 1,
+            line: run.decoded.to.line,
+            raw: (0, 0),
+        };
+        let reject = Reject::fault(fault, length, self.scanner.max_record());
+        let letter = dead_letter(&place, passing.offset, length, passing.raw, reject);
+        run.decoded.rejects.push(letter);
+        run.step(1, lines);
+        true
+    }
+
+    fn decode_records(&mut self, run: &mut Run) {
+        loop {
+            let scan = self
+                .scanner
+                .scan(&run.bytes, run.cursor, run.eof, &mut self.fields);
+            match scan {
+                Scan::Record(record) => {
+                    run.cursor = record.next;
+                    // A blank line is nothing, unless a record has just one field.
+                    if record.start == record.end && self.width > 1 {
+                        run.step(0, record.lines);
+                        continue;
+                    }
+                    if let Err(reject) = self.decode_record(run, &record) {
+                        run.reject(&record, reject);
+                    }
+                    run.step(1, record.lines);
+                }
+                Scan::Bad(record, fault) => {
+                    run.cursor = record.next;
+                    let length = (record.end - record.start) as u64;
+                    let reject = Reject::fault(fault, length, self.scanner.max_record());
+                    run.reject(&record, reject);
+                    run.step(1, record.lines);
+                }
+                Scan::Oversized(oversized) => {
+                    self.start_passing(run, oversized);
+                    if !self.go_on_passing(run) {
+                        return;
+                    }
+                }
+                Scan::NeedMore | Scan::End => return,
+            }
+        }
+    }
+
+    /// Notes an oversized record at the cursor, and moves on by what has been looked at.
+    fn start_passing(&mut self, run: &mut Run, oversized: Oversized) {
+        let seen = oversized.length;
+        let held = RAW_CAP.min(self.scanner.max_record());
+        self.passing = Some(Passing {
+            oversized,
+            offset: run.raw_offset + run.cursor as u64,
+            seen,
+            // A copy, so that the buffer does not stay in memory while more of them come.
+            raw: Bytes::copy_from_slice(&run.bytes[run.cursor..run.cursor + held]),
+        });
+        run.cursor += seen as usize;
+    }
+
+    /// Makes a row of the record whose fields were just found, or notes it as pending.
+    fn decode_record(&mut self, run: &mut Run, record: &Record) -> Result<(), Reject> {
+        let raw = &run.bytes[record.start..record.end];
+        if let Some(at) = memchr(0, raw) {
+            return Err(Reject::nul_byte(at));
+        }
+        if let Err(error) = std::str::from_utf8(raw) {
+            return Err(Reject::invalid_encoding(error.valid_up_to()));
+        }
+        if self.fields.len() != self.width {
+            return Err(Reject::field_count(self.fields.len(), self.width));
+        }
+        let outcome = self
+            .encoder
+            .encode(&run.bytes, &self.fields, &mut std::iter::empty())?;
+        let place = run.place(record);
+        match outcome {
+            Outcome::Row => {
+                let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
+                self.partitions.push(place, tuple, image);
+            }
+            Outcome::Unrecognised => {
+                let pending = &mut run.decoded.pending;
+                let before = pending.values.len();
+                for (type_name, text) in self.encoder.unrecognised() {
+                    let text = std::str::from_utf8(text)
+                        .expect("a part of a valid record, cut at ASCII characters");
+                    pending.ask(type_name, text);
+                }
+                pending.records.push(PendingRecord {
+                    record: place.record,
+                    line: place.line,
+                    raw: place.raw,
+                    values: pending.values.len() - before,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One buffer while it is decoded.
+struct Run {
+    bytes: Bytes,
+    eof: bool,
+    /// Where the buffer starts in the file.
+    raw_offset: u64,
+    /// What of the buffer is behind us.
+    cursor: usize,
+    decoded: Decoded,
+}
+
+impl Run {
+    /// Passes over a byte order mark at the file's start; whether that could be decided.
+    fn pass_byte_order_mark(&mut self) -> bool {
+        if self.raw_offset + self.cursor as u64 != 0 {
+            return true;
+        }
+        let Some(length) = skip_byte_order_mark(&self.bytes, self.eof) else {
+            return false;
+        };
+        self.cursor = length;
+        self.decoded.to.offset = length as u64;
+        true
+    }
+
+    /// Moves the position to the cursor.
+    fn step(&mut self, records: u64, lines: u64) {
+        let to = &mut self.decoded.to;
+        to.record += records;
+        to.line += lines;
+        to.offset = self.raw_offset + self.cursor as u64;
+    }
+
+    /// The place of the record after the position.
+    fn place(&self, record: &Record) -> Place {
+        Place {
+            record: self.decoded.to.record + 1,
+            line: self.decoded.to.line,
+            raw: (record.start as u32, record.end as u32),
+        }
+    }
+
+    fn reject(&mut self, record: &Record, reject: Reject) {
+        let end = record.end.min(record.start + RAW_CAP);
+        let letter = dead_letter(
+            &self.place(record),
+            self.raw_offset + record.start as u64,
+            (record.end - record.start) as u64,
+            self.bytes.slice(record.start..end),
+            reject,
+        );
+        self.decoded.rejects.push(letter);
+    }
+}
+
+fn dead_letter(place: &Place, offset: u64, length: u64, raw: Bytes, reject: Reject) -> DeadLetter {
+    DeadLetter {
+        record: place.record,
+        line: place.line,
+        offset,
+        length,
+        raw,
+        column: reject.column,
+        reason: reject.reason,
+        message: reject.message,
+        sqlstate: reject.sqlstate,
+    }
+}

@@ -1,0 +1,20 @@
+//! From a file to the rows of its partitions: the CSV scanner and the encoders, joined.
+//!
+//! [`CsvSource`] opens a claimed file where reading goes on, and streams its chunks.
+//! [`Decoder::decode`] turns a buffer into encoded rows and dead letters. Records with a value that
+//! no encoder recognises stay [`Pending`]: the caller asks the server what [`Pending::questions`]
+//! lists, and [`Decoder::complete`] puts the answers in.
+
+mod decoder;
+mod open;
+mod partitions;
+mod pending;
+mod reject;
+mod row_encoder;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use decoder::{Decoded, Decoder};
+pub use open::{CsvSource, read_file_header};
+pub use pending::{Answer, Pending, Question, Refusal};

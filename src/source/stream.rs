@@ -1,0 +1,247 @@
+//! A file that is being read: blocks of bytes in, chunks of decoded records out.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::{Chunk, Claim, Epoch, FileEnd, FileId, HashMark, Position, Read};
+use ingestd_actors::port::RecordStream;
+use ingestd_actors::supervision::Pulse;
+use tokio::runtime::Handle;
+use tokio::task::JoinError;
+
+use super::{Decoded, Decoder};
+use crate::fs::{ContentHasher, candidate_of, file_error};
+use crate::postgres::Resolver;
+
+/// How many bytes are read at a time: enough that messages cost nothing, few enough that many
+/// chunks fit into the memory of a pipeline.
+const BLOCK: usize = 256 << 10;
+
+/// The stream.
+pub struct CsvStream {
+    /// `None` while a thread has it, and for good where that thread was given up.
+    reading: Option<Box<Reading>>,
+    /// A chunk that waits for the server's answers.
+    waiting: Option<Decoded>,
+    runtime: Handle,
+    resolver: Resolver,
+    pulse: Pulse,
+}
+
+impl CsvStream {
+    pub(super) fn new(reading: Reading, runtime: Handle, resolver: Resolver, pulse: Pulse) -> Self {
+        Self {
+            reading: Some(Box::new(reading)),
+            waiting: None,
+            runtime,
+            resolver,
+            pulse,
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<Read> {
+        loop {
+            if self.waiting.is_none() {
+                match self.decode_next().await? {
+                    Step::Decoded(decoded) => self.waiting = Some(decoded),
+                    Step::End(end) => return Ok(Read::End(end)),
+                }
+            }
+            let chunk = self.resolve_waiting().await?;
+            if chunk.records() > 0 {
+                return Ok(Read::Chunk(chunk));
+            }
+        }
+    }
+
+    async fn decode_next(&mut self) -> Result<Step> {
+        let Some(mut reading) = self.reading.take() else {
+            return Err(Error::new(ErrorKind::Bug, "a file is read after its end"));
+        };
+        let step = self.runtime.spawn_blocking(move || {
+            let step = reading.step();
+            (reading, step)
+        });
+        let (reading, step) = step.await.map_err(lost_thread)?;
+        self.reading = Some(reading);
+        step
+    }
+
+    /// Completes the chunk that waits; where the server can't be asked, it goes on waiting.
+    async fn resolve_waiting(&mut self) -> Result<Chunk> {
+        let (Some(mut decoded), Some(reading)) = (self.waiting.take(), self.reading.as_mut())
+        else {
+            return Err(Error::new(ErrorKind::Bug, "no chunk waits"));
+        };
+        if !decoded.pending.is_empty() {
+            self.pulse.waiting();
+            let questions = decoded.pending.questions().to_vec();
+            let answers = match self.resolver.resolve(questions).await {
+                Ok(answers) => answers,
+                Err(error) => {
+                    self.waiting = Some(decoded);
+                    return Err(error);
+                }
+            };
+            self.pulse.working();
+            reading.decoder.complete(&mut decoded, &answers)?;
+        }
+        Ok(reading.chunk(decoded))
+    }
+}
+
+impl RecordStream for CsvStream {
+    fn next(&mut self) -> BoxFuture<'_, Result<Read>> {
+        Box::pin(self.read_on())
+    }
+}
+
+pub(super) fn lost_thread(error: JoinError) -> Error {
+    Error::new(ErrorKind::Bug, "the thread that read the file died").with_source(error)
+}
+
+enum Step {
+    Decoded(Decoded),
+    End(FileEnd),
+}
+
+/// The file, how far it is read, and what has not been decoded yet.
+pub(super) struct Reading {
+    file_id: FileId,
+    epoch: Epoch,
+    claim_path: std::path::PathBuf,
+    file: Arc<File>,
+    decoder: Decoder,
+    hasher: ContentHasher,
+    /// Marks that no chunk has passed yet.
+    marks: VecDeque<HashMark>,
+    passed_mark: Option<HashMark>,
+    at: Position,
+    /// Read, but not decoded: the start of a record whose end is still to come.
+    rest: Bytes,
+    ended: bool,
+}
+
+impl Reading {
+    pub(super) fn new(
+        claim: &Claim,
+        decoder: Decoder,
+        hasher: ContentHasher,
+        at: Position,
+        file: Arc<File>,
+    ) -> Self {
+        Self {
+            file_id: claim.file,
+            epoch: claim.epoch,
+            claim_path: claim.candidate.path.clone(),
+            file,
+            decoder,
+            passed_mark: hasher.mark(),
+            hasher,
+            marks: VecDeque::new(),
+            at,
+            rest: Bytes::new(),
+            ended: false,
+        }
+    }
+
+    /// Reads on until at least one record is decoded, or the file ends.
+    fn step(&mut self) -> Result<Step> {
+        if self.ended {
+            return self.end().map(Step::End);
+        }
+        let buffer_start = self.hasher.offset() - self.rest.len() as u64;
+        let (bytes, eof) = self.read_block()?;
+        let decoded = self.decoder.decode(bytes.clone(), self.at, eof);
+        let used = (decoded.next_offset - buffer_start) as usize;
+        self.rest = bytes.slice(used.min(bytes.len())..);
+        self.at = decoded.to;
+        self.ended = eof && self.rest.is_empty();
+        Ok(Step::Decoded(decoded))
+    }
+
+    /// The rest of the last block and the next one, and whether the file ends with them.
+    fn read_block(&mut self) -> Result<(Bytes, bool)> {
+        // A record that is longer than a block is read by steps that double.
+        let wanted = BLOCK.max(self.rest.len());
+        let mut bytes = Vec::with_capacity(self.rest.len() + wanted);
+        bytes.extend_from_slice(&self.rest);
+        let kept = bytes.len();
+        bytes.resize(kept + wanted, 0);
+        let mut filled = kept;
+        let mut eof = false;
+        while filled < bytes.len() {
+            match self
+                .file
+                .read_at(&mut bytes[filled..], self.hasher.offset())
+            {
+                Ok(0) => {
+                    eof = true;
+                    break;
+                }
+                Ok(read) => {
+                    self.hash(&bytes[filled..filled + read]);
+                    filled += read;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(file_error(error, "reading the file")),
+            }
+        }
+        bytes.truncate(filled);
+        Ok((Bytes::from(bytes), eof))
+    }
+
+    fn hash(&mut self, bytes: &[u8]) {
+        let before = self.hasher.mark();
+        self.hasher.update(bytes);
+        if let Some(mark) = self.hasher.mark().filter(|mark| Some(*mark) != before) {
+            self.marks.push_back(mark);
+        }
+    }
+
+    fn chunk(&mut self, decoded: Decoded) -> Chunk {
+        while let Some(&mark) = self.marks.front() {
+            if mark.offset > decoded.to.offset {
+                break;
+            }
+            self.passed_mark = Some(mark);
+            self.marks.pop_front();
+        }
+        Chunk {
+            file: self.file_id,
+            epoch: self.epoch,
+            raw_bytes: (decoded.to.offset - decoded.from.offset) as usize,
+            from: decoded.from,
+            to: decoded.to,
+            partitions: decoded.partitions,
+            rejects: decoded.rejects,
+            hash_mark: self.passed_mark,
+        }
+    }
+
+    /// The file was read to its end: what it is now. Where it has grown in the meantime, its tail
+    /// is loaded after it, as a file of its own.
+    fn end(&self) -> Result<FileEnd> {
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(|error| file_error(error, "looking at the file"))?;
+        let found = candidate_of(self.claim_path.clone(), &metadata);
+        Ok(FileEnd {
+            end: Position {
+                offset: self.hasher.offset(),
+                ..self.at
+            },
+            size: self.hasher.offset(),
+            modified: found.modified,
+            content_hash: self.hasher.finish(),
+            handle: Arc::clone(&self.file),
+        })
+    }
+}
