@@ -12,6 +12,10 @@ pub mod migrations;
 pub mod quote;
 pub mod rejects;
 pub mod resolver;
+pub mod sink;
 
 pub use database::{Client, Database, Pool};
 pub use error::classify;
+
+#[cfg(test)]
+mod tests;
