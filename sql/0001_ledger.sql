@@ -139,7 +139,9 @@ create function ingestd.input_error(value text, type_name text, out code text, o
 language plpgsql volatile as $$
 begin
     execute format('select %L::%s', value, type_name);
-exception when data_exception or integrity_constraint_violation then
+-- tsquery, jsonpath and PostGIS refuse input with the codes of the second line.
+exception when data_exception or integrity_constraint_violation or program_limit_exceeded
+        or syntax_error or internal_error or raise_exception then
     code := sqlstate;
     message := sqlerrm;
 end

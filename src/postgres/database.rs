@@ -18,6 +18,10 @@ pub type Pool = bb8::Pool<PostgresConnectionManager<NoTls>>;
 /// A connection on loan from the pool, without a borrow of it.
 pub type Client = bb8::PooledConnection<'static, PostgresConnectionManager<NoTls>>;
 
+/// What a session must be set to for values to mean the same everywhere.
+const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres \
+                      -c default_transaction_isolation=read\\ committed";
+
 /// A database: a pool of connections and the runtime they live on.
 ///
 /// The runtime is not the one of the actors: a connection's task must not wait behind them.
@@ -41,16 +45,31 @@ impl Database {
             .with_advice("write it as postgresql://user:password@host:5432/name, or as host=… dbname=… user=…")
             .with_source(error)
         })?;
+        // What the operator writes in the URL stays, but for the settings that values depend on.
+        let options = match config.get_options() {
+            Some(options) => format!("{options} {PINNED}"),
+            None => PINNED.to_owned(),
+        };
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(10));
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("ingestd");
+        }
         config
-            .connect_timeout(Duration::from_secs(10))
             .keepalives(true)
             .keepalives_idle(Duration::from_secs(30))
-            .application_name("ingestd")
-            .options("-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c default_transaction_isolation=read\\ committed");
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
+            .tcp_user_timeout(Duration::from_secs(60))
+            .options(options);
         let manager = PostgresConnectionManager::new(config, NoTls);
         let pool = bb8::Pool::builder()
             .max_size(32)
             .connection_timeout(Duration::from_secs(10))
+            // Retrying is the caller's, who knows the kind: a wrong password must not look like
+            // a server that is slow to answer.
+            .retry_connection(false)
             .build_unchecked(manager);
         Ok(Database { pool, runtime })
     }
@@ -73,6 +92,20 @@ impl Database {
             )
             .with_advice("is the server running, and does it take connections?"),
         })
+    }
+
+    /// A connection of the caller's own, outside of the pool: it is closed when it is dropped.
+    ///
+    /// For whoever opens transactions by hand: bb8 hands a connection out again as it comes back,
+    /// inside an open BEGIN too. Call it on [`Database::runtime`], where its task will live.
+    ///
+    /// # Errors
+    /// As [`Database::client`].
+    pub async fn dedicated(&self) -> Result<tokio_postgres::Client> {
+        self.pool
+            .dedicated_connection()
+            .await
+            .map_err(|error| super::classify(error, "connecting to the database"))
     }
 
     /// Runs a future on the connections' runtime; dropping the answer gives it up.

@@ -2,48 +2,281 @@
 //!
 //! SQLSTATE classes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 
-use ingestd_actors::error::{Error, ErrorKind};
+use std::error::Error as StdError;
+use std::io;
 
-/// Classifies an error of a statement other than COMMIT; `doing` says what was being done.
+use ingestd_actors::error::{Error, ErrorKind};
+use tokio_postgres::error::{DbError, Severity};
+
+/// Classifies an error of a row statement, or of any other that is neither the ledger's nor COMMIT;
+/// `doing` says what was being done.
 ///
-/// The server's message is kept only where it can't hold a cell's value.
+/// The server's message is kept only where it can't hold a cell's value; the error itself never.
 pub fn classify(error: tokio_postgres::Error, doing: &str) -> Error {
-    let Some(server) = error.as_db_error() else {
-        return Error::new(
-            ErrorKind::Transient,
-            format!("{doing}: the connection to the database failed"),
-        )
-        .with_source(error);
+    match error.as_db_error() {
+        Some(server) => said_by_server(server, doing),
+        None => connection_failed(error, doing),
+    }
+}
+
+/// Classifies an error of a statement of the ledger, which holds no row of a file: what would be a
+/// refused row is a fault of the program there, and a statement can't be halved.
+pub fn classify_ledger(error: tokio_postgres::Error, doing: &str) -> Error {
+    let error = classify(error, doing);
+    let kind = match error.kind() {
+        ErrorKind::Row => ErrorKind::Bug,
+        ErrorKind::TooBig => ErrorKind::Transient,
+        _ => return error,
     };
-    let code = server.code().code().to_owned();
-    let kind = kind_of(&code);
-    let message = match kind {
-        ErrorKind::Row => match (server.column(), server.constraint()) {
+    with_kind(error, kind)
+}
+
+/// Classifies an error of COMMIT: only an answer of severity ERROR proves that nothing was committed.
+pub fn classify_commit(error: tokio_postgres::Error) -> Error {
+    let refused = error
+        .as_db_error()
+        .is_some_and(|server| server.parsed_severity() == Some(Severity::Error));
+    let error = classify_ledger(error, "committing");
+    if refused {
+        error
+    } else {
+        with_kind(error, ErrorKind::Unknown)
+    }
+}
+
+/// What the server says of a statement: decided by the SQLSTATE and by whether a constraint is named.
+///
+/// `None` for a code that this program knows nothing of: it may stand for one row or for all.
+pub fn kind_of(code: &str, names_constraint: bool) -> Option<ErrorKind> {
+    use ErrorKind::{Bug, Configuration, Fenced, Row, TooBig, Transient, Unknown};
+    let kind = match code {
+        "40003" | "08007" => Unknown,
+        // Statement timeout, a configured limit, a row twice in one ON CONFLICT.
+        "57014" | "53400" | "21000" => TooBig,
+        "P0001" | "54000" | "54001" => Row,
+        // The binary format no longer fits the columns: the catalog has to be read again.
+        "22P03" | "22P04" | "08P01" => Fenced,
+        // Without a name it is no check: the partition for the row is missing.
+        "23514" if !names_constraint => Configuration,
+        // Lock timeout, object in use, read-only transaction, idle in a transaction for too long.
+        "55P03" | "55006" | "25006" | "25P03" => Transient,
+        // A statement was sent into an aborted transaction.
+        "25P02" => Bug,
+        _ => match code.get(..2)? {
+            "08" | "40" | "53" | "57" | "58" | "XX" => Transient,
+            "22" | "23" => Row,
+            "0A" | "25" | "28" | "3D" | "3F" | "42" | "44" | "55" => Configuration,
+            _ => return None,
+        },
+    };
+    Some(kind)
+}
+
+fn said_by_server(server: &DbError, doing: &str) -> Error {
+    let code = server.code().code();
+    let known = kind_of(code, server.constraint().is_some());
+    let message = match known {
+        // These messages are written by triggers and input functions, and may hold a value.
+        None => format!("{doing}: the server refused with a code that is not known"),
+        Some(ErrorKind::Row) => match (server.column(), server.constraint()) {
             (_, Some(constraint)) => format!("{doing}: constraint {constraint:?} refused a row"),
             (Some(column), None) => format!("{doing}: column {column:?} refused a value"),
             (None, None) => format!("{doing}: the server refused a row"),
         },
-        _ => format!("{doing}: {}", server.message()),
+        Some(_) => format!("{doing}: {}", server.message()),
     };
-    Error::new(kind, message).with_code(code).with_source(error)
+    let kind = known.unwrap_or(ErrorKind::Configuration);
+    let error = Error::new(kind, message).with_code(code);
+    match advice_for(code, kind) {
+        Some(advice) => error.with_advice(advice),
+        None => error,
+    }
 }
 
-/// What a SQLSTATE means for the tree.
-fn kind_of(code: &str) -> ErrorKind {
-    match code {
-        "40003" | "08007" => ErrorKind::Unknown,
-        "57014" | "53400" | "21000" => ErrorKind::TooBig,
-        "P0001" | "54000" | "54001" => ErrorKind::Row,
-        // Disk full, out of memory, too many connections; shutting down; read-only; lock timeout.
-        "55P03" | "55006" | "25006" => ErrorKind::Transient,
-        // The binary format no longer fits the column: the catalog has to be read again.
-        "22P03" | "22P04" | "08P01" => ErrorKind::Fenced,
-        "23514" => ErrorKind::Row,
-        _ => match code.get(..2).unwrap_or_default() {
-            "08" | "40" | "53" | "57" | "58" | "XX" => ErrorKind::Transient,
-            "22" | "23" => ErrorKind::Row,
-            "28" | "3D" | "3F" | "42" | "0A" | "25" => ErrorKind::Configuration,
-            _ => ErrorKind::Configuration,
-        },
+fn advice_for(code: &str, kind: ErrorKind) -> Option<&'static str> {
+    let advice = match code {
+        "42P01" => "create the table, or set `create = true` for the pipeline",
+        "3F000" => "create the schema",
+        "42703" => "add the column, or take it out of the pipeline",
+        "42501" => "GRANT the role what it lacks",
+        "3D000" => "create the database, or change the URL",
+        "28000" | "28P01" => "check the user, the password and pg_hba.conf",
+        "23514" if kind == ErrorKind::Configuration => "create the partition, or a default one",
+        "42P10" => "create a unique index on exactly the key's columns, not deferrable",
+        "42883" => "a column's type has no binary input; choose another type",
+        "53300" => "raise max_connections, or lower the number of partitions",
+        "53100" => "free some disk space on the server",
+        "57014" => "raise statement_timeout for the role",
+        "25006" => "the server is read-only: a standby, or default_transaction_read_only is set",
+        _ => return None,
+    };
+    Some(advice)
+}
+
+/// Whatever failed before or beside an answer of the server.
+fn connection_failed(error: tokio_postgres::Error, doing: &str) -> Error {
+    if let Some(io) = io_error(&error) {
+        let (kind, code) = (kind_of_io(io.kind()), format!("{:?}", io.kind()));
+        let message = format!("{doing}: the connection to the database failed: {io}");
+        return Error::new(kind, message).with_code(code).with_source(error);
+    }
+    // tokio-postgres keeps these kinds to itself; its words for them are all there is.
+    let words = error.to_string();
+    let kind = match words.as_str() {
+        "invalid configuration"
+        | "invalid connection string"
+        | "authentication error"
+        | "error performing TLS handshake" => ErrorKind::Configuration,
+        "error encoding message to server"
+        | "query returned an unexpected number of rows"
+        | "query returned an unexpected number of columns" => ErrorKind::Bug,
+        words
+            if words.starts_with("error serializing")
+                || words.starts_with("error deserializing")
+                || words.starts_with("invalid column")
+                || words.starts_with("expected ") =>
+        {
+            ErrorKind::Bug
+        }
+        _ => ErrorKind::Transient,
+    };
+    Error::new(kind, format!("{doing}: {words}")).with_source(error)
+}
+
+fn io_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// What an I/O error of the connection means: almost all pass by themselves. A socket that is not
+/// there yet is a server that is not up yet.
+fn kind_of_io(kind: io::ErrorKind) -> ErrorKind {
+    match kind {
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported => ErrorKind::Configuration,
+        _ => ErrorKind::Transient,
+    }
+}
+
+/// The same error with another kind.
+pub(super) fn with_kind(error: Error, kind: ErrorKind) -> Error {
+    let mut changed = Error::new(kind, error.message());
+    if let Some(code) = error.code() {
+        changed = changed.with_code(code);
+    }
+    if let Some(advice) = error.advice() {
+        changed = changed.with_advice(advice);
+    }
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr;
+
+    fn all_are(kind: Option<ErrorKind>, codes: &[&str]) {
+        for code in codes {
+            assert_eq!(kind_of(code, true), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn transient_codes_pass_by_themselves() {
+        let codes = [
+            "08000", "08003", "08006", "08001", "57P01", "57P02", "57P03", "53000", "53100",
+            "53200", "53300", "55P03", "40P01", "40001", "25006", "25P03", "58030",
+        ];
+        all_are(Some(ErrorKind::Transient), &codes);
+    }
+
+    #[test]
+    fn unknown_outcomes_are_told_apart() {
+        all_are(Some(ErrorKind::Unknown), &["40003", "08007"]);
+    }
+
+    #[test]
+    fn too_big_statements_are_halved() {
+        all_are(Some(ErrorKind::TooBig), &["57014", "53400", "21000"]);
+    }
+
+    #[test]
+    fn refused_rows_are_rows() {
+        let codes = [
+            "22001", "22003", "22P02", "22021", "23502", "23503", "23505", "23514", "23P01",
+            "P0001", "54000", "54001",
+        ];
+        all_are(Some(ErrorKind::Row), &codes);
+    }
+
+    #[test]
+    fn configuration_waits_for_an_operator() {
+        let codes = [
+            "42P01", "42501", "42703", "3F000", "3D000", "28P01", "0A000", "42P10",
+        ];
+        all_are(Some(ErrorKind::Configuration), &codes);
+    }
+
+    #[test]
+    fn a_missing_partition_is_configuration_and_a_check_is_a_row() {
+        assert_eq!(kind_of("23514", false), Some(ErrorKind::Configuration));
+        assert_eq!(kind_of("23514", true), Some(ErrorKind::Row));
+    }
+
+    #[test]
+    fn a_format_that_no_longer_fits_starts_anew() {
+        all_are(Some(ErrorKind::Fenced), &["22P03", "22P04", "08P01"]);
+    }
+
+    #[test]
+    fn a_statement_in_an_aborted_transaction_is_a_bug() {
+        all_are(Some(ErrorKind::Bug), &["25P02"]);
+    }
+
+    #[test]
+    fn codes_of_somebody_elses_making_are_unknown() {
+        all_are(None, &["MY001", "P0002", "99999", ""]);
+    }
+
+    #[test]
+    fn io_errors_are_transient_unless_somebody_has_to_act() {
+        use io::ErrorKind::*;
+        for kind in [
+            ConnectionRefused,
+            ConnectionReset,
+            BrokenPipe,
+            NotFound,
+            TimedOut,
+            UnexpectedEof,
+        ] {
+            assert_eq!(kind_of_io(kind), ErrorKind::Transient, "{kind:?}");
+        }
+        assert_eq!(kind_of_io(PermissionDenied), ErrorKind::Configuration);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_can_not_be_made_tells_its_reason() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let connect = |url: String| async move {
+            let config = tokio_postgres::Config::from_str(&url).expect("a URL");
+            match config.connect(tokio_postgres::NoTls).await {
+                Ok(_) => panic!("nobody listens there"),
+                Err(error) => classify(error, "connecting"),
+            }
+        };
+        let url = format!("host={} user=u dbname=d", directory.path().display());
+        let absent = connect(url).await;
+        assert_eq!(absent.kind(), ErrorKind::Transient);
+        assert_eq!(absent.code(), Some("NotFound"));
+
+        let hostless = connect("user=u".to_owned()).await;
+        assert_eq!(hostless.kind(), ErrorKind::Configuration);
     }
 }

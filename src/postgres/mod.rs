@@ -1,7 +1,21 @@
 //! PostgreSQL: the connection pool, the classifier of errors, and the ports that are tables there.
 
+pub mod catalog;
+pub mod claims;
 mod database;
-mod error;
+pub mod ddl;
+pub mod dead_letters;
+pub mod error;
+pub mod fence;
+pub mod link;
+pub mod migrations;
+pub mod quote;
+pub mod rejects;
+pub mod resolver;
+pub mod sink;
 
 pub use database::{Client, Database, Pool};
 pub use error::classify;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! What the server's catalog says of a table.
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use tokio_postgres::Client;
+use tokio_postgres::types::Oid;
+
+use super::error::classify_ledger;
+use super::quote;
+use crate::plan::TableName;
+use crate::plan::catalog::{Table, TableColumn};
+
+/// Reads a table, partitioned ones too; `None` where there is none of that name. Without a schema,
+/// the first of the search path that has it.
+///
+/// # Errors
+/// `Configuration` where the name is a view or something else that takes no COPY.
+pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Table>> {
+    let failed = |error| classify_ledger(error, "reading the catalog");
+    let found = client
+        .query_opt(
+            "select c.oid, n.nspname::text, c.relname::text, c.relkind::text
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where c.oid = to_regclass($1)",
+            &[&quote::table(name)],
+        )
+        .await
+        .map_err(failed)?;
+    let Some(row) = found else {
+        return Ok(None);
+    };
+    let oid: Oid = row.get(0);
+    let kind: &str = row.get(3);
+    if !matches!(kind, "r" | "p") {
+        return Err(
+            Error::new(ErrorKind::Configuration, format!("{name} is no table"))
+                .with_advice("name a table or a partitioned table"),
+        );
+    }
+    Ok(Some(Table {
+        name: TableName {
+            schema: Some(row.get(1)),
+            name: row.get(2),
+        },
+        columns: read_columns(client, oid).await?,
+        unique_keys: read_unique_keys(client, oid).await?,
+    }))
+}
+
+async fn read_columns(client: &Client, table: Oid) -> Result<Vec<TableColumn>> {
+    let rows = client
+        .query(
+            "select a.attname::text, a.atttypid, format_type(a.atttypid, null),
+                    format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                    (a.atthasdef and a.attgenerated = '') or a.attidentity <> '',
+                    a.attgenerated <> '', not coalesce(l.collisdeterministic, true)
+             from pg_attribute a left join pg_collation l on l.oid = a.attcollation
+             where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+             order by a.attnum",
+            &[&table],
+        )
+        .await
+        .map_err(|error| classify_ledger(error, "reading a table's columns"))?;
+    Ok(rows
+        .iter()
+        .map(|row| TableColumn {
+            name: row.get(0),
+            type_oid: row.get(1),
+            type_name: row.get(2),
+            type_full: row.get(3),
+            not_null: row.get(4),
+            has_default: row.get(5),
+            generated: row.get(6),
+            nondeterministic: row.get(7),
+        })
+        .collect())
+}
+
+async fn read_unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>>> {
+    let rows = client
+        .query(
+            "select array(
+                 select a.attname::text
+                 from unnest(i.indkey::int2[]) with ordinality k (attnum, position)
+                 join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                 where k.position <= i.indnkeyatts order by k.position)
+             from pg_index i join pg_class c on c.oid = i.indexrelid
+             where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indimmediate
+               and i.indpred is null and i.indexprs is null
+             order by i.indisprimary desc, c.relname",
+            &[&table],
+        )
+        .await
+        .map_err(|error| classify_ledger(error, "reading a table's unique indexes"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,186 @@
+//! The row statements of one transaction.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::Counts;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, CopyInSink, Statement};
+
+use super::fault::{Fault, fault};
+use super::selection::{Run, Selection};
+use super::statements::{Facts, Statements};
+use crate::plan::LoadPlan;
+use crate::postgres::error::classify_ledger;
+use crate::postgres::link::Link;
+use crate::postgres::{classify, quote};
+
+/// A plan as one connection carries it out.
+#[derive(Debug)]
+pub struct Loading {
+    /// The plan's number.
+    pub id: i64,
+    /// The plan.
+    pub plan: LoadPlan,
+    /// What the table is.
+    pub facts: Facts,
+    /// What is sent.
+    pub statements: Statements,
+}
+
+/// Reads what the statements for a plan depend on.
+pub async fn prepare(client: &Client, id: i64, plan: &LoadPlan) -> Result<Loading> {
+    let doing = format!("reading the catalog for table {}", plan.table);
+    let columns: Vec<&str> = plan.columns.iter().map(|c| c.name.as_str()).collect();
+    let name = quote::table(&plan.table);
+    let found = client
+        .query_typed_opt(
+            "select c.relkind = 'p',
+                    row_security_active(c.oid)
+                    or exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type = '3')
+                    or exists (select from pg_attribute a where a.attrelid = c.oid
+                               and a.attidentity = 'a' and a.attname = any ($2))
+             from pg_class c where c.oid = to_regclass($1)",
+            &[(&name, Type::TEXT), (&columns, Type::TEXT_ARRAY)],
+        )
+        .await
+        .map_err(|error| classify_ledger(error, &doing))?;
+    let Some(row) = found else {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!("table {} is not there", plan.table),
+        )
+        .with_code("42P01")
+        .with_advice("create the table, or set `create = true` for the pipeline"));
+    };
+    let facts = Facts {
+        partitioned: row.get(0),
+        insert_only: row.get(1),
+    };
+    Ok(Loading {
+        id,
+        plan: plan.clone(),
+        facts,
+        statements: Statements::new(id, plan, facts),
+    })
+}
+
+/// Makes the staging table, where this connection lacks it, and counts from 1 in it.
+///
+/// The connection has it for good only once the transaction commits: see [`Link::staged`].
+pub async fn ensure_staging(link: &Link, loading: &Loading) -> Result<()> {
+    let statements = &loading.statements;
+    let doing = format!("making a staging table for {}", loading.plan.table);
+    let restart = &statements.restart_ordinals;
+    let sql = if link.staged.contains(&loading.id) {
+        restart.clone()
+    } else {
+        format!("{}; {restart}", statements.create_staging)
+    };
+    link.client
+        .batch_execute(&sql)
+        .await
+        .map_err(|error| classify_ledger(error, &doing))
+}
+
+/// Prepares a COPY: inside the transaction, and closed with it, for the sake of poolers.
+pub async fn prepare_copy(client: &Client, sql: &str, loading: &Loading) -> Result<Statement> {
+    let doing = format!("preparing to copy into {}", loading.plan.table);
+    let prepared = client.prepare(sql).await;
+    prepared.map_err(|error| classify(error, &doing))
+}
+
+/// Sends rows.
+pub async fn copy(
+    client: &Client,
+    statement: &Statement,
+    selection: &Selection<'_>,
+    rows: &[u32],
+    loading: &Loading,
+) -> Result<(), Fault> {
+    let doing = format!("copying into {}", loading.plan.table);
+    send(client, statement, selection.copy_data(rows))
+        .await
+        .map_err(|error| fault(error, &doing, &loading.plan))
+}
+
+async fn send(
+    client: &Client,
+    statement: &Statement,
+    data: Vec<Bytes>,
+) -> Result<(), tokio_postgres::Error> {
+    let sink: CopyInSink<Bytes> = client.copy_in(statement).await?;
+    let mut sink = pin!(sink);
+    for piece in data {
+        sink.feed(piece).await?;
+    }
+    sink.finish().await?;
+    Ok(())
+}
+
+/// Staged rows that are merged together: their numbers, and the runs that their counts belong to.
+pub struct Staged<'a> {
+    /// The number of the first.
+    pub first: i64,
+    /// The number of the last.
+    pub last: i64,
+    /// The runs, with the number that each starts at.
+    pub runs: &'a [(i64, Run)],
+}
+
+/// Writes staged rows into the table, and adds what came of them to the counts of their shares.
+pub async fn merge(
+    client: &Client,
+    staged: &Staged<'_>,
+    loading: &Loading,
+    counts: &mut [Counts],
+) -> Result<(), Fault> {
+    let doing = format!("writing into {}", loading.plan.table);
+    let failed = |error| fault(error, &doing, &loading.plan);
+    let range = [
+        (
+            &staged.first as &(dyn tokio_postgres::types::ToSql + Sync),
+            Type::INT8,
+        ),
+        (&staged.last, Type::INT8),
+    ];
+    let number = |row: &tokio_postgres::Row, index| row.get::<_, i64>(index) as u64;
+
+    if let ([(_, run)], Some(sql)) = (staged.runs, &loading.statements.merge) {
+        let row = client.query_typed_one(sql, &range).await.map_err(failed)?;
+        counts[run.share] += split(run.rows, number(&row, 0), number(&row, 1));
+        return Ok(());
+    }
+    let starts: Vec<i64> = staged.runs.iter().map(|(start, _)| *start).collect();
+    let [first, last] = range;
+    let rows = client
+        .query_typed(
+            &loading.statements.merge_by_run,
+            &[first, last, (&starts, Type::INT8_ARRAY)],
+        )
+        .await
+        .map_err(failed)?;
+    for row in rows {
+        let run = row.get::<_, i32>(0) - 1;
+        let Some((_, run)) = staged.runs.get(run as usize) else {
+            let message = format!("{doing}: the server counted a run of rows that was not sent");
+            return Err(Error::new(ErrorKind::Bug, message).into());
+        };
+        counts[run.share] += split(number(&row, 1), number(&row, 2), number(&row, 3));
+    }
+    Ok(())
+}
+
+/// Rows by what became of them. What was not written was there already with the same values.
+fn split(rows: u64, written: u64, inserted: u64) -> Counts {
+    let inserted = inserted.min(rows);
+    let updated = written.min(rows).saturating_sub(inserted);
+    Counts {
+        inserted,
+        updated,
+        unchanged: rows - inserted - updated,
+        ..Counts::default()
+    }
+}

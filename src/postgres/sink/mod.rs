@@ -1,0 +1,106 @@
+//! Where rows go: batches become transactions.
+//!
+//! A batch goes the way that looks best: COPY straight into the table while its keys look new; COPY
+//! into a staging table and INSERT … ON CONFLICT where they don't; and where the server refuses rows,
+//! the careful way, which finds them by bisection and makes them dead letters. All three move the
+//! checkpoints first.
+
+mod bisection;
+mod careful;
+mod fault;
+mod load;
+mod pace;
+mod selection;
+mod statements;
+pub mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use ingestd_actors::error::Result;
+use ingestd_actors::model::{Batch, Lane, Written};
+use ingestd_actors::port::{BatchWriter, PortFuture, Sink};
+use uuid::Uuid;
+
+use super::Database;
+use super::link::Owner;
+use writer::Writer;
+
+/// The tables of one pipeline.
+pub struct PostgresSink {
+    database: Database,
+    pipeline: String,
+    instance: Uuid,
+    lock_timeout: Duration,
+}
+
+impl PostgresSink {
+    /// The tables of `pipeline`, written by this life (`instance`) of the service.
+    pub fn new(database: Database, pipeline: impl Into<String>, instance: Uuid) -> PostgresSink {
+        PostgresSink {
+            database,
+            pipeline: pipeline.into(),
+            instance,
+            lock_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// How long a statement waits for a lock; 10 s unless told.
+    pub fn with_lock_timeout(mut self, timeout: Duration) -> PostgresSink {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Whose connection the writer of a partition has.
+    pub fn owner(&self, partition: u16) -> Owner {
+        Owner {
+            database: self.database.clone(),
+            pipeline: self.pipeline.clone(),
+            lane: Lane::Partition(partition).number(),
+            instance: self.instance,
+            lock_timeout: self.lock_timeout,
+        }
+    }
+}
+
+impl Sink for PostgresSink {
+    fn open(&self, partition: u16) -> PortFuture<Box<dyn BatchWriter>> {
+        let owner = self.owner(partition);
+        self.database.run(async move {
+            let mut writer = Writer::new(owner.clone());
+            writer.connect().await?;
+            Ok(Box::new(PostgresWriter {
+                owner,
+                writer: Some(writer),
+            }) as Box<dyn BatchWriter>)
+        })
+    }
+}
+
+/// A writer that works on the connections' runtime.
+///
+/// While it works, the writer is away; where its task is given up or panics, it stays away, its
+/// connection is closed with whatever was open on it, and the next batch starts with a new one.
+struct PostgresWriter {
+    owner: Owner,
+    writer: Option<Writer>,
+}
+
+impl BatchWriter for PostgresWriter {
+    fn write(&mut self, batch: Arc<Batch>) -> BoxFuture<'_, Result<Written>> {
+        let writer = self.writer.take();
+        let mut writer = writer.unwrap_or_else(|| Writer::new(self.owner.clone()));
+        let working = self.owner.database.run(async move {
+            let result = writer.write(&batch).await;
+            Ok((writer, result))
+        });
+        async move {
+            let (writer, result) = working.await?;
+            self.writer = Some(writer);
+            result
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,358 @@
+//! PURE: which rows of a batch are written, and as which bytes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ingestd_actors::model::{Batch, RowRef, Rows};
+
+use crate::postgres::claims::Claims;
+
+/// Where a row stands in its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct RowAt {
+    share: u32,
+    rows: u32,
+    row: u32,
+}
+
+/// The rows of a batch that are not written yet, in record order, of which each key's last is kept.
+pub struct Selection<'a> {
+    batch: &'a Batch,
+    rows: Vec<RowAt>,
+    /// The rows to be written, ascending.
+    kept: Vec<u32>,
+    /// For a row that superseded another: that one. It is tried where its superseder is refused.
+    superseded: HashMap<u32, u32>,
+}
+
+impl<'a> Selection<'a> {
+    /// Trims what is written already, then deduplicates.
+    pub fn new(batch: &'a Batch, claims: &Claims) -> Selection<'a> {
+        let mut rows = Vec::with_capacity(batch.rows());
+        for (share, _) in claims.live() {
+            let written = claims.written_up_to(share).unwrap_or(0);
+            for (number, chunk) in batch.shares[share].rows.iter().enumerate() {
+                let first = chunk.index.partition_point(|row| row.record <= written);
+                rows.extend((first..chunk.len()).map(|row| RowAt {
+                    share: share as u32,
+                    rows: number as u32,
+                    row: row as u32,
+                }));
+            }
+        }
+        let mut selection = Selection {
+            batch,
+            kept: Vec::new(),
+            rows,
+            superseded: HashMap::new(),
+        };
+        selection.deduplicate();
+        selection
+    }
+
+    /// The last row of a key wins; rows without an image of their key are all different.
+    fn deduplicate(&mut self) {
+        let mut last: HashMap<&[u8], u32> = HashMap::new();
+        for index in 0..self.rows.len() as u32 {
+            let (rows, row) = self.find(index);
+            let key = rows.key_of(row);
+            if key.is_empty() {
+                continue;
+            }
+            if last.is_empty() {
+                last.reserve(self.rows.len());
+            }
+            if let Some(earlier) = last.insert(key, index) {
+                self.superseded.insert(index, earlier);
+            }
+        }
+        let mut keep = vec![true; self.rows.len()];
+        for earlier in self.superseded.values() {
+            keep[*earlier as usize] = false;
+        }
+        let all = 0..self.rows.len() as u32;
+        self.kept = all.filter(|index| keep[*index as usize]).collect();
+    }
+
+    fn find(&self, index: u32) -> (&'a Arc<Rows>, &'a RowRef) {
+        let at = self.rows[index as usize];
+        let rows = &self.batch.shares[at.share as usize].rows[at.rows as usize];
+        (rows, &rows.index[at.row as usize])
+    }
+
+    /// The rows to be written, ascending.
+    pub fn kept(&self) -> &[u32] {
+        &self.kept
+    }
+
+    /// The row that this one superseded.
+    pub fn superseded_by(&self, index: u32) -> Option<u32> {
+        self.superseded.get(&index).copied()
+    }
+
+    /// The share that a row belongs to.
+    pub fn share_of(&self, index: u32) -> usize {
+        self.rows[index as usize].share as usize
+    }
+
+    /// The row itself, and the rows that hold its bytes.
+    pub fn row(&self, index: u32) -> (&'a Rows, &'a RowRef) {
+        let (rows, row) = self.find(index);
+        (rows, row)
+    }
+
+    /// How many rows of each share are superseded.
+    pub fn duplicates(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.batch.shares.len()];
+        for earlier in self.superseded.values() {
+            counts[self.share_of(*earlier)] += 1;
+        }
+        counts
+    }
+
+    /// The runs of rows of one share among these: where each starts, and its share.
+    pub fn runs(&self, rows: &[u32]) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        for (start, index) in rows.iter().enumerate() {
+            let share = self.share_of(*index);
+            match runs.last_mut() {
+                Some(run) if run.share == share => run.rows += 1,
+                _ => runs.push(Run {
+                    start,
+                    rows: 1,
+                    share,
+                }),
+            }
+        }
+        runs
+    }
+
+    /// These rows as binary COPY data, header and trailer included.
+    ///
+    /// Rows that stand side by side travel as one slice of the chunk's own memory; only short runs
+    /// are gathered into a buffer, so that a message is never small.
+    pub fn copy_data(&self, rows: &[u32]) -> Vec<Bytes> {
+        let mut data = CopyData::new();
+        let mut span: Option<(&Arc<Rows>, u32, u32)> = None;
+        for index in rows {
+            let (chunk, row) = self.find(*index);
+            span = Some(match span {
+                Some((same, start, end)) if Arc::ptr_eq(same, chunk) && end == row.data.0 => {
+                    (same, start, row.data.1)
+                }
+                before => {
+                    if let Some((chunk, start, end)) = before {
+                        data.push(chunk, start, end);
+                    }
+                    (chunk, row.data.0, row.data.1)
+                }
+            });
+        }
+        if let Some((chunk, start, end)) = span {
+            data.push(chunk, start, end);
+        }
+        data.finish()
+    }
+}
+
+/// Consecutive rows of one share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Which of the rows is the first.
+    pub start: usize,
+    /// How many they are.
+    pub rows: u64,
+    /// Their share.
+    pub share: usize,
+}
+
+/// The signature, no flags, no extension.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// Where the tuple's field count would stand.
+const TRAILER: i16 = -1;
+
+/// Runs below this are gathered.
+const SHORT: usize = 64 << 10;
+
+/// The largest message; the server holds one whole.
+const PIECE: usize = 1 << 20;
+
+struct CopyData {
+    pieces: Vec<Bytes>,
+    gathered: BytesMut,
+}
+
+impl CopyData {
+    fn new() -> CopyData {
+        let mut gathered = BytesMut::with_capacity(SHORT);
+        gathered.put_slice(HEADER);
+        CopyData {
+            pieces: Vec::new(),
+            gathered,
+        }
+    }
+
+    fn push(&mut self, chunk: &Arc<Rows>, start: u32, end: u32) {
+        let (start, end) = (start as usize, end as usize);
+        if end - start < SHORT {
+            self.gathered.put_slice(&chunk.data[start..end]);
+            if self.gathered.len() >= SHORT {
+                self.flush();
+            }
+            return;
+        }
+        self.flush();
+        let mut rest = Bytes::from_owner(Encoded(chunk.clone())).slice(start..end);
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            self.pieces.push(piece);
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.gathered.is_empty() {
+            self.pieces.push(self.gathered.split().freeze());
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.gathered.put_i16(TRAILER);
+        self.flush();
+        self.pieces
+    }
+}
+
+/// Lends the encoded rows of a chunk without copying them.
+struct Encoded(Arc<Rows>);
+
+impl AsRef<[u8]> for Encoded {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ingestd_actors::model::{Epoch, FileId, Plan, Position, Share};
+
+    use crate::postgres::fence::Move;
+
+    /// Rows whose data are one byte times `width`, and whose keys are given.
+    fn rows(first: u64, keys: &[&str], width: usize) -> Arc<Rows> {
+        let mut rows = Rows::default();
+        for (number, key) in keys.iter().enumerate() {
+            let (data, keys) = (rows.data.len() as u32, rows.keys.len() as u32);
+            rows.data.extend(vec![b'a' + number as u8; width]);
+            rows.keys.extend(key.as_bytes());
+            rows.index.push(RowRef {
+                record: first + number as u64,
+                line: first + number as u64 + 1,
+                data: (data, rows.data.len() as u32),
+                key: (keys, rows.keys.len() as u32),
+                raw: (0, 0),
+            });
+        }
+        Arc::new(rows)
+    }
+
+    fn batch(shares: Vec<Vec<Arc<Rows>>>) -> (Batch, Claims) {
+        let end = |record| Position {
+            record,
+            offset: record,
+            line: record,
+        };
+        let share = |(number, rows)| Share {
+            file: FileId(number as i64),
+            epoch: Epoch(1),
+            from: Position::START,
+            to: end(100),
+            rows,
+        };
+        let plan = Plan {
+            id: 1,
+            partitions: 1,
+            definition: String::new(),
+        };
+        let batch = Batch {
+            partition: 0,
+            plan: Arc::new(plan),
+            shares: shares.into_iter().enumerate().map(share).collect(),
+        };
+        let moves = batch.shares.iter().map(|share| Move {
+            file: share.file,
+            epoch: share.epoch,
+            from: share.from,
+            to: share.to,
+        });
+        let claims = Claims::new(moves).expect("different files");
+        (batch, claims)
+    }
+
+    #[test]
+    fn the_last_row_of_a_key_is_kept_and_remembers_the_one_before() {
+        let (batch, claims) = batch(vec![
+            vec![rows(1, &["x", "y", "x", ""], 1)],
+            vec![rows(1, &["x", ""], 1)],
+        ]);
+        let selection = Selection::new(&batch, &claims);
+        assert_eq!(selection.kept(), [1, 3, 4, 5]);
+        assert_eq!(selection.superseded_by(4), Some(2));
+        assert_eq!(selection.superseded_by(2), Some(0));
+        assert_eq!(selection.superseded_by(1), None);
+        assert_eq!(selection.duplicates(), [2, 0]);
+    }
+
+    #[test]
+    fn trimming_comes_before_deduplication() {
+        let (batch, mut claims) = batch(vec![vec![rows(1, &["x", "y", "x"], 1)]]);
+        let position = Position {
+            record: 1,
+            ..Position::START
+        };
+        let standing = crate::postgres::fence::Standing {
+            epoch: Epoch(1),
+            position,
+        };
+        claims.settle_by(&HashMap::from([(FileId(0), standing)]), None);
+        let selection = Selection::new(&batch, &claims);
+        assert_eq!(selection.kept(), [0, 1]);
+        assert_eq!(selection.duplicates(), [0]);
+        assert_eq!(selection.row(0).1.record, 2);
+    }
+
+    #[test]
+    fn runs_follow_the_shares() {
+        let (batch, claims) = batch(vec![
+            vec![rows(1, &["", ""], 1)],
+            vec![],
+            vec![rows(1, &[""], 1)],
+        ]);
+        let selection = Selection::new(&batch, &claims);
+        let runs: Vec<_> = selection
+            .runs(selection.kept())
+            .iter()
+            .map(|run| (run.start, run.rows, run.share))
+            .collect();
+        assert_eq!(runs, [(0, 2, 0), (2, 1, 2)]);
+    }
+
+    #[test]
+    fn copy_data_are_the_rows_between_header_and_trailer() {
+        for width in [1, 100, SHORT, PIECE] {
+            let chunks = vec![rows(1, &["x", "y", "x"], width), rows(4, &["z"], width)];
+            let (batch, claims) = batch(vec![chunks]);
+            let selection = Selection::new(&batch, &claims);
+            let pieces = selection.copy_data(selection.kept());
+            assert!(pieces.iter().all(|piece| piece.len() <= PIECE + SHORT));
+            let mut expected = HEADER.to_vec();
+            for letter in [b'b', b'c', b'a'] {
+                expected.extend(vec![letter; width]);
+            }
+            expected.extend([0xff, 0xff]);
+            assert!(pieces.concat() == expected, "width {width}");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Writes one batch: its rows and its checkpoints in one transaction, again until that is known.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::{Batch, Counts, DeadLetter, FileId, StageTimes, Written};
+
+use super::careful;
+use super::fault::Fault;
+use super::load::{self, Loading, Staged};
+use super::pace::{Pace, Way};
+use super::selection::{Run, Selection};
+use crate::plan::LoadPlan;
+use crate::postgres::claims::{Claims, Pending};
+use crate::postgres::dead_letters;
+use crate::postgres::fence::{self, Move};
+use crate::postgres::link::{Link, Owner};
+
+/// How often a batch is built again. A lost fence is read under the locks, a conflict and a refused
+/// row each change the way once; so a handful is plenty, and more means a fight.
+const ROUNDS: usize = 8;
+
+/// The writer of one lane, for one generation.
+pub struct Writer {
+    owner: Owner,
+    /// Only while it is clean: whatever takes it out and fails, closes it.
+    link: Option<Link>,
+    plans: HashMap<i64, LoadPlan>,
+    /// As this connection has found the tables.
+    loadings: HashMap<i64, Arc<Loading>>,
+    pace: Pace,
+    /// A COMMIT that was sent and not answered.
+    pending: Option<Pending>,
+    /// Row statements sent so far, the fruitless ones included.
+    pub row_statements: u64,
+}
+
+/// How one transaction ended, short of an error.
+enum Attempt {
+    /// Committed, with what became of each share's rows.
+    Committed(Vec<Counts>),
+    /// A checkpoint stands elsewhere; nothing was written.
+    FenceLost,
+    /// A key was there: the upsert will do.
+    Conflict,
+    /// Rows were refused: they have to be looked for.
+    Refused,
+}
+
+impl Writer {
+    /// A writer that connects when it is first used, or by [`Writer::connect`].
+    pub fn new(owner: Owner) -> Writer {
+        Writer {
+            owner,
+            link: None,
+            plans: HashMap::new(),
+            loadings: HashMap::new(),
+            pace: Pace::default(),
+            pending: None,
+            row_statements: 0,
+        }
+    }
+
+    /// Makes sure that there is a connection.
+    pub async fn connect(&mut self) -> Result<()> {
+        if self.link.is_none() {
+            self.loadings.clear();
+            self.link = Some(Link::open(&self.owner).await?);
+        }
+        Ok(())
+    }
+
+    /// Writes a batch: `Ok` only once it is known to be durable, share by share.
+    pub async fn write(&mut self, batch: &Batch) -> Result<Written> {
+        let mut times = StageTimes::default();
+        let mut claims = Claims::new(batch.shares.iter().map(|share| Move {
+            file: share.file,
+            epoch: share.epoch,
+            from: share.from,
+            to: share.to,
+        }))?;
+        let mut careful = false;
+        for _ in 0..ROUNDS {
+            if self.pending.is_some() {
+                self.read_standings(&mut claims).await?;
+            }
+            if claims.settled() {
+                let outcomes = claims.outcomes();
+                return Ok(Written { outcomes, times });
+            }
+            match self.attempt(batch, &claims, careful, &mut times).await {
+                Ok(Attempt::Committed(counts)) => claims.settle_committed(&counts),
+                Ok(Attempt::FenceLost) => self.read_standings(&mut claims).await?,
+                Ok(Attempt::Conflict) => self.pace.conflicted(),
+                Ok(Attempt::Refused) => careful = true,
+                // Kept in `pending`: the next round reads what came of it.
+                Err(error) if error.kind() == ErrorKind::Unknown && self.pending.is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if claims.settled() && self.pending.is_none() {
+            let outcomes = claims.outcomes();
+            return Ok(Written { outcomes, times });
+        }
+        let kind = match self.pending {
+            Some(_) => ErrorKind::Unknown,
+            None => ErrorKind::Transient,
+        };
+        Err(Error::new(
+            kind,
+            "writing a batch: its checkpoints or its connection kept changing",
+        ))
+    }
+
+    /// Reads the checkpoints under their locks, which wait for the transaction of whatever backend
+    /// moves them: for this lane's former one too, which the new connection has terminated.
+    async fn read_standings(&mut self, claims: &mut Claims) -> Result<()> {
+        let link = self.take_link().await?;
+        link.begin().await?;
+        let standings = fence::standings(&link.client, self.owner.lane, &claims.files()).await?;
+        link.rollback().await?;
+        claims.settle_by(&standings, self.pending.as_ref());
+        self.pending = None;
+        self.link = Some(link);
+        Ok(())
+    }
+
+    async fn take_link(&mut self) -> Result<Link> {
+        self.connect().await?;
+        self.link
+            .take()
+            .ok_or_else(|| Error::new(ErrorKind::Bug, "a writer lost its new connection"))
+    }
+
+    /// One transaction, begun and ended.
+    async fn attempt(
+        &mut self,
+        batch: &Batch,
+        claims: &Claims,
+        careful: bool,
+        times: &mut StageTimes,
+    ) -> Result<Attempt> {
+        let mut link = self.take_link().await?;
+        let loading = self.loading(&link, batch).await?;
+
+        let start = Instant::now();
+        let selection = Selection::new(batch, claims);
+        lap(start, &mut times.prepare);
+
+        let start = Instant::now();
+        link.begin().await?;
+        let moved = fence::advance(&link.client, self.owner.lane, &claims.moves()).await?;
+        lap(start, &mut times.fence);
+        if !moved {
+            link.rollback().await?;
+            self.link = Some(link);
+            return Ok(Attempt::FenceLost);
+        }
+
+        let start = Instant::now();
+        let way = self.way(&loading, careful);
+        let written = self.rows(&link, &loading, &selection, batch, way).await;
+        let (counts, letters) = match written {
+            Ok(done) => done,
+            Err(Fault::Rows(refusal)) => {
+                link.rollback().await?;
+                self.link = Some(link);
+                let keyed = !loading.plan.key.is_empty();
+                return Ok(match way {
+                    Some(Way::Copy) if keyed && refusal.is_duplicate_key() => Attempt::Conflict,
+                    _ => Attempt::Refused,
+                });
+            }
+            Err(Fault::Other(error)) => return Err(error),
+        };
+        dead_letters::store(&link.client, &self.owner.pipeline, &letters).await?;
+        let counted: Vec<_> = claims
+            .live()
+            .map(|(index, wanted)| (wanted.file, counts[index]))
+            .collect();
+        fence::count(&link.client, self.owner.lane, &counted).await?;
+        lap(start, &mut times.write);
+
+        let start = Instant::now();
+        self.pending = Some(claims.pending(&counts));
+        let committed = link.commit().await;
+        if !matches!(&committed, Err(error) if error.kind() == ErrorKind::Unknown) {
+            self.pending = None;
+        }
+        committed?;
+        lap(start, &mut times.commit);
+
+        let has_staged = way != Some(Way::Copy) && !selection.kept().is_empty();
+        if has_staged && !link.staged.contains(&loading.id) {
+            link.staged.push(loading.id);
+        }
+        self.link = Some(link);
+        self.pace
+            .committed(counts.iter().any(|c| c.updated + c.unchanged > 0));
+        Ok(Attempt::Committed(counts))
+    }
+
+    /// The way for this transaction; `None` where refused rows are looked for.
+    fn way(&self, loading: &Loading, careful: bool) -> Option<Way> {
+        if careful {
+            None
+        } else if loading.facts.insert_only {
+            Some(Way::Upsert)
+        } else if loading.plan.key.is_empty() {
+            Some(Way::Copy)
+        } else {
+            Some(self.pace.way())
+        }
+    }
+
+    /// Writes the rows: counts for each share of the batch, and the dead letters.
+    async fn rows(
+        &mut self,
+        link: &Link,
+        loading: &Loading,
+        selection: &Selection<'_>,
+        batch: &Batch,
+        way: Option<Way>,
+    ) -> Result<(Vec<Counts>, Vec<(FileId, DeadLetter)>), Fault> {
+        let shares = batch.shares.len();
+        let kept = selection.kept();
+        if kept.is_empty() {
+            return Ok((vec![Counts::default(); shares], Vec::new()));
+        }
+        let Some(way) = way else {
+            load::ensure_staging(link, loading).await?;
+            let sifted = careful::sift(&link.client, loading, selection, shares).await?;
+            self.row_statements += sifted.statements;
+            let letters = sifted.refused.into_iter();
+            let letters = letters.map(|(share, letter)| (batch.shares[share].file, letter));
+            return Ok((sifted.counts, letters.collect()));
+        };
+        let mut counts: Vec<Counts> = selection
+            .duplicates()
+            .into_iter()
+            .map(|duplicate| Counts {
+                duplicate,
+                ..Counts::default()
+            })
+            .collect();
+        let runs = selection.runs(kept);
+        match way {
+            Way::Copy => {
+                self.row_statements += 1;
+                let sql = &loading.statements.copy;
+                let copy = load::prepare_copy(&link.client, sql, loading).await?;
+                load::copy(&link.client, &copy, selection, kept, loading).await?;
+                for run in runs {
+                    counts[run.share].inserted += run.rows;
+                }
+            }
+            Way::Upsert => {
+                self.row_statements += 2;
+                load::ensure_staging(link, loading).await?;
+                let sql = &loading.statements.stage;
+                let stage = load::prepare_copy(&link.client, sql, loading).await?;
+                load::copy(&link.client, &stage, selection, kept, loading).await?;
+                // Staged in one go into a table that is empty: numbered from 1 without a gap.
+                let ordinal = |run: Run| (run.start as i64 + 1, run);
+                let runs: Vec<_> = runs.into_iter().map(ordinal).collect();
+                let staged = Staged {
+                    first: 1,
+                    last: kept.len() as i64,
+                    runs: &runs,
+                };
+                load::merge(&link.client, &staged, loading, &mut counts).await?;
+            }
+        }
+        Ok((counts, Vec::new()))
+    }
+
+    /// The batch's plan, parsed once and looked up in the catalog once a connection.
+    async fn loading(&mut self, link: &Link, batch: &Batch) -> Result<Arc<Loading>> {
+        let id = batch.plan.id;
+        if let Some(loading) = self.loadings.get(&id) {
+            return Ok(loading.clone());
+        }
+        let plan = match self.plans.get(&id) {
+            Some(plan) => plan,
+            None => {
+                let parsed = serde_json::from_str(&batch.plan.definition).map_err(|error| {
+                    let message = format!("plan {id} of the ledger can't be read");
+                    Error::new(ErrorKind::Configuration, message)
+                        .with_advice("run the ingestd that wrote it")
+                        .with_source(error)
+                })?;
+                self.plans.entry(id).or_insert(parsed)
+            }
+        };
+        let loading = Arc::new(load::prepare(&link.client, id, plan).await?);
+        self.loadings.insert(id, loading.clone());
+        Ok(loading)
+    }
+}
+
+fn lap(start: Instant, into: &mut Duration) {
+    *into += start.elapsed();
+}
