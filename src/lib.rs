@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod fs;
 pub mod plan;
 pub mod postgres;
 pub mod settings;
