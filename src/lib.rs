@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod fs;
+pub mod ledger;
 pub mod plan;
 pub mod postgres;
 pub mod settings;

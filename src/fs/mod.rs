@@ -1,5 +1,6 @@
 //! The file system: what arrives, what a file is made of, and how it leaves the inbox.
 
+pub mod archive;
 mod content_hash;
 mod fingerprint;
 mod identity;
