@@ -1,0 +1,224 @@
+//! The move itself: look, decide, do one step, until nothing is left to do.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::{Candidate, FileId};
+
+use super::copy::{copy_new, same_content};
+use super::naming::{copy_path, private_path};
+use super::rename::{remove, rename_new, sync_parent};
+use crate::fs::{candidate_of, file_error, path_text};
+
+/// A file on its way out of the inbox.
+#[derive(Clone, Debug)]
+pub struct Move {
+    /// Its number in the ledger.
+    pub file: FileId,
+    /// What it was when it was read to its end.
+    pub candidate: Candidate,
+    /// The open file, where there is one: what is moved must be it.
+    pub handle: Option<Arc<File>>,
+    /// Where it goes.
+    pub target: PathBuf,
+}
+
+/// What became of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The file stands at its target, and nowhere else.
+    Moved,
+    /// It is gone: neither at its path nor on the way nor at its target.
+    Missing,
+    /// Another file has the target's name; the move can go on with another target.
+    Collides,
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum There {
+    /// Nothing.
+    Nothing,
+    /// The file (at the target: one of its length).
+    Ours,
+    /// The file, but with another length or time than it had.
+    Changed,
+    /// Something else.
+    Other,
+}
+
+/// What stands at the three places of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// At the path where it was loaded.
+    pub source: There,
+    /// At the private name beside it.
+    pub private: There,
+    /// At the target.
+    pub target: There,
+}
+
+/// One step of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Rename it to the private name.
+    Take,
+    /// Take away its first name, where a rename was made of two steps.
+    DropSource,
+    /// Give it its name at the target: by a rename, or by a copy where that can't be.
+    Place,
+    /// It stands at the target too: compare, and take the private name away.
+    DropPrivate,
+    /// It changed: give it its name back.
+    PutBack,
+    /// It changed, and stands where it stood.
+    Refuse,
+    /// There is no more to do.
+    End(Outcome),
+}
+
+/// PURE: the next step, whoever did those before.
+pub fn next(seen: Seen) -> Step {
+    match (seen.private, seen.source, seen.target) {
+        (There::Ours, There::Ours, _) => Step::DropSource,
+        (There::Ours, _, There::Nothing) => Step::Place,
+        (There::Ours, _, There::Ours) => Step::DropPrivate,
+        (There::Ours, _, _) => Step::End(Outcome::Collides),
+        (There::Changed | There::Other, _, _) => Step::PutBack,
+        (There::Nothing, There::Ours, _) => Step::Take,
+        (There::Nothing, _, There::Ours) => Step::End(Outcome::Moved),
+        (There::Nothing, There::Changed, _) => Step::Refuse,
+        (There::Nothing, There::Nothing | There::Other, _) => Step::End(Outcome::Missing),
+    }
+}
+
+/// Moves a file, from wherever an earlier life left it.
+///
+/// # Errors
+/// `File` where it changed after it was read: then it stands where it stood.
+pub fn run(file: &Move) -> Result<Outcome> {
+    loop {
+        if let Some(outcome) = advance(file)? {
+            return Ok(outcome);
+        }
+    }
+}
+
+/// Does one step; says what became of the move once there is none left.
+pub fn advance(file: &Move) -> Result<Option<Outcome>> {
+    let source = &file.candidate.path;
+    let private = private_path(source, file.file);
+    let failed = |error: io::Error| {
+        let doing = format!(
+            "moving {} to {}",
+            path_text(source),
+            path_text(&file.target)
+        );
+        file_error(error, &doing)
+    };
+    let step = next(look(file, &private).map_err(failed)?);
+    match step {
+        Step::End(outcome) => return Ok(Some(outcome)),
+        Step::Refuse => return Err(changed(file)),
+        Step::PutBack => {
+            rename_new(&private, source).map_err(failed)?;
+            return Err(changed(file));
+        }
+        Step::Take => rename_new(source, &private).map_err(failed)?,
+        Step::DropSource => remove(source).map_err(failed)?,
+        Step::Place => place(file, &private).map_err(failed)?,
+        Step::DropPrivate => {
+            if !same_content(&private, &file.target).map_err(failed)? {
+                return Ok(Some(Outcome::Collides));
+            }
+            remove(&private).map_err(failed)?;
+        }
+    }
+    Ok(None)
+}
+
+fn place(file: &Move, private: &Path) -> io::Result<()> {
+    if let Some(parent) = file.target.parent()
+        && !parent.is_dir()
+    {
+        std::fs::create_dir_all(parent)?;
+        sync_parent(parent)?;
+    }
+    let renamed = rename_new(private, &file.target);
+    let placed = match renamed {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            copy_new(private, &copy_path(&file.target, file.file), &file.target)
+        }
+        other => other,
+    };
+    match placed {
+        // Something took the name in between; the next look sees what.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+fn look(file: &Move, private: &Path) -> io::Result<Seen> {
+    let target = match metadata(&file.target)? {
+        None => There::Nothing,
+        Some(found) if found.is_file() && found.len() == file.candidate.size => There::Ours,
+        Some(_) => There::Other,
+    };
+    Ok(Seen {
+        source: look_at(file, &file.candidate.path)?,
+        private: look_at(file, private)?,
+        target,
+    })
+}
+
+fn look_at(file: &Move, path: &Path) -> io::Result<There> {
+    let Some(found) = metadata(path)? else {
+        return Ok(There::Nothing);
+    };
+    if found.file_type().is_symlink() {
+        // The file is somewhere else, and a link is not what was loaded.
+        return Ok(There::Changed);
+    }
+    // The device is compared with the open file only: its number may change with a mount.
+    let same_file = match &file.handle {
+        Some(handle) => {
+            let open = handle.metadata()?;
+            (open.dev(), open.ino()) == (found.dev(), found.ino())
+        }
+        None => found.ino() == file.candidate.inode,
+    };
+    let now = candidate_of(path.to_owned(), &found);
+    let unchanged = (now.size, now.modified) == (file.candidate.size, file.candidate.modified);
+    Ok(match (same_file, unchanged) {
+        (true, true) => There::Ours,
+        (true, false) => There::Changed,
+        (false, _) => There::Other,
+    })
+}
+
+fn metadata(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn changed(file: &Move) -> Error {
+    let message = format!(
+        "{} changed while it was about to be archived, or is a symbolic link; it stays where it is",
+        path_text(&file.candidate.path)
+    );
+    Error::new(ErrorKind::File, message)
+}

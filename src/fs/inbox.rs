@@ -1,0 +1,253 @@
+//! The directory that a pipeline's files arrive in.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::FutureExt;
+use globset::{GlobBuilder, GlobMatcher};
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::Candidate;
+use ingestd_actors::port::{Inbox, PortFuture, Scan, gone};
+use notify::RecommendedWatcher;
+use slog::{Logger, info, warn};
+use tokio::runtime::Handle;
+
+use super::ready::{Readiness, Settling};
+use super::scan::{Search, walk};
+use super::watch::{Hints, watch};
+use super::{file_error, path_text};
+use crate::settings::{FileOrder, Pipeline};
+
+/// An [`Inbox`] that is a directory: events are hints, a scan is the truth.
+pub struct FsInbox {
+    inner: Arc<Inner>,
+    runtime: Handle,
+}
+
+struct Inner {
+    directory: PathBuf,
+    recursive: bool,
+    pattern: GlobMatcher,
+    excluded: Vec<PathBuf>,
+    order: FileOrder,
+    settle: Duration,
+    hints: Arc<Hints>,
+    memory: Mutex<Memory>,
+    log: Logger,
+}
+
+/// What one scan leaves for the next.
+#[derive(Default)]
+struct Memory {
+    settling: Settling,
+    noted: HashSet<PathBuf>,
+    watch: Watch,
+}
+
+/// The watch, and which directory (device and inode) it is on: another one may take its place.
+#[derive(Default)]
+struct Watch {
+    on: Option<(u64, u64)>,
+    watcher: Option<RecommendedWatcher>,
+    warned: bool,
+}
+
+impl FsInbox {
+    /// The inbox of a pipeline. The directory is created where only it is missing.
+    /// Scans run on `runtime`'s threads for blocking work.
+    ///
+    /// # Errors
+    /// `Configuration` where the directory can't be had, or the pattern is none.
+    pub fn new(pipeline: &Pipeline, runtime: Handle, log: Logger) -> Result<FsInbox> {
+        let pattern = GlobBuilder::new(&pipeline.pattern)
+            .literal_separator(true)
+            .build()
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "pipeline {}: the pattern is no glob: {error}",
+                        pipeline.name
+                    ),
+                )
+                .with_advice("write something like *.csv")
+            })?
+            .compile_matcher();
+        let directory = existing(&pipeline.directory, &log)?;
+        let excluded = [&pipeline.archive, &pipeline.quarantine]
+            .into_iter()
+            .flatten()
+            .filter_map(|path| std::path::absolute(path).ok())
+            .map(|path| path.canonicalize().unwrap_or(path))
+            .collect();
+        let inner = Inner {
+            directory,
+            recursive: pipeline.recursive,
+            pattern,
+            excluded,
+            order: pipeline.order,
+            settle: pipeline.settle,
+            hints: Arc::default(),
+            memory: Mutex::default(),
+            log,
+        };
+        Ok(FsInbox {
+            inner: Arc::new(inner),
+            runtime,
+        })
+    }
+}
+
+impl Inbox for FsInbox {
+    fn scan(&self) -> PortFuture<Scan> {
+        let inner = self.inner.clone();
+        let task = self.runtime.spawn_blocking(move || inner.scan());
+        async move {
+            task.await
+                .map_err(|error| gone("a scan of the inbox").with_source(error))?
+        }
+        .boxed()
+    }
+
+    fn changed(&self) -> PortFuture<()> {
+        let hints = self.inner.hints.clone();
+        async move {
+            hints.changed().await;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl Inner {
+    fn scan(&self) -> Result<Scan> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        // The watch comes before the look, so that nothing falls between them.
+        self.keep_watch(&mut memory.watch);
+        let found = walk(&Search {
+            directory: &self.directory,
+            recursive: self.recursive,
+            pattern: &self.pattern,
+            excluded: &self.excluded,
+        })
+        .map_err(|error| directory_error(error, &self.directory))?;
+
+        self.note(&mut memory, found.passed_over);
+        let mut scan = self.judge(&mut memory.settling, found.files);
+        sort(&mut scan.ready, self.order);
+        Ok(scan)
+    }
+
+    fn judge(&self, settling: &mut Settling, files: Vec<Candidate>) -> Scan {
+        let clock = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| {
+                i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+            });
+        let now = Instant::now();
+        let mut closed = self.hints.closed();
+        let mut scan = Scan::default();
+        let mut unsettled = HashSet::new();
+        for candidate in files {
+            match settling.judge(&candidate, self.settle, clock, now) {
+                Readiness::Settled => scan.ready.push(candidate),
+                Readiness::Settles(left) => {
+                    unsettled.insert(candidate.path.clone());
+                    if closed.contains(&candidate.path) {
+                        scan.ready.push(candidate);
+                    } else {
+                        let sooner = scan.settles_in.map_or(left, |other| other.min(left));
+                        scan.settles_in = Some(sooner);
+                    }
+                }
+            }
+        }
+        settling.end_of_scan();
+        closed.retain(&unsettled);
+        scan
+    }
+
+    /// Says once of each path why it is passed over, for as long as it is there.
+    fn note(&self, memory: &mut Memory, passed_over: Vec<(PathBuf, String)>) {
+        for (path, reason) in &passed_over {
+            if !memory.noted.contains(path) {
+                warn!(self.log, "passed over: {}", reason; "path" => path_text(path));
+            }
+        }
+        memory.noted = passed_over.into_iter().map(|(path, _)| path).collect();
+    }
+
+    fn keep_watch(&self, state: &mut Watch) {
+        let Ok(metadata) = std::fs::metadata(&self.directory) else {
+            *state = Watch {
+                warned: state.warned,
+                ..Watch::default()
+            };
+            return;
+        };
+        let directory = (metadata.dev(), metadata.ino());
+        if state.on == Some(directory) {
+            return;
+        }
+        state.on = Some(directory);
+        match watch(&self.directory, self.recursive, self.hints.clone()) {
+            Ok(watcher) => state.watcher = Some(watcher),
+            Err(error) => {
+                state.watcher = None;
+                if !std::mem::replace(&mut state.warned, true) {
+                    warn!(self.log, "no events from the inbox: {}; it is scanned at intervals only", error;
+                        "path" => path_text(&self.directory));
+                }
+            }
+        }
+    }
+}
+
+fn existing(directory: &Path, log: &Logger) -> Result<PathBuf> {
+    let whole =
+        std::path::absolute(directory).map_err(|error| directory_error(error, directory))?;
+    match std::fs::create_dir(&whole) {
+        Ok(()) => info!(log, "created the inbox"; "path" => path_text(&whole)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(directory_error(error, &whole)),
+    }
+    let directory = whole
+        .canonicalize()
+        .map_err(|error| directory_error(error, &whole))?;
+    std::fs::read_dir(&directory).map_err(|error| directory_error(error, &directory))?;
+    Ok(directory)
+}
+
+fn directory_error(error: io::Error, directory: &Path) -> Error {
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "create it, or change the pipeline's directory",
+        io::ErrorKind::PermissionDenied => "give the service's user the right to read it",
+        io::ErrorKind::NotADirectory => "name a directory, not a file",
+        _ => "look at the directory",
+    };
+    let kind = match file_error(io::Error::from(error.kind()), "").kind() {
+        ErrorKind::Transient => ErrorKind::Transient,
+        _ => ErrorKind::Configuration,
+    };
+    let message = format!("the inbox {} can't be read: {error}", path_text(directory));
+    Error::new(kind, message)
+        .with_advice(advice)
+        .with_source(error)
+}
+
+fn sort(files: &mut [Candidate], order: FileOrder) {
+    match order {
+        FileOrder::Name => files.sort_by(|a, b| a.path.cmp(&b.path)),
+        FileOrder::Modified => {
+            files.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "inbox_tests.rs"]
+mod tests;

@@ -1,0 +1,166 @@
+//! The inbox on a real directory.
+
+use super::*;
+use crate::plan::{Dialect, TableName};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+const LONG: Duration = Duration::from_secs(3600);
+
+fn pipeline(directory: &Path) -> Pipeline {
+    Pipeline {
+        name: "events".into(),
+        directory: directory.to_owned(),
+        pattern: "*.csv".into(),
+        recursive: false,
+        order: FileOrder::Name,
+        settle: Duration::ZERO,
+        scan_interval: LONG,
+        table: TableName {
+            schema: None,
+            name: "events".into(),
+        },
+        key: Vec::new(),
+        create: false,
+        columns: Vec::new(),
+        generated: Vec::new(),
+        indexes: Vec::new(),
+        dialect: Dialect::default(),
+        partitions: 1,
+        batch_rows: 1,
+        batch_bytes: 1,
+        memory: 1,
+        archive: None,
+        quarantine: None,
+    }
+}
+
+fn inbox(pipeline: &Pipeline) -> FsInbox {
+    let log = Logger::root(slog::Discard, slog::o!());
+    FsInbox::new(pipeline, Handle::current(), log).unwrap()
+}
+
+fn names(scan: &Scan) -> Vec<String> {
+    scan.ready
+        .iter()
+        .map(|file| path_text(Path::new(file.path.file_name().unwrap())))
+        .collect()
+}
+
+#[tokio::test]
+async fn only_regular_files_of_the_right_name_are_ready() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    for name in [
+        "b.csv",
+        "a.csv",
+        ".hidden.csv",
+        "c.csv.tmp",
+        "d.txt",
+        "';drop table x;--.csv",
+    ] {
+        std::fs::write(root.join(name), "x").unwrap();
+    }
+    std::fs::write(root.join(OsStr::from_bytes(b"z\xff\n.csv")), "x").unwrap();
+    std::fs::create_dir(root.join("sub.csv")).unwrap();
+    std::fs::write(root.join("sub.csv/e.csv"), "x").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", root.join("passwd.csv")).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    let fifo = root.join("fifo.csv");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+
+    let flat = inbox(&pipeline(root)).scan().await.unwrap();
+    assert_eq!(
+        names(&flat),
+        ["';drop table x;--.csv", "a.csv", "b.csv", "z\\xFF\n.csv"]
+    );
+    let mut deep = pipeline(root);
+    deep.recursive = true;
+    let deep = inbox(&deep).scan().await.unwrap();
+    assert_eq!(deep.ready.len(), 5);
+}
+
+#[tokio::test]
+async fn the_order_may_be_by_time() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, age) in [("a.csv", 10), ("b.csv", 20)] {
+        let file = std::fs::File::create(directory.path().join(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(age))
+            .unwrap();
+    }
+    let mut by_time = pipeline(directory.path());
+    by_time.order = FileOrder::Modified;
+    let scan = inbox(&by_time).scan().await.unwrap();
+    assert_eq!(names(&scan), ["b.csv", "a.csv"]);
+}
+
+#[tokio::test]
+async fn a_closed_file_is_ready_before_it_settles() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut slow = pipeline(directory.path());
+    slow.settle = LONG;
+    let inbox = inbox(&slow);
+    assert!(inbox.scan().await.unwrap().ready.is_empty());
+
+    let path = directory.path().join("a.csv");
+    let mut file = std::fs::File::create(&path).unwrap();
+    inbox.changed().await.unwrap();
+    let scan = inbox.scan().await.unwrap();
+    assert!(scan.ready.is_empty());
+    assert!(scan.settles_in.is_some_and(|left| left <= LONG));
+
+    std::io::Write::write_all(&mut file, b"a\n1\n").unwrap();
+    drop(file);
+    let hidden = directory.path().join(".b");
+    std::fs::write(&hidden, "b\n").unwrap();
+    std::fs::rename(hidden, directory.path().join("b.csv")).unwrap();
+    let mut scan = Scan::default();
+    while scan.ready.len() < 2 {
+        inbox.changed().await.unwrap();
+        scan = inbox.scan().await.unwrap();
+    }
+    assert_eq!(names(&scan), ["a.csv", "b.csv"]);
+    let again = inbox.scan().await.unwrap();
+    assert_eq!(
+        names(&again),
+        ["a.csv", "b.csv"],
+        "a hint lasts until the file settles"
+    );
+}
+
+#[tokio::test]
+async fn a_directory_is_created_where_only_it_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let inbox_path = directory.path().join("in");
+    inbox(&pipeline(&inbox_path));
+    assert!(inbox_path.is_dir());
+
+    let log = Logger::root(slog::Discard, slog::o!());
+    let nowhere = pipeline(&directory.path().join("no/where"));
+    let error = FsInbox::new(&nowhere, Handle::current(), log)
+        .err()
+        .unwrap();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.advice().is_some());
+}
+
+#[tokio::test]
+async fn a_directory_that_was_replaced_is_watched_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("in");
+    let mut slow = pipeline(&root);
+    slow.settle = LONG;
+    let inbox = inbox(&slow);
+    inbox.scan().await.unwrap();
+    std::fs::rename(&root, directory.path().join("old")).unwrap();
+    let error = inbox.scan().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    std::fs::create_dir(&root).unwrap();
+    inbox.scan().await.unwrap();
+    std::fs::write(root.join("a.csv"), "a\n").unwrap();
+    let mut scan = inbox.scan().await.unwrap();
+    while scan.ready.is_empty() {
+        inbox.changed().await.unwrap();
+        scan = inbox.scan().await.unwrap();
+    }
+}

@@ -1,0 +1,105 @@
+//! A fixed list of files, for `load FILE…`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::Candidate;
+use ingestd_actors::port::{Inbox, PortFuture, Scan};
+
+use super::{candidate_of, open_regular, path_text};
+
+/// An [`Inbox`] that is a list: the first scan returns it, in its order; there is never more.
+pub struct ListInbox {
+    files: Mutex<Vec<Candidate>>,
+}
+
+impl ListInbox {
+    /// The files at these paths, which are all opened once to see that they can be read.
+    ///
+    /// # Errors
+    /// `Configuration`, naming the path, where one is missing, unreadable or no regular file.
+    pub fn new(paths: &[PathBuf]) -> Result<ListInbox> {
+        let mut files: Vec<Candidate> = Vec::with_capacity(paths.len());
+        for path in paths {
+            let file = look_at(path)?;
+            if !files.iter().any(|other| other.path == file.path) {
+                files.push(file);
+            }
+        }
+        Ok(ListInbox {
+            files: Mutex::new(files),
+        })
+    }
+
+    /// The files, as they were found; empty once they have been scanned.
+    pub fn files(&self) -> Vec<Candidate> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Candidate>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn look_at(path: &Path) -> Result<Candidate> {
+    let refuse = |error: std::io::Error| {
+        Error::new(
+            ErrorKind::Configuration,
+            format!("{} can't be loaded: {error}", path_text(path)),
+        )
+        .with_advice("name regular files that this user may read")
+        .with_source(error)
+    };
+    let whole = std::path::absolute(path).map_err(refuse)?;
+    let metadata = open_regular(&whole)
+        .and_then(|file| file.metadata())
+        .map_err(refuse)?;
+    Ok(candidate_of(whole, &metadata))
+}
+
+impl Inbox for ListInbox {
+    fn scan(&self) -> PortFuture<Scan> {
+        let ready = std::mem::take(&mut *self.lock());
+        let scan = Scan {
+            ready,
+            settles_in: None,
+        };
+        std::future::ready(Ok(scan)).boxed()
+    }
+
+    fn changed(&self) -> PortFuture<()> {
+        std::future::pending().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_files_come_once_in_the_given_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let paths = ["b.csv", "a.csv", "b.csv"].map(|name| directory.path().join(name));
+        for path in &paths {
+            std::fs::write(path, "a\n").unwrap();
+        }
+        let inbox = ListInbox::new(&paths).unwrap();
+        let ready = inbox.scan().await.unwrap().ready;
+        let found: Vec<_> = ready.iter().map(|file| file.path.clone()).collect();
+        assert_eq!(found, paths[..2]);
+        assert!(inbox.scan().await.unwrap().ready.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_file_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing.csv");
+        for path in [directory.path().to_owned(), missing] {
+            let error = ListInbox::new(&[path.clone()]).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.message().contains(&path_text(&path)), "{error}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The file system: what arrives, what a file is made of, and how it leaves the inbox.
+
+pub mod archive;
+mod content_hash;
+mod fingerprint;
+mod identity;
+mod inbox;
+mod list_inbox;
+mod path_text;
+mod ready;
+mod scan;
+mod watch;
+
+pub use content_hash::{BLOCK, ContentHasher, hash_file, hash_prefix};
+pub use fingerprint::{EDGE, Fingerprint, SMALL, edge_hashes, fingerprint};
+pub use identity::{candidate_at, candidate_of, file_error, open_regular};
+pub use inbox::FsInbox;
+pub use list_inbox::ListInbox;
+pub use path_text::{path_from_text, path_text};

@@ -1,0 +1,112 @@
+//! Walking a directory: which regular files are there, and what is passed over.
+
+use std::fs::DirEntry;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use globset::GlobMatcher;
+use ingestd_actors::model::Candidate;
+
+use super::candidate_of;
+use super::ready::is_ready_name;
+
+/// What to look for, and where.
+pub struct Search<'a> {
+    /// The directory.
+    pub directory: &'a Path,
+    /// Whether directories below count too.
+    pub recursive: bool,
+    /// Which names are wanted.
+    pub pattern: &'a GlobMatcher,
+    /// Directories that are not entered: where finished files go.
+    pub excluded: &'a [PathBuf],
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Regular files of the right name.
+    pub files: Vec<Candidate>,
+    /// What has the right name but is not taken, each with the reason.
+    pub passed_over: Vec<(PathBuf, String)>,
+}
+
+/// Walks the directory. Nothing is opened but directories.
+///
+/// # Errors
+/// Where the directory itself can't be read; one below is passed over.
+pub fn walk(search: &Search) -> io::Result<Found> {
+    let mut found = Found::default();
+    let mut below = Vec::new();
+    list(search, search.directory, &mut found, &mut below)?;
+    while let Some(directory) = below.pop() {
+        if let Err(error) = list(search, &directory, &mut found, &mut below)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            let reason = format!("the directory can't be read: {error}");
+            found.passed_over.push((directory, reason));
+        }
+    }
+    Ok(found)
+}
+
+fn list(
+    search: &Search,
+    directory: &Path,
+    found: &mut Found,
+    below: &mut Vec<PathBuf>,
+) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        match look_at(search, &entry) {
+            Ok(Look::File(candidate)) => found.files.push(candidate),
+            Ok(Look::Directory(path)) => below.push(path),
+            Ok(Look::PassOver(reason)) => found.passed_over.push((entry.path(), reason.into())),
+            Ok(Look::Nothing) => {}
+            // It vanished between the listing and the look.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => found
+                .passed_over
+                .push((entry.path(), format!("it can't be looked at: {error}"))),
+        }
+    }
+    Ok(())
+}
+
+enum Look {
+    File(Candidate),
+    Directory(PathBuf),
+    PassOver(&'static str),
+    Nothing,
+}
+
+fn look_at(search: &Search, entry: &DirEntry) -> io::Result<Look> {
+    let name = entry.file_name();
+    let kind = entry.file_type()?;
+    if kind.is_dir() {
+        let path = entry.path();
+        let entered = search.recursive
+            && !name.as_bytes().starts_with(b".")
+            && !search.excluded.contains(&path);
+        return Ok(if entered {
+            Look::Directory(path)
+        } else {
+            Look::Nothing
+        });
+    }
+    if !is_ready_name(&name) || !search.pattern.is_match(Path::new(&name)) {
+        return Ok(Look::Nothing);
+    }
+    if kind.is_symlink() {
+        // A link to a file of the inbox would be a second name for it; any other leads out.
+        return Ok(Look::PassOver(
+            "it is a symbolic link, and only files that stand here themselves are loaded",
+        ));
+    }
+    let metadata = entry.metadata()?;
+    if !metadata.is_file() {
+        return Ok(Look::PassOver("it is no regular file"));
+    }
+    Ok(Look::File(candidate_of(entry.path(), &metadata)))
+}

@@ -1,0 +1,435 @@
+//! Admitting candidates: what is known of them, what they hold, what follows, written down at once.
+//!
+//! A group costs a fixed number of statements, whatever its size; contents are looked at on threads
+//! that may block, and only where the metadata don't decide.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::{Candidate, FileId, FileState, Position};
+use ingestd_actors::port::{Archivable, Quarantined, Skipped, Verdict, gone};
+use tokio_postgres::Transaction;
+
+use super::Core;
+use super::claim::Wanted;
+use super::error::ledger_error;
+use super::evidence::{Look, gather, look_at};
+use super::known::Known;
+use super::notes::lock_files;
+use super::plans::NewPlan;
+use super::register::{NewFile, first_claim};
+use super::verdict::{Decision, Quick, by_content, by_metadata};
+use crate::fs::{Fingerprint, candidate_at, file_error, path_text};
+
+/// The most candidates that are decided about in one transaction.
+const GROUP: usize = 512;
+
+/// A candidate whose content decides, and what was found out about it.
+struct Examined {
+    index: usize,
+    candidate: Candidate,
+    fingerprint: Option<Fingerprint>,
+    decision: Decision,
+    plan: Option<NewPlan>,
+}
+
+impl Core {
+    pub(super) async fn admit(&self, candidates: Vec<Candidate>) -> Result<Vec<Verdict>> {
+        self.lease.check().await?;
+        let mut verdicts = Vec::with_capacity(candidates.len());
+        for group in candidates.chunks(GROUP) {
+            verdicts.extend(self.admit_group(group.to_vec()).await?);
+        }
+        Ok(verdicts)
+    }
+
+    async fn admit_group(&self, candidates: Vec<Candidate>) -> Result<Vec<Verdict>> {
+        let candidates = if self.rules.named {
+            blocking(move || as_they_are_now(candidates)).await?
+        } else {
+            candidates
+        };
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; candidates.len()];
+        let mut client = self.database.client().await?;
+        let at_paths = self.find_at_paths(&client, &candidates).await?;
+
+        let mut by_content = Vec::new();
+        let mut paths: HashSet<PathBuf> = HashSet::new();
+        for (index, (candidate, known)) in candidates.into_iter().zip(at_paths).enumerate() {
+            if !paths.insert(candidate.path.clone()) {
+                verdicts[index] = Some(later(&candidate, "it was named twice"));
+                continue;
+            }
+            match by_metadata(&candidate, &known, self.rules) {
+                Quick::Content => by_content.push((index, candidate, known)),
+                quick => verdicts[index] = Some(quick_verdict(quick, candidate)),
+            }
+        }
+        if !by_content.is_empty() {
+            let examined = self.examine(&client, by_content, &mut verdicts).await?;
+            let examined = self.plan(examined).await?;
+            let transaction = client
+                .transaction()
+                .await
+                .map_err(|error| ledger_error(error, "admitting files"))?;
+            self.write_down(&transaction, examined, &mut verdicts)
+                .await?;
+            transaction
+                .commit()
+                .await
+                .map_err(|error| ledger_error(error, "admitting files"))?;
+        }
+        verdicts
+            .into_iter()
+            .map(|verdict| {
+                let missing = || Error::new(ErrorKind::Bug, "a candidate was left undecided");
+                verdict.ok_or_else(missing)
+            })
+            .collect()
+    }
+
+    /// Looks at contents and decides.
+    async fn examine(
+        &self,
+        client: &crate::postgres::Client,
+        candidates: Vec<(usize, Candidate, Vec<Known>)>,
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<Vec<Examined>> {
+        let looked = blocking(move || {
+            let look = |(index, candidate, known)| {
+                let look = look_at(&candidate);
+                (index, candidate, known, look)
+            };
+            candidates.into_iter().map(look).collect::<Vec<_>>()
+        })
+        .await?;
+
+        let mut examined = Vec::new();
+        let mut printed = Vec::new();
+        for (index, candidate, known, look) in looked {
+            match look {
+                Look::Fingerprint(print) => printed.push((index, candidate, print, known)),
+                Look::Later(reason) if self.rules.named && reason.contains("vanished") => {
+                    examined.push(Examined::unreadable(index, candidate, reason.into()));
+                }
+                Look::Later(reason) => verdicts[index] = Some(later(&candidate, reason)),
+                Look::Unreadable(reason) => {
+                    examined.push(Examined::unreadable(index, candidate, reason));
+                }
+                Look::Failed(error) => {
+                    let doing = format!("reading {}", path_text(&candidate.path));
+                    return Err(file_error(error, &doing));
+                }
+            }
+        }
+        let known = printed
+            .iter_mut()
+            .map(|(.., known)| std::mem::take(known))
+            .collect();
+        let asked: Vec<_> = printed
+            .iter()
+            .map(|(_, candidate, print, _)| (candidate, print))
+            .collect();
+        let related = self.find_related(client, &asked, known).await?;
+        let rules = self.rules;
+        let decided = blocking(move || {
+            let mut decided = Vec::new();
+            for ((index, candidate, print, _), known) in printed.into_iter().zip(related) {
+                let replaces = committed_at(&candidate, &known);
+                let facts = gather(&candidate, &print, known);
+                let decision =
+                    facts
+                        .as_ref()
+                        .map(|facts| match by_content(&candidate, facts, rules) {
+                            Decision::Load { gives_up, .. } => {
+                                Decision::Load { gives_up, replaces }
+                            }
+                            other => other,
+                        });
+                let decision = decision.unwrap_or_else(|error| {
+                    Decision::Later(format!("it changed while it was looked at: {error}"))
+                });
+                decided.push(Examined {
+                    index,
+                    candidate,
+                    fingerprint: Some(print),
+                    decision,
+                    plan: None,
+                });
+            }
+            decided
+        })
+        .await?;
+        examined.extend(decided);
+        examined.sort_by_key(|one| one.index);
+        wait_for_equals(&mut examined);
+        Ok(examined)
+    }
+
+    /// Makes the plans of those that are to be loaded; a file without one is quarantined.
+    async fn plan(&self, mut examined: Vec<Examined>) -> Result<Vec<Examined>> {
+        for one in &mut examined {
+            if !matches!(one.decision, Decision::Load { .. } | Decision::LoadTail(_)) {
+                continue;
+            }
+            match self.planner.plan_for(&one.candidate.path).await {
+                Ok(plan) => one.plan = Some(NewPlan::new(&plan)?),
+                Err(error) if error.kind() == ErrorKind::File => {
+                    one.decision = Decision::Quarantine(None, error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(examined)
+    }
+
+    async fn write_down(
+        &self,
+        transaction: &Transaction<'_>,
+        examined: Vec<Examined>,
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<()> {
+        self.lease.hold(transaction).await?;
+        let mut plans = HashMap::new();
+        let mut digests = HashMap::new();
+        let mut wanted = Vec::new();
+        let mut claimed = HashMap::new();
+        let mut given_up = Vec::new();
+        let mut replaced = Vec::new();
+        let mut new = Vec::new();
+        let mut refreshed = Vec::new();
+        for mut one in examined {
+            if let Some(plan) = one.plan.take() {
+                digests.insert(one.index, plan.digest.clone());
+                plans.entry(plan.digest.clone()).or_insert(plan);
+            }
+            match &one.decision {
+                Decision::Later(reason) => {
+                    verdicts[one.index] = Some(later(&one.candidate, reason));
+                }
+                Decision::Continue(file) if claimed.contains_key(file) => {
+                    let reason = "an equal file goes on with the same loading";
+                    verdicts[one.index] = Some(later(&one.candidate, reason));
+                }
+                Decision::Continue(file) => {
+                    claimed.insert(*file, (one.index, one.candidate.clone()));
+                    wanted.push(Wanted {
+                        file: *file,
+                        candidate: one.candidate,
+                        fingerprint: one.fingerprint,
+                    });
+                }
+                Decision::Refresh(known) => {
+                    verdicts[one.index] = Some(self.refreshed(known, &one.candidate));
+                    refreshed.push((known.file, one.candidate));
+                }
+                Decision::Load { gives_up, replaces } => {
+                    given_up.extend(gives_up.iter().copied());
+                    replaced.extend(replaces.iter().copied());
+                    new.push(one);
+                }
+                _ => new.push(one),
+            }
+        }
+        // Whatever is done to them, files are locked in one order.
+        let touched: Vec<i64> = given_up
+            .iter()
+            .chain(&replaced)
+            .chain(refreshed.iter().map(|(file, _)| file))
+            .chain(claimed.keys())
+            .map(|file| file.0)
+            .collect();
+        if !touched.is_empty() {
+            lock_files(transaction, &touched).await?;
+        }
+        self.give_up(transaction, &given_up).await?;
+        self.note_replaced(transaction, &replaced).await?;
+        self.refresh(transaction, &refreshed).await?;
+        let mut claims = self.claim(transaction, &wanted).await?;
+        for (file, (index, candidate)) in claimed {
+            verdicts[index] = Some(match claims.remove(&file) {
+                Some(claim) => Verdict::Load(claim),
+                None => later(&candidate, "its state has just changed"),
+            });
+        }
+        let plans = self
+            .plans
+            .store(transaction, &self.pipeline, &plans)
+            .await?;
+        let files: Vec<NewFile> = new
+            .iter()
+            .map(|one| {
+                let plan = digests.get(&one.index).and_then(|digest| plans.get(digest));
+                one.new_file(plan.cloned())
+            })
+            .collect();
+        let ids = self.register(transaction, &files).await?;
+        for ((one, file), id) in new.iter().zip(files).zip(ids) {
+            verdicts[one.index] = Some(new_verdict(file, id));
+        }
+        Ok(())
+    }
+
+    /// What to do with a finished file that only looks different.
+    fn refreshed(&self, known: &Known, candidate: &Candidate) -> Verdict {
+        // As it will be in the ledger, its metadata are those of the candidate.
+        let mut known = known.clone();
+        known.candidate = candidate.clone();
+        let quick = by_metadata(candidate, std::slice::from_ref(&known), self.rules);
+        quick_verdict(quick, candidate.clone())
+    }
+}
+
+impl Examined {
+    fn unreadable(index: usize, candidate: Candidate, reason: String) -> Examined {
+        Examined {
+            index,
+            candidate,
+            fingerprint: None,
+            decision: Decision::Quarantine(None, reason),
+            plan: None,
+        }
+    }
+
+    fn new_file(&self, plan: Option<Arc<ingestd_actors::model::Plan>>) -> NewFile {
+        let mut file = NewFile {
+            candidate: self.candidate.clone(),
+            fingerprint: self.fingerprint.clone(),
+            content: None,
+            mark: None,
+            plan,
+            parent: None,
+            base: Position::START,
+            state: FileState::Scheduled,
+            reason: None,
+            duplicate_of: None,
+        };
+        match &self.decision {
+            Decision::LoadTail(fact) => {
+                file.parent = Some(fact.known.file);
+                file.mark = fact.mark;
+                file.base = Position {
+                    record: 0,
+                    offset: fact.known.candidate.size,
+                    line: fact.known.watermark.line,
+                };
+            }
+            Decision::Skip(known, reason) => {
+                file.state = FileState::Skipped;
+                file.reason = Some(reason.clone());
+                file.duplicate_of = Some(known.duplicate_of.unwrap_or(known.file));
+                file.content = known.content.clone();
+                // Where its records end: what is added to it later is a tail.
+                file.base = Position {
+                    record: 0,
+                    ..known.watermark
+                };
+            }
+            Decision::Quarantine(parent, reason) => {
+                file.state = FileState::Quarantined;
+                file.reason = Some(reason.clone());
+                file.parent = *parent;
+            }
+            _ => {}
+        }
+        file
+    }
+}
+
+/// Of new files with equal content the first goes on, the others wait for what becomes of it.
+fn wait_for_equals(examined: &mut [Examined]) {
+    let mut first: HashMap<(u64, [u8; 32], [u8; 32]), PathBuf> = HashMap::new();
+    for one in examined {
+        let (Decision::Load { .. }, Some(print)) = (&one.decision, &one.fingerprint) else {
+            continue;
+        };
+        let ends = (one.candidate.size, print.head, print.tail);
+        match first.get(&ends) {
+            Some(path) if one.candidate.size > 0 => {
+                let reason = format!("it looks like {}, which is loaded first", path_text(path));
+                one.decision = Decision::Later(reason);
+            }
+            _ => {
+                first.insert(ends, one.candidate.path.clone());
+            }
+        }
+    }
+}
+
+/// The committed files that stood at a candidate's path, and no longer do once it is a new file.
+fn committed_at(candidate: &Candidate, known: &[Known]) -> Vec<FileId> {
+    known
+        .iter()
+        .filter(|known| known.state == FileState::Committed && !known.archived)
+        .filter(|known| known.candidate.path == candidate.path && known.archive_path.is_none())
+        .map(|known| known.file)
+        .collect()
+}
+
+fn quick_verdict(quick: Quick, candidate: Candidate) -> Verdict {
+    match quick {
+        Quick::Ignore | Quick::Content => Verdict::Ignore(candidate.path),
+        Quick::Skip(file, reason) => Verdict::Skip(Skipped {
+            file,
+            candidate,
+            reason,
+        }),
+        Quick::Archive(file) => Verdict::Archive(Archivable {
+            file,
+            candidate,
+            handle: None,
+        }),
+        Quick::Quarantine(file, reason) => Verdict::Quarantine(Quarantined {
+            file,
+            candidate,
+            reason,
+        }),
+    }
+}
+
+fn new_verdict(file: NewFile, id: FileId) -> Verdict {
+    if let Some(plan) = file.plan.clone() {
+        return Verdict::Load(first_claim(&file, id, plan));
+    }
+    let (candidate, reason) = (file.candidate, file.reason.unwrap_or_default());
+    match file.state {
+        FileState::Skipped => Verdict::Skip(Skipped {
+            file: id,
+            candidate,
+            reason,
+        }),
+        _ => Verdict::Quarantine(Quarantined {
+            file: id,
+            candidate,
+            reason,
+        }),
+    }
+}
+
+fn later(candidate: &Candidate, reason: impl Into<String>) -> Verdict {
+    Verdict::Later {
+        path: candidate.path.clone(),
+        reason: reason.into(),
+    }
+}
+
+/// Files that were named may have changed since: nobody scans for them again.
+fn as_they_are_now(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    for candidate in &mut candidates {
+        if let Ok(Some(now)) = candidate_at(&candidate.path) {
+            *candidate = now;
+        }
+    }
+    candidates
+}
+
+/// Runs what blocks on a thread that may.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| gone("looking at files").with_source(error))
+}

@@ -1,0 +1,179 @@
+//! PURE: whether a file may be committed: its counts must add up to what was read of it.
+
+use ingestd_actors::model::{Checkpoint, Counts, Epoch, FileEnd, FileState};
+
+/// What the ledger says of a file that is to be committed.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its state.
+    pub state: FileState,
+    /// Its newest claim.
+    pub epoch: Epoch,
+    /// Why it failed, where it did.
+    pub reason: Option<String>,
+    /// The counts it was committed with, where it was.
+    pub counts: Counts,
+    /// Its lanes, with the claim of each and what it counted.
+    pub lanes: Vec<(Checkpoint, Epoch, Counts)>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Commit it with these counts.
+    Commit(Counts),
+    /// It is committed already.
+    Done(Counts),
+    /// Another claim has it.
+    Fenced,
+    /// It failed, now or before.
+    Unbalanced(String),
+}
+
+/// Judges a file whose reading ended under a claim.
+pub fn judge(account: Option<&Account>, epoch: Epoch, end: &FileEnd) -> Judgement {
+    let Some(account) = account.filter(|account| account.epoch == epoch) else {
+        return Judgement::Fenced;
+    };
+    match account.state {
+        FileState::Scheduled | FileState::Reading | FileState::Completed => {}
+        FileState::Committed | FileState::Archived => return Judgement::Done(account.counts),
+        FileState::Failed => {
+            return Judgement::Unbalanced(account.reason.clone().unwrap_or_default());
+        }
+        FileState::Skipped | FileState::Quarantined => return Judgement::Fenced,
+    }
+    if account.lanes.iter().any(|(_, claim, _)| *claim != epoch) {
+        return Judgement::Fenced;
+    }
+    let mut counts = Counts::default();
+    for (checkpoint, _, lane) in &account.lanes {
+        counts += *lane;
+        if checkpoint.position > end.end {
+            return Judgement::Unbalanced(format!(
+                "lane {} is committed up to {}, beyond the file's end at {}",
+                checkpoint.lane.number(),
+                checkpoint.position,
+                end.end
+            ));
+        }
+    }
+    if end.end.offset != end.size {
+        return Judgement::Unbalanced(format!(
+            "{} of its {} bytes were read",
+            end.end.offset, end.size
+        ));
+    }
+    if counts.total() != end.end.record {
+        return Judgement::Unbalanced(format!(
+            "{} records were read, but {} are accounted for: {} inserted, {} updated, {} unchanged, \
+             {} duplicate, {} deleted, {} filtered, {} rejected",
+            end.end.record,
+            counts.total(),
+            counts.inserted,
+            counts.updated,
+            counts.unchanged,
+            counts.duplicate,
+            counts.deleted,
+            counts.filtered,
+            counts.rejected
+        ));
+    }
+    Judgement::Commit(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ingestd_actors::model::{Lane, Position};
+    use std::sync::Arc;
+
+    const EPOCH: Epoch = Epoch(3);
+
+    fn end(record: u64, offset: u64) -> FileEnd {
+        FileEnd {
+            end: Position {
+                record,
+                offset,
+                line: record + 1,
+            },
+            size: 100,
+            modified: 0,
+            content_hash: [0; 32],
+            handle: Arc::new(tempfile::tempfile().unwrap()),
+        }
+    }
+
+    fn account(inserted: u64, rejected: u64) -> Account {
+        let lane = |lane, record, counts| {
+            let position = Position {
+                record,
+                offset: record * 10,
+                line: record + 1,
+            };
+            (Checkpoint { lane, position }, EPOCH, counts)
+        };
+        let counts = |inserted, rejected| Counts {
+            inserted,
+            rejected,
+            ..Counts::default()
+        };
+        Account {
+            state: FileState::Completed,
+            epoch: EPOCH,
+            reason: None,
+            counts: Counts::default(),
+            lanes: vec![
+                lane(Lane::Partition(0), 10, counts(inserted, 0)),
+                lane(Lane::Partition(1), 0, Counts::default()),
+                lane(Lane::Rejects, 4, counts(0, rejected)),
+            ],
+        }
+    }
+
+    #[test]
+    fn what_adds_up_is_committed_with_idle_lanes_behind() {
+        let Judgement::Commit(counts) = judge(Some(&account(8, 2)), EPOCH, &end(10, 100)) else {
+            panic!("it adds up");
+        };
+        assert_eq!((counts.inserted, counts.rejected), (8, 2));
+    }
+
+    #[test]
+    fn what_does_not_add_up_fails() {
+        for (account, end) in [
+            (account(8, 1), end(10, 100)),
+            (account(8, 2), end(10, 99)),
+            (account(9, 0), end(9, 100)),
+        ] {
+            let judged = judge(Some(&account), EPOCH, &end);
+            assert!(matches!(judged, Judgement::Unbalanced(_)), "{judged:?}");
+        }
+    }
+
+    #[test]
+    fn another_claim_fences() {
+        let mut stale_lane = account(8, 2);
+        stale_lane.lanes[1].1 = Epoch(4);
+        assert_eq!(
+            judge(Some(&stale_lane), EPOCH, &end(10, 100)),
+            Judgement::Fenced
+        );
+        let current = account(8, 2);
+        assert_eq!(
+            judge(Some(&current), Epoch(2), &end(10, 100)),
+            Judgement::Fenced
+        );
+        assert_eq!(judge(None, EPOCH, &end(10, 100)), Judgement::Fenced);
+    }
+
+    #[test]
+    fn a_second_commit_says_the_same() {
+        let mut committed = account(8, 2);
+        committed.state = FileState::Committed;
+        committed.lanes.clear();
+        committed.counts.inserted = 10;
+        let judged = judge(Some(&committed), EPOCH, &end(10, 100));
+        assert_eq!(judged, Judgement::Done(committed.counts));
+    }
+}

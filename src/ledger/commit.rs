@@ -1,0 +1,248 @@
+//! Making files COMMITTED: many in one transaction, whose commit is always waited for on disk.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+
+use ingestd_actors::error::Result;
+use ingestd_actors::model::{Checkpoint, Counts, Epoch, FileId, Lane, Position};
+use ingestd_actors::port::{Committed, Completion};
+use tokio_postgres::{Row, Transaction};
+
+use super::Core;
+use super::admit::blocking;
+use super::balance::{Account, Judgement, judge};
+use super::error::ledger_error;
+use super::known::{COLUMNS, Known, to_signed, to_unsigned, unsigned};
+use super::notes::{delete_checkpoints, end_files, lock_files};
+use crate::fs::edge_hashes;
+
+const COUNTS: [&str; 7] = [
+    "inserted",
+    "updated",
+    "unchanged",
+    "duplicate",
+    "deleted",
+    "filtered",
+    "rejected",
+];
+
+/// A completion with what its open file says of itself.
+struct Ended {
+    completion: Completion,
+    device: i64,
+    inode: i64,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Core {
+    pub(super) async fn commit(&self, completions: Vec<Completion>) -> Result<Vec<Committed>> {
+        self.lease.check().await?;
+        let failed = |error| ledger_error(error, "committing files");
+        let ended =
+            blocking(move || completions.into_iter().map(look_at).collect::<Vec<_>>()).await?;
+        let ids: Vec<i64> = ended.iter().map(|one| one.completion.file.0).collect();
+        let mut client = self.database.client().await?;
+        let transaction = client.transaction().await.map_err(failed)?;
+        transaction
+            .batch_execute("set local synchronous_commit = on")
+            .await
+            .map_err(failed)?;
+        let accounts = accounts(&transaction, &ids).await?;
+        let mut answers = Vec::with_capacity(ended.len());
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for one in &ended {
+            let Completion { file, epoch, end } = &one.completion;
+            let file = *file;
+            answers.push(match judge(accounts.get(&file), *epoch, end) {
+                Judgement::Commit(counts) => {
+                    good.push((one, counts));
+                    Committed::Done { file, counts }
+                }
+                Judgement::Done(counts) => Committed::Done { file, counts },
+                Judgement::Fenced => Committed::Fenced { file },
+                Judgement::Unbalanced(reason) => {
+                    bad.push((file, reason.clone()));
+                    Committed::Unbalanced { file, reason }
+                }
+            });
+        }
+        make_committed(&transaction, &good).await?;
+        make_failed(&transaction, &bad).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(answers)
+    }
+}
+
+/// The file's ends are taken again: it may have grown since it was admitted.
+fn look_at(completion: Completion) -> Ended {
+    let file = &completion.end.handle;
+    let metadata = file.metadata().ok();
+    let (head, tail) = match edge_hashes(file, completion.end.size) {
+        Ok((head, tail)) => (head.to_vec(), tail.to_vec()),
+        Err(_) => (Vec::new(), Vec::new()),
+    };
+    Ended {
+        device: metadata.as_ref().map_or(0, |file| file.dev().cast_signed()),
+        inode: metadata.as_ref().map_or(0, |file| file.ino().cast_signed()),
+        head,
+        tail,
+        completion,
+    }
+}
+
+async fn accounts(transaction: &Transaction<'_>, ids: &[i64]) -> Result<HashMap<FileId, Account>> {
+    let failed = |error| ledger_error(error, "adding up files");
+    lock_files(transaction, ids).await?;
+    let files = transaction
+        .query(
+            &format!(
+                "select {COLUMNS}, f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted,
+                        f.filtered, f.rejected
+                 from ingestd.files f where f.file_id = any($1)"
+            ),
+            &[&ids],
+        )
+        .await
+        .map_err(failed)?;
+    let mut accounts = HashMap::new();
+    for row in &files {
+        let known = Known::read(row)?;
+        let account = Account {
+            state: known.state,
+            epoch: known.epoch,
+            reason: known.reason,
+            counts: counts(row),
+            lanes: Vec::new(),
+        };
+        accounts.insert(known.file, account);
+    }
+    let lanes = transaction
+        .query(
+            "select * from ingestd.checkpoints where file_id = any($1)
+             order by file_id, lane for update",
+            &[&ids],
+        )
+        .await
+        .map_err(failed)?;
+    for row in &lanes {
+        let file = FileId(row.get("file_id"));
+        if let (Some(account), Some(lane)) =
+            (accounts.get_mut(&file), Lane::from_number(row.get("lane")))
+        {
+            let position = Position {
+                record: unsigned(row, "record"),
+                offset: unsigned(row, "byte"),
+                line: unsigned(row, "line"),
+            };
+            let epoch = Epoch(row.get("epoch"));
+            account
+                .lanes
+                .push((Checkpoint { lane, position }, epoch, counts(row)));
+        }
+    }
+    Ok(accounts)
+}
+
+fn counts(row: &Row) -> Counts {
+    let [
+        inserted,
+        updated,
+        unchanged,
+        duplicate,
+        deleted,
+        filtered,
+        rejected,
+    ] = COUNTS.map(|column| row.get::<_, Option<i64>>(column).map_or(0, to_unsigned));
+    Counts {
+        inserted,
+        updated,
+        unchanged,
+        duplicate,
+        deleted,
+        filtered,
+        rejected,
+    }
+}
+
+async fn make_committed(transaction: &Transaction<'_>, good: &[(&Ended, Counts)]) -> Result<()> {
+    if good.is_empty() {
+        return Ok(());
+    }
+    let numbers = |of: fn(&(&Ended, Counts)) -> i64| good.iter().map(of).collect::<Vec<i64>>();
+    let counted = |of: fn(&Counts) -> u64| {
+        let all = good.iter().map(|(_, counts)| to_signed(of(counts)));
+        all.collect::<Vec<i64>>()
+    };
+    let hashes = |of: fn(&Ended) -> &[u8]| good.iter().map(|(one, _)| of(one)).collect::<Vec<_>>();
+    let ids = numbers(|(one, _)| one.completion.file.0);
+    transaction
+        .execute(
+            "update ingestd.files f
+             set state = 'COMMITTED', reason = null, committed_at = clock_timestamp(),
+                 started_at = coalesce(f.started_at, clock_timestamp()),
+                 completed_at = coalesce(f.completed_at, clock_timestamp()),
+                 size = n.size, modified = n.modified, device = n.device, inode = n.inode,
+                 head_hash = case when n.head = '' then f.head_hash else n.head end,
+                 tail_hash = case when n.head = '' then f.tail_hash else n.tail end,
+                 content_hash = n.content, hash_offset = null, hash_chain = null,
+                 watermark_record = n.record, watermark_offset = n.byte, watermark_line = n.line,
+                 records = n.record, inserted = n.inserted, updated = n.updated,
+                 unchanged = n.unchanged, duplicate = n.duplicate, deleted = n.deleted,
+                 filtered = n.filtered, rejected = n.rejected
+             from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+                         $6::bytea[], $7::bytea[], $8::bytea[], $9::bigint[], $10::bigint[],
+                         $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+                         $16::bigint[], $17::bigint[], $18::bigint[])
+                  as n (file_id, size, modified, device, inode, head, tail, content, record, byte,
+                        line, inserted, updated, unchanged, duplicate, deleted, filtered, rejected)
+             where f.file_id = n.file_id",
+            &[
+                &ids,
+                &numbers(|(one, _)| to_signed(one.completion.end.size)),
+                &numbers(|(one, _)| one.completion.end.modified),
+                &numbers(|(one, _)| one.device),
+                &numbers(|(one, _)| one.inode),
+                &hashes(|one| &one.head),
+                &hashes(|one| &one.tail),
+                &hashes(|one| &one.completion.end.content_hash),
+                &numbers(|(one, _)| to_signed(one.completion.end.end.record)),
+                &numbers(|(one, _)| to_signed(one.completion.end.end.offset)),
+                &numbers(|(one, _)| to_signed(one.completion.end.end.line)),
+                &counted(|counts| counts.inserted),
+                &counted(|counts| counts.updated),
+                &counted(|counts| counts.unchanged),
+                &counted(|counts| counts.duplicate),
+                &counted(|counts| counts.deleted),
+                &counted(|counts| counts.filtered),
+                &counted(|counts| counts.rejected),
+            ],
+        )
+        .await
+        .map_err(|error| ledger_error(error, "committing files"))?;
+    delete_checkpoints(transaction, &ids).await
+}
+
+/// The checkpoints stay, for whoever looks into it; the sums say what is in the table.
+async fn make_failed(transaction: &Transaction<'_>, bad: &[(FileId, String)]) -> Result<()> {
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = bad.iter().map(|(file, _)| file.0).collect();
+    let reasons: Vec<&str> = bad.iter().map(|(_, reason)| &reason[..]).collect();
+    let statement = end_files("'FAILED'", "f.reason", "true", "f.epoch");
+    transaction
+        .execute(&statement, &[&ids])
+        .await
+        .map_err(|error| ledger_error(error, "failing files"))?;
+    transaction
+        .execute(
+            "update ingestd.files f set reason = n.reason
+             from unnest($1::bigint[], $2::text[]) as n (file_id, reason)
+             where f.file_id = n.file_id and f.state = 'FAILED' and f.reason is null",
+            &[&ids, &reasons],
+        )
+        .await
+        .map_err(|error| ledger_error(error, "failing files"))?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Finding what is known of candidates: two questions, whatever their number.
+
+use std::collections::HashMap;
+
+use ingestd_actors::error::Result;
+use ingestd_actors::model::Candidate;
+use tokio_postgres::Row;
+
+use super::Core;
+use super::error::ledger_error;
+use super::known::{COLUMNS, Known, to_signed};
+use crate::fs::{Fingerprint, path_text};
+use crate::postgres::Client;
+
+/// Of the files that were seen at one path, or that have the same ends, this many newest ones count.
+const NEWEST: i64 = 16;
+
+impl Core {
+    /// For each candidate the files that are known at its path and have not left it.
+    pub(super) async fn find_at_paths(
+        &self,
+        client: &Client,
+        candidates: &[Candidate],
+    ) -> Result<Vec<Vec<Known>>> {
+        let paths: Vec<String> = candidates
+            .iter()
+            .map(|candidate| path_text(&candidate.path))
+            .collect();
+        let rows = client
+            .query(
+                &format!(
+                    "select c.ordinal, {COLUMNS}
+                     from unnest($2::text[]) with ordinality as c (path, ordinal)
+                     cross join lateral (
+                         select * from ingestd.files f
+                         where f.pipeline = $1 and f.path = c.path and f.archived_at is null
+                         order by f.file_id desc limit $3) f"
+                ),
+                &[&self.pipeline, &paths, &NEWEST],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "looking for known files"))?;
+        by_ordinal(&rows, candidates.len())
+    }
+
+    /// For each candidate the files that have its length and its ends, wherever they are.
+    pub(super) async fn find_equal(
+        &self,
+        client: &Client,
+        candidates: &[(&Candidate, &Fingerprint)],
+    ) -> Result<Vec<Vec<Known>>> {
+        let sizes: Vec<i64> = candidates
+            .iter()
+            .map(|(candidate, _)| to_signed(candidate.size))
+            .collect();
+        let heads: Vec<&[u8]> = candidates
+            .iter()
+            .map(|(_, print)| &print.head[..])
+            .collect();
+        let tails: Vec<&[u8]> = candidates
+            .iter()
+            .map(|(_, print)| &print.tail[..])
+            .collect();
+        let rows = client
+            .query(
+                &format!(
+                    "select c.ordinal, {COLUMNS}
+                     from unnest($2::bigint[], $3::bytea[], $4::bytea[]) with ordinality
+                         as c (size, head, tail, ordinal)
+                     cross join lateral (
+                         select * from ingestd.files f
+                         where f.pipeline = $1 and f.size = c.size and f.size > 0
+                           and f.head_hash = c.head and f.tail_hash = c.tail
+                           and f.state <> 'SKIPPED' and f.records is distinct from 0
+                         order by f.file_id limit $5) f"
+                ),
+                &[&self.pipeline, &sizes, &heads, &tails, &NEWEST],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "looking for equal files"))?;
+        by_ordinal(&rows, candidates.len())
+    }
+
+    /// For each candidate all files that it may be related to, the oldest first.
+    pub(super) async fn find_related(
+        &self,
+        client: &Client,
+        candidates: &[(&Candidate, &Fingerprint)],
+        at_paths: Vec<Vec<Known>>,
+    ) -> Result<Vec<Vec<Known>>> {
+        let equal = self.find_equal(client, candidates).await?;
+        let merged = at_paths.into_iter().zip(equal).map(|(here, equal)| {
+            let mut all: HashMap<_, _> =
+                here.into_iter().map(|known| (known.file, known)).collect();
+            all.extend(equal.into_iter().map(|known| (known.file, known)));
+            let mut all: Vec<Known> = all.into_values().collect();
+            all.sort_by_key(|known| known.file);
+            all
+        });
+        Ok(merged.collect())
+    }
+}
+
+fn by_ordinal(rows: &[Row], candidates: usize) -> Result<Vec<Vec<Known>>> {
+    let mut found: Vec<Vec<Known>> = (0..candidates).map(|_| Vec::new()).collect();
+    for row in rows {
+        let ordinal: i64 = row.get("ordinal");
+        let slot = usize::try_from(ordinal - 1)
+            .ok()
+            .and_then(|index| found.get_mut(index));
+        if let Some(slot) = slot {
+            slot.push(Known::read(row)?);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,157 @@
+//! The ledger on PostgreSQL: what became of every file of one pipeline.
+//!
+//! Deciding is pure ([`verdict`], [`balance`]); this folder's other files gather what the decisions
+//! need and write down what was decided, each in one transaction for many files.
+
+mod admit;
+mod archive;
+pub mod balance;
+mod claim;
+mod commit;
+mod error;
+mod evidence;
+mod find;
+pub mod known;
+mod lease;
+mod notes;
+mod plans;
+mod register;
+mod resume;
+pub mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use archive::PostgresArchive;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ingestd_actors::error::Result;
+use ingestd_actors::model::{Candidate, Epoch, FileId};
+use ingestd_actors::port::{Committed, Completion, Ledger, PortFuture, Progress, Verdict};
+use slog::Logger;
+use uuid::Uuid;
+
+use crate::fs::path_text;
+use crate::plan::LoadPlan;
+use crate::postgres::Database;
+use crate::settings::Pipeline;
+use lease::Lease;
+use plans::Plans;
+use verdict::Rules;
+
+/// Makes the plan for a file: reads its header, and the catalog for its table.
+pub trait Planner: Send + Sync {
+    /// The plan for the file at a path.
+    ///
+    /// An error of kind `File` quarantines the file; any other holds the pipeline up.
+    fn plan_for(&self, path: &Path) -> PortFuture<LoadPlan>;
+}
+
+/// What a ledger does differently for files that somebody has named (`load FILE…`).
+#[derive(Clone, Debug, Default)]
+pub struct LedgerOptions {
+    /// Load what was loaded before once more, as a new file.
+    pub again: bool,
+    /// Only these files, and an answer for each: one that was loaded before is skipped with a
+    /// reason, where a scan of the inbox would ignore it. Absolute paths.
+    pub only: Option<Vec<PathBuf>>,
+}
+
+/// The [`Ledger`] of one pipeline, for one instance of the service.
+#[derive(Clone)]
+pub struct PostgresLedger {
+    core: Arc<Core>,
+}
+
+struct Core {
+    database: Database,
+    pipeline: String,
+    instance: Uuid,
+    planner: Arc<dyn Planner>,
+    rules: Rules,
+    only: Option<Vec<String>>,
+    lease: Lease,
+    plans: Plans,
+}
+
+impl PostgresLedger {
+    /// A ledger; nothing is asked of the database yet.
+    pub fn new(
+        database: Database,
+        pipeline: Arc<Pipeline>,
+        instance: Uuid,
+        planner: Arc<dyn Planner>,
+        options: LedgerOptions,
+        log: Logger,
+    ) -> PostgresLedger {
+        let rules = Rules {
+            keeps: pipeline.archive.is_none(),
+            keeps_quarantined: pipeline.quarantine.is_none(),
+            again: options.again,
+            named: options.only.is_some(),
+        };
+        let only = options
+            .only
+            .map(|paths| paths.iter().map(|path| path_text(path)).collect());
+        PostgresLedger {
+            core: Arc::new(Core {
+                lease: Lease::new(database.clone(), &pipeline.name, instance, log),
+                database,
+                pipeline: pipeline.name.clone(),
+                instance,
+                planner,
+                rules,
+                only,
+                plans: Plans::default(),
+            }),
+        }
+    }
+
+    /// Takes the pipeline's lease; [`Ledger::resume`] does it too.
+    ///
+    /// # Errors
+    /// `Transient`, saying who has it, where another instance does.
+    pub fn acquire(&self) -> PortFuture<()> {
+        self.call(|core| async move { core.lease.acquire().await })
+    }
+
+    /// Gives the pipeline's lease back, so that the next instance need not wait.
+    ///
+    /// # Errors
+    /// Where the server can't be told.
+    pub fn release(&self) -> PortFuture<()> {
+        self.call(|core| async move { core.lease.release().await })
+    }
+
+    fn call<T, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> PortFuture<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.core.database.run(work(self.core.clone()))
+    }
+}
+
+impl Ledger for PostgresLedger {
+    fn resume(&self) -> PortFuture<Vec<Verdict>> {
+        self.call(|core| async move { core.resume().await })
+    }
+
+    fn admit(&self, candidates: Vec<Candidate>) -> PortFuture<Vec<Verdict>> {
+        self.call(|core| async move { core.admit(candidates).await })
+    }
+
+    fn progress(&self, progress: Vec<Progress>) -> PortFuture<()> {
+        self.call(|core| async move { core.progress(progress).await })
+    }
+
+    fn commit(&self, completions: Vec<Completion>) -> PortFuture<Vec<Committed>> {
+        self.call(|core| async move { core.commit(completions).await })
+    }
+
+    fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()> {
+        self.call(move |core| async move { core.quarantine(file, epoch, reason).await })
+    }
+}

@@ -1,0 +1,254 @@
+//! What is noted about files on their way: progress, quarantine, and what has taken their place.
+
+use ingestd_actors::error::Result;
+use ingestd_actors::model::{Candidate, Epoch, FileId};
+use ingestd_actors::port::Progress;
+use tokio_postgres::Transaction;
+
+use super::Core;
+use super::error::{fenced, ledger_error};
+use super::known::to_signed;
+
+/// Adds up the checkpoints of files that end otherwise than COMMITTED, so that their figures stay.
+/// `state`, `reason` and `epoch` are expressions over the file `f` and the sums `c`.
+pub(super) fn end_files(state: &str, reason: &str, condition: &str, epoch: &str) -> String {
+    format!(
+        "update ingestd.files f
+         set state = {state}, reason = {reason}, epoch = {epoch},
+             inserted = c.inserted, updated = c.updated, unchanged = c.unchanged,
+             duplicate = c.duplicate, deleted = c.deleted, filtered = c.filtered,
+             rejected = c.rejected, records = c.total
+         from (select k.file_id, sum(k.inserted)::bigint as inserted,
+                      sum(k.updated)::bigint as updated, sum(k.unchanged)::bigint as unchanged,
+                      sum(k.duplicate)::bigint as duplicate, sum(k.deleted)::bigint as deleted,
+                      sum(k.filtered)::bigint as filtered, sum(k.rejected)::bigint as rejected,
+                      sum(k.inserted + k.updated + k.unchanged + k.duplicate + k.deleted
+                          + k.filtered + k.rejected)::bigint as total
+               from ingestd.checkpoints k where k.file_id = any($1) group by k.file_id) c
+         where f.file_id = c.file_id and f.state in ('SCHEDULED', 'READING', 'COMPLETED')
+           and {condition}"
+    )
+}
+
+impl Core {
+    pub(super) async fn progress(&self, progress: Vec<Progress>) -> Result<()> {
+        self.lease.check().await?;
+        if progress.is_empty() {
+            return Ok(());
+        }
+        let failed = |error| ledger_error(error, "noting progress");
+        let numbers = |of: fn(&Progress) -> i64| progress.iter().map(of).collect::<Vec<i64>>();
+        let mark_offsets: Vec<Option<i64>> = progress
+            .iter()
+            .map(|one| one.hash_mark.map(|mark| to_signed(mark.offset)))
+            .collect();
+        let mark_chains: Vec<Option<Vec<u8>>> = progress
+            .iter()
+            .map(|one| one.hash_mark.map(|mark| mark.chain.to_vec()))
+            .collect();
+        let completed: Vec<bool> = progress.iter().map(|one| one.completed).collect();
+        let mut client = self.database.client().await?;
+        let transaction = client.transaction().await.map_err(failed)?;
+        // A note that is lost in a crash costs reading again, never a row.
+        transaction
+            .batch_execute("set local synchronous_commit = off")
+            .await
+            .map_err(failed)?;
+        lock_files(&transaction, &numbers(|one| one.file.0)).await?;
+        transaction
+            .execute(
+                "update ingestd.files f
+                 set state = case when n.completed then 'COMPLETED'
+                                  when f.state = 'SCHEDULED' then 'READING' else f.state end,
+                     started_at = coalesce(f.started_at, clock_timestamp()),
+                     completed_at = case when n.completed
+                                         then coalesce(f.completed_at, clock_timestamp())
+                                         else f.completed_at end,
+                     watermark_record = n.record, watermark_offset = n.byte,
+                     watermark_line = n.line,
+                     hash_offset = coalesce(n.mark_offset, f.hash_offset),
+                     hash_chain = coalesce(n.mark_chain, f.hash_chain)
+                 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+                             $6::bigint[], $7::bytea[], $8::boolean[])
+                      as n (file_id, epoch, record, byte, line, mark_offset, mark_chain, completed)
+                 where f.file_id = n.file_id and f.epoch = n.epoch
+                   and f.state in ('SCHEDULED', 'READING', 'COMPLETED')
+                   and f.watermark_record <= n.record",
+                &[
+                    &numbers(|one| one.file.0),
+                    &numbers(|one| one.epoch.0),
+                    &numbers(|one| to_signed(one.watermark.record)),
+                    &numbers(|one| to_signed(one.watermark.offset)),
+                    &numbers(|one| to_signed(one.watermark.line)),
+                    &mark_offsets,
+                    &mark_chains,
+                    &completed,
+                ],
+            )
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    pub(super) async fn quarantine(
+        &self,
+        file: FileId,
+        epoch: Epoch,
+        reason: String,
+    ) -> Result<()> {
+        self.lease.check().await?;
+        let failed = |error| ledger_error(error, "quarantining a file");
+        let mut client = self.database.client().await?;
+        let transaction = client.transaction().await.map_err(failed)?;
+        let ids = vec![file.0];
+        lock_files(&transaction, &ids).await?;
+        lock_checkpoints(&transaction, &ids).await?;
+        let ended = transaction
+            .execute(
+                &end_files("'QUARANTINED'", "$2", "f.epoch = $3", "f.epoch + 1"),
+                &[&ids, &reason, &epoch.0],
+            )
+            .await
+            .map_err(failed)?;
+        if ended == 0 {
+            let before = transaction
+                .query_opt(
+                    "select from ingestd.files
+                     where file_id = $1 and state = 'QUARANTINED' and epoch = $2 + 1",
+                    &[&file.0, &epoch.0],
+                )
+                .await
+                .map_err(failed)?;
+            return match before {
+                Some(_) => Ok(()),
+                None => Err(fenced(format!("file {} has a newer claim", file.0))),
+            };
+        }
+        delete_checkpoints(&transaction, &ids).await?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// Ends unfinished files whose content is gone.
+    pub(super) async fn give_up(
+        &self,
+        transaction: &Transaction<'_>,
+        files: &[FileId],
+    ) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = files.iter().map(|file| file.0).collect();
+        self.end_other_writers(transaction).await?;
+        lock_files(transaction, &ids).await?;
+        lock_checkpoints(transaction, &ids).await?;
+        // Of what was replaced before any of it was loaded, there is nothing for an operator to do.
+        let statement = end_files(
+            "case when c.total > 0 then 'FAILED' else 'SKIPPED' end",
+            "case when c.total > 0
+                  then format('changed while being loaded: %s of its records were loaded before other content took its place', c.total)
+                  else 'other content took its place before any of it was loaded' end",
+            "true",
+            "f.epoch + 1",
+        );
+        transaction
+            .execute(&statement, &[&ids])
+            .await
+            .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
+        // It stands at its path no longer.
+        transaction
+            .execute(
+                "update ingestd.files set archived_at = clock_timestamp()
+                 where file_id = any($1) and state in ('FAILED', 'SKIPPED')",
+                &[&ids],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
+        delete_checkpoints(transaction, &ids).await
+    }
+
+    /// Notes that committed files were replaced at their path before they could be archived.
+    pub(super) async fn note_replaced(
+        &self,
+        transaction: &Transaction<'_>,
+        files: &[FileId],
+    ) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = files.iter().map(|file| file.0).collect();
+        transaction
+            .execute(
+                "update ingestd.files
+                 set state = 'ARCHIVED', archived_at = clock_timestamp(),
+                     reason = 'another file took its place after it was committed'
+                 where file_id = any($1) and state = 'COMMITTED'",
+                &[&ids],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "noting a replaced file"))?;
+        Ok(())
+    }
+
+    /// Notes what finished files look like now, so that the next scan need not hash them.
+    pub(super) async fn refresh(
+        &self,
+        transaction: &Transaction<'_>,
+        files: &[(FileId, Candidate)],
+    ) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let numbers =
+            |of: fn(&(FileId, Candidate)) -> i64| files.iter().map(of).collect::<Vec<_>>();
+        transaction
+            .execute(
+                "update ingestd.files f
+                 set modified = n.modified, device = n.device, inode = n.inode
+                 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+                      as n (file_id, modified, device, inode)
+                 where f.file_id = n.file_id",
+                &[
+                    &numbers(|(file, _)| file.0),
+                    &numbers(|(_, now)| now.modified),
+                    &numbers(|(_, now)| now.device.cast_signed()),
+                    &numbers(|(_, now)| now.inode.cast_signed()),
+                ],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "noting a touched file"))?;
+        Ok(())
+    }
+}
+
+/// Locks files in order; their keys stay free for rows that refer to them.
+pub(super) async fn lock_files(transaction: &Transaction<'_>, ids: &[i64]) -> Result<()> {
+    let statement = "select from ingestd.files where file_id = any($1)
+                     order by file_id for no key update";
+    transaction
+        .execute(statement, &[&ids])
+        .await
+        .map_err(|error| ledger_error(error, "locking files"))?;
+    Ok(())
+}
+
+/// Locks checkpoints in the order in which writers do.
+pub(super) async fn lock_checkpoints(transaction: &Transaction<'_>, ids: &[i64]) -> Result<()> {
+    let statement = "select from ingestd.checkpoints where file_id = any($1)
+                     order by file_id, lane for update";
+    transaction
+        .execute(statement, &[&ids])
+        .await
+        .map_err(|error| ledger_error(error, "locking checkpoints"))?;
+    Ok(())
+}
+
+pub(super) async fn delete_checkpoints(transaction: &Transaction<'_>, ids: &[i64]) -> Result<()> {
+    transaction
+        .execute(
+            "delete from ingestd.checkpoints where file_id = any($1)",
+            &[&ids],
+        )
+        .await
+        .map_err(|error| ledger_error(error, "deleting checkpoints"))?;
+    Ok(())
+}

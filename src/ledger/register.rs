@@ -1,0 +1,218 @@
+//! New rows of the ledger: files with their checkpoints, many at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::{
+    Candidate, Checkpoint, Claim, Epoch, FileId, FileState, HashMark, Lane, Plan, Position,
+};
+use tokio_postgres::Transaction;
+
+use super::Core;
+use super::error::ledger_error;
+use super::known::to_signed;
+use crate::fs::{Fingerprint, path_text};
+
+/// A file on its way into the ledger.
+pub struct NewFile {
+    /// What it is.
+    pub candidate: Candidate,
+    /// Its hashes; `None` where it can't be read.
+    pub fingerprint: Option<Fingerprint>,
+    /// The hash of its content, where it equals a file whose hash is known.
+    pub content: Option<Vec<u8>>,
+    /// The content hash's state, where a tail's beginning has been hashed.
+    pub mark: Option<HashMark>,
+    /// What it is loaded under; `None` where it isn't.
+    pub plan: Option<Arc<Plan>>,
+    /// The file whose tail it is.
+    pub parent: Option<FileId>,
+    /// Where its records begin; of a skipped file, where they end.
+    pub base: Position,
+    /// Its first state.
+    pub state: FileState,
+    /// Why it has that.
+    pub reason: Option<String>,
+    /// The file that it equals.
+    pub duplicate_of: Option<FileId>,
+}
+
+/// The first claim of a file is made with it.
+const FIRST: Epoch = Epoch(1);
+
+impl Core {
+    /// Writes files down; the number of each, in order. Paths must differ.
+    pub(super) async fn register(
+        &self,
+        transaction: &Transaction<'_>,
+        files: &[NewFile],
+    ) -> Result<Vec<FileId>> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let paths: Vec<String> = files
+            .iter()
+            .map(|file| path_text(&file.candidate.path))
+            .collect();
+        let numbers = |of: fn(&NewFile) -> i64| files.iter().map(of).collect::<Vec<i64>>();
+        let heads: Vec<&[u8]> = files
+            .iter()
+            .map(|file| hash_or_empty(file.fingerprint.as_ref().map(|print| &print.head)))
+            .collect();
+        let tails: Vec<&[u8]> = files
+            .iter()
+            .map(|file| hash_or_empty(file.fingerprint.as_ref().map(|print| &print.tail)))
+            .collect();
+        let contents: Vec<Option<&[u8]>> = files.iter().map(content_of).collect();
+        let mark_offsets: Vec<Option<i64>> = files
+            .iter()
+            .map(|file| file.mark.map(|mark| to_signed(mark.offset)))
+            .collect();
+        let mark_chains: Vec<Option<Vec<u8>>> = files
+            .iter()
+            .map(|file| file.mark.map(|mark| mark.chain.to_vec()))
+            .collect();
+        let plans: Vec<Option<i64>> = files
+            .iter()
+            .map(|file| file.plan.as_ref().map(|plan| plan.id))
+            .collect();
+        let parents: Vec<Option<i64>> = files
+            .iter()
+            .map(|file| file.parent.map(|parent| parent.0))
+            .collect();
+        let states: Vec<&str> = files.iter().map(|file| file.state.name()).collect();
+        let reasons: Vec<Option<&str>> = files.iter().map(|file| file.reason.as_deref()).collect();
+        let originals: Vec<Option<i64>> = files
+            .iter()
+            .map(|file| file.duplicate_of.map(|original| original.0))
+            .collect();
+        let rows = transaction
+            .query(
+                "insert into ingestd.files
+                     (pipeline, path, size, modified, device, inode, head_hash, tail_hash,
+                      content_hash, hash_offset, hash_chain, plan_id, parent_id, base_offset,
+                      base_line, watermark_offset, watermark_line, state, reason, duplicate_of, epoch)
+                 select $1, n.path, n.size, n.modified, n.device, n.inode, n.head, n.tail,
+                      n.content, n.mark_offset, n.mark_chain, n.plan, n.parent, n.base_offset,
+                      n.base_line, n.base_offset, n.base_line, n.state, n.reason, n.original, $18
+                 from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+                      $7::bytea[], $8::bytea[], $9::bytea[], $10::bigint[], $11::bytea[],
+                      $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[],
+                      $17::text[], $19::bigint[]) with ordinality
+                      as n (path, size, modified, device, inode, head, tail, content, mark_offset,
+                            mark_chain, plan, parent, base_offset, base_line, state, reason,
+                            original, ordinal)
+                 order by n.ordinal
+                 returning file_id, path",
+                &[
+                    &self.pipeline,
+                    &paths,
+                    &numbers(|file| to_signed(file.candidate.size)),
+                    &numbers(|file| file.candidate.modified),
+                    &numbers(|file| file.candidate.device.cast_signed()),
+                    &numbers(|file| file.candidate.inode.cast_signed()),
+                    &heads,
+                    &tails,
+                    &contents,
+                    &mark_offsets,
+                    &mark_chains,
+                    &plans,
+                    &parents,
+                    &numbers(|file| to_signed(file.base.offset)),
+                    &numbers(|file| to_signed(file.base.line)),
+                    &states,
+                    &reasons,
+                    &FIRST.0,
+                    &originals,
+                ],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "writing files down"))?;
+        let ids: HashMap<&str, FileId> = rows
+            .iter()
+            .map(|row| (row.get("path"), FileId(row.get("file_id"))))
+            .collect();
+        let ids: Vec<FileId> = paths
+            .iter()
+            .filter_map(|path| ids.get(&path[..]).copied())
+            .collect();
+        if ids.len() != files.len() {
+            let message = "the ledger did not write down every file";
+            return Err(Error::new(ErrorKind::Bug, message));
+        }
+        self.register_checkpoints(transaction, files, &ids).await?;
+        Ok(ids)
+    }
+
+    async fn register_checkpoints(
+        &self,
+        transaction: &Transaction<'_>,
+        files: &[NewFile],
+        ids: &[FileId],
+    ) -> Result<()> {
+        let loaded = || {
+            let both = files.iter().zip(ids);
+            both.filter_map(|(file, id)| Some((file, id.0, file.plan.as_ref()?)))
+        };
+        let numbers: Vec<i64> = loaded().map(|(_, id, _)| id).collect();
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let partitions: Vec<i32> = loaded()
+            .map(|(_, _, plan)| i32::from(plan.partitions))
+            .collect();
+        let bytes: Vec<i64> = loaded()
+            .map(|(file, ..)| to_signed(file.base.offset))
+            .collect();
+        let lines: Vec<i64> = loaded()
+            .map(|(file, ..)| to_signed(file.base.line))
+            .collect();
+        transaction
+            .execute(
+                "insert into ingestd.checkpoints (file_id, lane, epoch, record, byte, line)
+                 select n.file_id, lane, $5, 0, n.byte, n.line
+                 from unnest($1::bigint[], $2::integer[], $3::bigint[], $4::bigint[])
+                      as n (file_id, partitions, byte, line),
+                      generate_series(-1, n.partitions - 1) as lane",
+                &[&numbers, &partitions, &bytes, &lines, &FIRST.0],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "writing checkpoints down"))?;
+        Ok(())
+    }
+}
+
+/// The claim that comes with a file that has just been written down.
+pub fn first_claim(file: &NewFile, id: FileId, plan: Arc<Plan>) -> Claim {
+    let lanes = (0..plan.partitions)
+        .map(Lane::Partition)
+        .chain([Lane::Rejects]);
+    Claim {
+        file: id,
+        candidate: file.candidate.clone(),
+        epoch: FIRST,
+        base: file.base,
+        checkpoints: lanes
+            .map(|lane| Checkpoint {
+                lane,
+                position: file.base,
+            })
+            .collect(),
+        watermark: file.base,
+        hash_mark: file.mark,
+        plan,
+    }
+}
+
+fn hash_or_empty(hash: Option<&[u8; 32]>) -> &[u8] {
+    hash.map_or(&[], |hash| &hash[..])
+}
+
+fn content_of(file: &NewFile) -> Option<&[u8]> {
+    let fresh = file
+        .fingerprint
+        .as_ref()
+        .and_then(|print| print.content.as_ref());
+    fresh.map(|hash| &hash[..]).or(file.content.as_deref())
+}

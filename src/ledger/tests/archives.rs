@@ -1,0 +1,136 @@
+//! Files that leave the inbox.
+
+use ingestd_actors::port::{Archive, Ledger, Verdict};
+
+use super::world::World;
+use crate::ledger::LedgerOptions;
+
+#[tokio::test]
+async fn a_committed_file_is_archived_by_whichever_life_gets_to_it() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "x\n1\n");
+    let claim = world.claim(&ledger, &path).await;
+    world.load(&ledger, &claim).await;
+    ledger.release().await.unwrap();
+
+    let next = world.ledger(LedgerOptions::default());
+    let [verdict] = <[Verdict; 1]>::try_from(next.resume().await.unwrap()).unwrap();
+    let Verdict::Archive(file) = verdict else {
+        panic!("it is committed: {verdict:?}");
+    };
+    for _ in 0..2 {
+        let to = world.archiver().archive(file.clone()).await.unwrap();
+        assert_eq!(to, Some(world.archive.join("a.csv")));
+    }
+    assert!(!path.exists());
+    assert_eq!(world.state(claim.file.0).await, "ARCHIVED");
+    assert!(next.resume().await.unwrap().is_empty());
+
+    let again = world.write("a.csv", "x\n1\n");
+    let Verdict::Skip(skipped) = world.admit(&next, &again).await else {
+        panic!("it was loaded before");
+    };
+    let file = ingestd_actors::port::Archivable {
+        file: skipped.file,
+        candidate: skipped.candidate,
+        handle: None,
+    };
+    let to = world.archiver().archive(file).await.unwrap();
+    let other_name = format!("a-{}.csv", skipped.file.0);
+    assert_eq!(to, Some(world.archive.join(other_name)));
+    assert_eq!(world.state(skipped.file.0).await, "SKIPPED");
+}
+
+#[tokio::test]
+async fn a_move_that_was_begun_is_ended_by_the_next_life() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "x\n1\n");
+    let claim = world.claim(&ledger, &path).await;
+    world.load(&ledger, &claim).await;
+    let target = world.archive.join("a.csv");
+    let statement = "update ingestd.files set archive_path = $1";
+    world.execute(statement, &[&target.to_str().unwrap()]).await;
+    let private = format!(".ingestd-{}.moving", claim.file.0);
+    std::fs::rename(&path, world.inbox.join(private)).unwrap();
+
+    let [verdict] = <[Verdict; 1]>::try_from(ledger.resume().await.unwrap()).unwrap();
+    let Verdict::Archive(file) = verdict else {
+        panic!("its move was begun: {verdict:?}");
+    };
+    assert_eq!(
+        world.archiver().archive(file).await.unwrap(),
+        Some(target.clone())
+    );
+    assert_eq!(std::fs::read_to_string(target).unwrap(), "x\n1\n");
+}
+
+#[tokio::test]
+async fn a_committed_file_that_is_gone_is_archived_as_missing() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "x\n1\n");
+    let claim = world.claim(&ledger, &path).await;
+    world.load(&ledger, &claim).await;
+    std::fs::remove_file(path).unwrap();
+    let [verdict] = <[Verdict; 1]>::try_from(ledger.resume().await.unwrap()).unwrap();
+    let Verdict::Archive(file) = verdict else {
+        panic!("it is committed: {verdict:?}");
+    };
+    assert_eq!(world.archiver().archive(file).await.unwrap(), None);
+    assert_eq!(world.state(claim.file.0).await, "ARCHIVED");
+    let reason = world
+        .ask("select reason like 'missing%' from ingestd.files")
+        .await;
+    assert_eq!(reason, "(t)");
+}
+
+#[tokio::test]
+async fn a_quarantined_file_leaves_with_its_reason() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "bad\n1\n");
+    let Verdict::Quarantine(quarantined) = world.admit(&ledger, &path).await else {
+        panic!("its header is bad");
+    };
+    let again = world.admit(&ledger, &path).await;
+    assert!(
+        matches!(again, Verdict::Quarantine(_)),
+        "it is still there: {again:?}"
+    );
+    assert_eq!(world.ask("select count(*) from ingestd.files").await, "(1)");
+    let to = world
+        .archiver()
+        .quarantine(quarantined)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(to.exists());
+    let reason = std::fs::read_to_string(to.with_file_name("a.csv.reason")).unwrap();
+    assert!(reason.contains("the header is bad"));
+    let back = world.write("a.csv", "bad\n1\n");
+    let retried = world.admit(&ledger, &back).await;
+    let Verdict::Quarantine(retried) = retried else {
+        panic!("put back, it is tried afresh: {retried:?}");
+    };
+    assert_eq!(world.ask("select count(*) from ingestd.files").await, "(2)");
+    world.archiver().quarantine(retried).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_grew_stays_and_is_admitted_as_a_tail() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "x\n1\n");
+    let claim = world.claim(&ledger, &path).await;
+    world.load(&ledger, &claim).await;
+    let Verdict::Archive(file) = world.admit(&ledger, &path).await else {
+        panic!("it is committed");
+    };
+    let mut writer = std::fs::File::options().append(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut writer, b"2\n").unwrap();
+    assert!(world.archiver().archive(file).await.is_err());
+    let tail = world.claim(&ledger, &path).await;
+    assert_eq!(tail.base.offset, 4);
+}

@@ -1,0 +1,9 @@
+//! Tests against a real server.
+
+mod archives;
+mod growth;
+mod identity;
+mod leases;
+mod lives;
+mod server;
+mod world;

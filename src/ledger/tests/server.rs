@@ -1,0 +1,75 @@
+//! A private server for the tests of one process, and a fresh database for each of them.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::runtime::Handle;
+
+use crate::postgres::Database;
+
+/// Starts the server, says so, and ends it with its directory once its input ends: that is, with
+/// the process that started it, however that ends.
+const SCRIPT: &str = r#"
+set -e
+bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+dir=$(mktemp -d /tmp/ingestd-test.XXXXXX)
+cd /
+as=
+if [ "$(id -u)" = 0 ]; then
+    chown postgres "$dir"
+    as="setpriv --reuid=postgres --regid=postgres --clear-groups"
+fi
+trap '$as "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1; rm -rf "$dir"' EXIT
+$as "$bin/initdb" -D "$dir/data" -U test -A trust -E UTF8 --locale=C --no-sync >/dev/null
+$as "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" -o "-c listen_addresses= -c fsync=off \
+    -c max_connections=300 -c unix_socket_directories=$dir" start >/dev/null </dev/null
+echo "$dir"
+read -r _ || true
+"#;
+
+static SOCKET: OnceLock<String> = OnceLock::new();
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+fn socket() -> &'static str {
+    SOCKET.get_or_init(|| {
+        let mut child = Command::new("sh")
+            .args(["-c", SCRIPT])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The write end lives as long as this process.
+        std::mem::forget(child.stdin.take());
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(!line.trim().is_empty(), "the test server did not start");
+        line.trim().to_owned()
+    })
+}
+
+/// The URL of a new database that has the ledger's tables.
+pub async fn fresh_url() -> String {
+    let socket = tokio::task::spawn_blocking(socket).await.unwrap();
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let url = |name: &str| format!("host={socket} user=test dbname={name}");
+    let admin = Database::new(&url("postgres"), Handle::current())
+        .await
+        .unwrap();
+    let client = admin.client().await.unwrap();
+    client
+        .batch_execute(&format!("create database {name}"))
+        .await
+        .unwrap();
+    let database = Database::new(&url(&name), Handle::current()).await.unwrap();
+    let client = database.client().await.unwrap();
+    client.batch_execute("create schema ingestd").await.unwrap();
+    client
+        .batch_execute(include_str!("../../../sql/0001_ledger.sql"))
+        .await
+        .unwrap();
+    url(&name)
+}

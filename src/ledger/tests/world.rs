@@ -1,0 +1,229 @@
+//! One pipeline with its directories, its database, and lives of the service.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use ingestd_actors::error::{Error, ErrorKind};
+use ingestd_actors::model::{Claim, FileEnd, Position};
+use ingestd_actors::port::{Archive, Committed, Completion, Ledger, PortFuture, Verdict};
+use slog::Logger;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use super::server::fresh_url;
+use crate::fs::{candidate_at, candidate_of, hash_file};
+use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger};
+use crate::plan::{Dialect, LoadPlan, Routing, TableName, WriteMode};
+use crate::postgres::Database;
+use crate::settings::{FileOrder, Pipeline};
+
+pub struct World {
+    _directory: tempfile::TempDir,
+    pub inbox: PathBuf,
+    pub archive: PathBuf,
+    pub pipeline: Arc<Pipeline>,
+    pub database: Database,
+}
+
+/// Plans every file whose header doesn't say "bad".
+struct TestPlanner;
+
+impl Planner for TestPlanner {
+    fn plan_for(&self, path: &Path) -> PortFuture<LoadPlan> {
+        let text = std::fs::read(path).unwrap_or_default();
+        let plan = match text.starts_with(b"bad") {
+            true => Err(Error::new(ErrorKind::File, "the header is bad")),
+            false => Ok(LoadPlan {
+                version: 1,
+                partitions: 2,
+                routing: Routing::Blocks,
+                dialect: Dialect::default(),
+                table: TableName {
+                    schema: None,
+                    name: "t".into(),
+                },
+                columns: Vec::new(),
+                key: Vec::new(),
+                mode: WriteMode::Append,
+            }),
+        };
+        std::future::ready(plan).boxed()
+    }
+}
+
+impl World {
+    pub async fn new(archives: bool) -> World {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let inbox = root.join("in");
+        std::fs::create_dir(&inbox).unwrap();
+        let archive = root.join("out");
+        let pipeline = Pipeline {
+            name: "events".into(),
+            directory: inbox.clone(),
+            pattern: "*.csv".into(),
+            recursive: false,
+            order: FileOrder::Name,
+            settle: Duration::ZERO,
+            scan_interval: Duration::from_secs(60),
+            table: TableName {
+                schema: None,
+                name: "t".into(),
+            },
+            key: Vec::new(),
+            create: false,
+            columns: Vec::new(),
+            generated: Vec::new(),
+            indexes: Vec::new(),
+            dialect: Dialect::default(),
+            partitions: 2,
+            batch_rows: 1,
+            batch_bytes: 1,
+            memory: 1,
+            archive: archives.then(|| archive.clone()),
+            quarantine: archives.then(|| root.join("bad")),
+        };
+        World {
+            _directory: directory,
+            inbox,
+            archive,
+            pipeline: Arc::new(pipeline),
+            database: Database::new(&fresh_url().await, Handle::current())
+                .await
+                .unwrap(),
+        }
+    }
+
+    pub fn ledger(&self, options: LedgerOptions) -> PostgresLedger {
+        PostgresLedger::new(
+            self.database.clone(),
+            self.pipeline.clone(),
+            Uuid::new_v4(),
+            Arc::new(TestPlanner),
+            options,
+            log(),
+        )
+    }
+
+    /// A life that has begun.
+    pub async fn life(&self) -> PostgresLedger {
+        let ledger = self.ledger(LedgerOptions::default());
+        ledger.resume().await.unwrap();
+        ledger
+    }
+
+    pub fn archiver(&self) -> Arc<dyn Archive> {
+        Arc::new(PostgresArchive::new(
+            self.database.clone(),
+            self.pipeline.clone(),
+            log(),
+        ))
+    }
+
+    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.inbox.join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub async fn admit(&self, ledger: &PostgresLedger, path: &Path) -> Verdict {
+        let candidate = candidate_at(path).unwrap().unwrap();
+        ledger.admit(vec![candidate]).await.unwrap().remove(0)
+    }
+
+    pub async fn claim(&self, ledger: &PostgresLedger, path: &Path) -> Claim {
+        claim(self.admit(ledger, path).await)
+    }
+
+    /// Does what a writer does: moves a lane's checkpoint and counts rows; false where it is fenced.
+    pub async fn move_checkpoint(&self, claim: &Claim, lane: i32, to: Position, rows: i64) -> bool {
+        self.execute(
+            "update ingestd.checkpoints set record = $3, byte = $4, line = $5,
+                    inserted = inserted + $6
+             where file_id = $1 and lane = $2 and epoch = $7",
+            &[
+                &claim.file.0,
+                &lane,
+                &(to.record as i64),
+                &(to.offset as i64),
+                &(to.line as i64),
+                &rows,
+                &claim.epoch.0,
+            ],
+        )
+        .await
+            == 1
+    }
+
+    /// Reads a claimed file to its end and commits it.
+    pub async fn load(&self, ledger: &PostgresLedger, claim: &Claim) -> Committed {
+        let end = end_of(claim);
+        let rows = end.end.record as i64;
+        assert!(self.move_checkpoint(claim, 0, end.end, rows).await);
+        self.commit(ledger, claim, end).await
+    }
+
+    pub async fn commit(&self, ledger: &PostgresLedger, claim: &Claim, end: FileEnd) -> Committed {
+        let completion = Completion {
+            file: claim.file,
+            epoch: claim.epoch,
+            end,
+        };
+        ledger.commit(vec![completion]).await.unwrap().remove(0)
+    }
+
+    pub async fn execute(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> u64 {
+        let client = self.database.client().await.unwrap();
+        client.execute(statement, parameters).await.unwrap()
+    }
+
+    /// The first column of the first row, as text.
+    pub async fn ask(&self, query: &str) -> String {
+        let client = self.database.client().await.unwrap();
+        let query = format!("select coalesce((q.*)::text, 'null') from ({query}) q");
+        client.query_one(&query, &[]).await.unwrap().get(0)
+    }
+
+    pub async fn state(&self, file: i64) -> String {
+        let query = format!("select state from ingestd.files where file_id = {file}");
+        self.ask(&query).await.trim_matches(['(', ')']).to_owned()
+    }
+}
+
+pub fn log() -> Logger {
+    Logger::root(slog::Discard, slog::o!())
+}
+
+pub fn claim(verdict: Verdict) -> Claim {
+    match verdict {
+        Verdict::Load(claim) => claim,
+        other => panic!("it is not loaded: {other:?}"),
+    }
+}
+
+/// What a reader finds at the end of a claimed file: every line but the header is a record.
+pub fn end_of(claim: &Claim) -> FileEnd {
+    let handle = std::fs::File::open(&claim.candidate.path).unwrap();
+    let text = std::fs::read_to_string(&claim.candidate.path).unwrap();
+    let own = &text[claim.base.offset as usize..];
+    let lines = own.lines().count() as u64;
+    let header = u64::from(claim.base.offset == 0 && lines > 0);
+    let is = candidate_of(PathBuf::new(), &handle.metadata().unwrap());
+    FileEnd {
+        end: Position {
+            record: lines - header,
+            offset: text.len() as u64,
+            line: claim.base.line + lines,
+        },
+        size: is.size,
+        modified: is.modified,
+        content_hash: hash_file(&handle, is.size).unwrap(),
+        handle: Arc::new(handle),
+    }
+}
