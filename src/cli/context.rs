@@ -7,7 +7,7 @@ use postgres::NoTls;
 
 use crate::local_server::{self, Borrowed};
 use crate::postgres::classify;
-use crate::settings::{ConfigFile, DEFAULT_FILE, Environment, Settings, Sources};
+use crate::settings::{ConfigFile, Environment, Settings, Sources};
 
 /// The flags that say which configuration and which database.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,8 +37,7 @@ impl ConfigArgs {
     /// The settings of a command that can do without one.
     pub fn settings_or_defaults(&self) -> Result<Settings> {
         let environment = Environment::of_process();
-        let default = Path::new(DEFAULT_FILE);
-        let file = ConfigFile::find_or_none(self.config.clone(), &environment, default);
+        let file = ConfigFile::find_or_none(self.config.clone(), &environment);
         Settings::load(&self.sources(file, environment))
     }
 

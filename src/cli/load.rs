@@ -112,7 +112,8 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
 fn choose(args: &LoadArgs) -> Result<(Settings, Pipeline)> {
     if let Some(table) = &args.table {
         let settings = args.config.settings_or_defaults()?;
-        let table = TableName::parse(table)?;
+        let table = TableName::parse(table)
+            .map_err(|reason| Error::new(ErrorKind::Configuration, format!("--table: {reason}")))?;
         return Ok((settings, Pipeline::ad_hoc(table, args.key.clone())));
     }
     let settings = args.config.settings()?;

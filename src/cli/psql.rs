@@ -32,6 +32,7 @@ pub fn run(args: &PsqlArgs) -> Result<ExitCode> {
             .with_advice("on Debian or Ubuntu: apt-get install postgresql-client")
     })?;
     let (url, _server) = database_url(&settings)?;
+    ignore_interrupts();
     let status = Command::new(&psql)
         .envs(environment(&url)?)
         .args(&args.args)
@@ -45,6 +46,14 @@ pub fn run(args: &PsqlArgs) -> Result<ExitCode> {
         .or_else(|| status.signal().map(|signal| 128 + signal))
         .unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+/// Ctrl-C is for psql, which sets its own handler; this process has to outlive it, with the server.
+fn ignore_interrupts() {
+    // SAFETY: no handler is installed, and no other thread handles signals here.
+    unsafe {
+        libc::signal(libc::SIGINT, libc::SIG_IGN);
+    }
 }
 
 /// The connection as libpq's variables: a password among a process's arguments is seen by all.

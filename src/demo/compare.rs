@@ -71,7 +71,7 @@ pub fn compare(url: &str, generator: &Generator, table: &str, pipeline: &str) ->
          from ingestd.dead_letters d join ingestd.files f using (file_id)
          where d.pipeline = '{pipeline}' and d.status = 'NEW'"
     );
-    let mut difference = |this: &str, that: &str| {
+    let mut difference = |this: &str, that: &str| -> Result<u64> {
         let query = format!("select count(*) from (({this}) except all ({that})) difference");
         let row = transaction.query_one(&query, &[]).map_err(failed)?;
         Ok(row.get::<_, i64>(0).cast_unsigned())

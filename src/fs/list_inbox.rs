@@ -1,7 +1,6 @@
 //! A fixed list of files, for `load FILE…`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
@@ -10,9 +9,9 @@ use ingestd_actors::port::{Inbox, PortFuture, Scan};
 
 use super::{candidate_of, open_regular, path_text};
 
-/// An [`Inbox`] that is a list: the first scan returns it, in its order; there is never more.
+/// An [`Inbox`] that is a list: every scan returns it, in its order; there is never more.
 pub struct ListInbox {
-    files: Mutex<Vec<Candidate>>,
+    files: Vec<Candidate>,
 }
 
 impl ListInbox {
@@ -28,18 +27,12 @@ impl ListInbox {
                 files.push(file);
             }
         }
-        Ok(ListInbox {
-            files: Mutex::new(files),
-        })
+        Ok(ListInbox { files })
     }
 
-    /// The files, as they were found; empty once they have been scanned.
-    pub fn files(&self) -> Vec<Candidate> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Candidate>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The files, as they were found.
+    pub fn files(&self) -> &[Candidate] {
+        &self.files
     }
 }
 
@@ -61,9 +54,8 @@ fn look_at(path: &Path) -> Result<Candidate> {
 
 impl Inbox for ListInbox {
     fn scan(&self) -> PortFuture<Scan> {
-        let ready = std::mem::take(&mut *self.lock());
         let scan = Scan {
-            ready,
+            ready: self.files.clone(),
             settles_in: None,
         };
         std::future::ready(Ok(scan)).boxed()
@@ -79,17 +71,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_files_come_once_in_the_given_order() {
+    async fn every_scan_gives_the_files_once_each_in_the_given_order() {
         let directory = tempfile::tempdir().unwrap();
         let paths = ["b.csv", "a.csv", "b.csv"].map(|name| directory.path().join(name));
         for path in &paths {
             std::fs::write(path, "a\n").unwrap();
         }
         let inbox = ListInbox::new(&paths).unwrap();
-        let ready = inbox.scan().await.unwrap().ready;
-        let found: Vec<_> = ready.iter().map(|file| file.path.clone()).collect();
-        assert_eq!(found, paths[..2]);
-        assert!(inbox.scan().await.unwrap().ready.is_empty());
+        for _ in 0..2 {
+            let ready = inbox.scan().await.unwrap().ready;
+            let found: Vec<_> = ready.iter().map(|file| file.path.clone()).collect();
+            assert_eq!(found, paths[..2]);
+        }
     }
 
     #[test]

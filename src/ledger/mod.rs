@@ -14,6 +14,7 @@ mod find;
 pub mod known;
 mod lease;
 mod notes;
+mod pause;
 mod plans;
 mod register;
 mod resume;
@@ -117,14 +118,6 @@ impl PostgresLedger {
         self.call(|core| async move { core.lease.acquire().await })
     }
 
-    /// Gives the pipeline's lease back, so that the next instance need not wait.
-    ///
-    /// # Errors
-    /// Where the server can't be told.
-    pub fn release(&self) -> PortFuture<()> {
-        self.call(|core| async move { core.lease.release().await })
-    }
-
     fn call<T, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> PortFuture<T>
     where
         T: Send + 'static,
@@ -153,5 +146,17 @@ impl Ledger for PostgresLedger {
 
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()> {
         self.call(move |core| async move { core.quarantine(file, epoch, reason).await })
+    }
+
+    fn is_paused(&self) -> PortFuture<bool> {
+        self.call(|core| async move { core.is_paused().await })
+    }
+
+    fn set_paused(&self, paused: bool) -> PortFuture<()> {
+        self.call(move |core| async move { core.set_paused(paused).await })
+    }
+
+    fn release(&self) -> PortFuture<()> {
+        self.call(|core| async move { core.lease.release().await })
     }
 }

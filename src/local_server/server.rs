@@ -235,7 +235,7 @@ impl RunningServer {
     }
 
     /// Stops the server: transactions that are open are rolled back.
-    pub async fn stop(self) -> Result<ExitStatus> {
+    pub async fn stop(self: Arc<Self>) -> Result<ExitStatus> {
         aside(move || self.stop_and_wait()).await
     }
 

@@ -16,6 +16,9 @@ pub mod sink;
 
 pub use database::{Client, Database, Pool};
 pub use error::classify;
+pub use rejects::PostgresRejects;
+pub use resolver::Resolver;
+pub use sink::PostgresSink;
 
 #[cfg(test)]
 mod tests;

@@ -66,7 +66,7 @@ pub async fn open_database(
             slog::info!(log, "private server started"; "data_dir" => %service.data_dir.display());
             let private = Arc::new(PrivateServer {
                 server,
-                running: Mutex::new(Some(running)),
+                running: Mutex::new(Some(Arc::new(running))),
             });
             (url, "the private server".to_owned(), Some(private))
         }
@@ -112,7 +112,7 @@ async fn migrate(database: &Database) -> Result<Vec<String>> {
             Ok(applied) => {
                 return Ok(applied
                     .into_iter()
-                    .map(|migration| migration.name.to_owned())
+                    .map(|migration| migration.name)
                     .collect());
             }
             Err(error)
@@ -128,7 +128,7 @@ async fn migrate(database: &Database) -> Result<Vec<String>> {
 /// The private server as the tree's companion.
 pub struct PrivateServer {
     server: LocalServer,
-    running: Mutex<Option<RunningServer>>,
+    running: Mutex<Option<Arc<RunningServer>>>,
 }
 
 impl PrivateServer {
@@ -155,16 +155,17 @@ impl Companion for ServerCompanion {
     fn run(&self) -> PortFuture<()> {
         let private = Arc::clone(&self.0);
         Box::pin(async move {
-            let status = {
+            let server = {
                 let mut running = private.running.lock().await;
-                let server = match running.take() {
-                    Some(server) => server,
-                    None => private.server.start().await?,
-                };
-                let server = running.insert(server);
-                server.ended()
-            }
-            .await;
+                match &*running {
+                    Some(server) => Arc::clone(server),
+                    None => {
+                        let server = Arc::new(private.server.start().await?);
+                        Arc::clone(running.insert(server))
+                    }
+                }
+            };
+            let status = server.wait().await;
             private.running.lock().await.take();
             Err(Error::new(
                 ErrorKind::Transient,

@@ -53,7 +53,7 @@ pub fn pipeline_spec(
         }
         Loading::Files { paths, again } => {
             let inbox = ListInbox::new(&paths)?;
-            let only = inbox.files().into_iter().map(|file| file.path).collect();
+            let only = inbox.files().iter().map(|file| file.path.clone()).collect();
             let options = LedgerOptions {
                 again,
                 only: Some(only),
@@ -94,6 +94,7 @@ pub fn pipeline_spec(
             rejects: Arc::new(PostgresRejects::new(
                 database.clone(),
                 pipeline.name.clone(),
+                instance,
             )),
             archive: Arc::new(archive),
             observer,

@@ -15,9 +15,9 @@ use ingestd_actors::supervision::Pulse;
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
-use super::{Decoded, Decoder};
+use super::{Answer, Decoded, Decoder, Refusal};
 use crate::fs::{ContentHasher, candidate_of, file_error};
-use crate::postgres::Resolver;
+use crate::postgres::{Resolver, resolver};
 
 /// How many bytes are read at a time: enough that messages cost nothing, few enough that many
 /// chunks fit into the memory of a pipeline.
@@ -73,16 +73,33 @@ impl CsvStream {
         step
     }
 
+    /// Asks the server what it makes of the values that the decoder does not recognise.
+    async fn ask(&self, decoded: &Decoded) -> Result<Vec<Vec<Answer>>> {
+        let questions = decoded.pending.questions().iter();
+        let asked = questions.map(|question| (question.type_name.clone(), question.texts.clone()));
+        let answers = self.resolver.resolve(asked.collect()).await?;
+        let refused = |refusal: resolver::Refusal| Refusal {
+            sqlstate: refusal.sqlstate,
+            message: refusal.message,
+        };
+        Ok(answers
+            .into_iter()
+            .map(|values| {
+                let values = values.into_iter();
+                values.map(|value| value.map_err(refused)).collect()
+            })
+            .collect())
+    }
+
     /// Completes the chunk that waits; where the server can't be asked, it goes on waiting.
     async fn resolve_waiting(&mut self) -> Result<Chunk> {
-        let (Some(mut decoded), Some(reading)) = (self.waiting.take(), self.reading.as_mut())
-        else {
+        let Some(mut decoded) = self.waiting.take() else {
             return Err(Error::new(ErrorKind::Bug, "no chunk waits"));
         };
+        let mut answers = Vec::new();
         if !decoded.pending.is_empty() {
             self.pulse.waiting();
-            let questions = decoded.pending.questions().to_vec();
-            let answers = match self.resolver.resolve(questions).await {
+            answers = match self.ask(&decoded).await {
                 Ok(answers) => answers,
                 Err(error) => {
                     self.waiting = Some(decoded);
@@ -90,8 +107,11 @@ impl CsvStream {
                 }
             };
             self.pulse.working();
-            reading.decoder.complete(&mut decoded, &answers)?;
         }
+        let Some(reading) = &mut self.reading else {
+            return Err(Error::new(ErrorKind::Bug, "the file is not open"));
+        };
+        reading.decoder.complete(&mut decoded, &answers)?;
         Ok(reading.chunk(decoded))
     }
 }

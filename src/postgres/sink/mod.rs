@@ -22,6 +22,7 @@ use futures_util::future::BoxFuture;
 use ingestd_actors::error::Result;
 use ingestd_actors::model::{Batch, Lane, Written};
 use ingestd_actors::port::{BatchWriter, PortFuture, Sink};
+use ingestd_actors::supervision::Pulse;
 use uuid::Uuid;
 
 use super::Database;
@@ -66,14 +67,16 @@ impl PostgresSink {
 }
 
 impl Sink for PostgresSink {
-    fn open(&self, partition: u16) -> PortFuture<Box<dyn BatchWriter>> {
+    fn open(&self, partition: u16, pulse: Pulse) -> PortFuture<Box<dyn BatchWriter>> {
         let owner = self.owner(partition);
+        pulse.waiting();
         self.database.run(async move {
             let mut writer = Writer::new(owner.clone());
             writer.connect().await?;
             Ok(Box::new(PostgresWriter {
                 owner,
                 writer: Some(writer),
+                pulse,
             }) as Box<dyn BatchWriter>)
         })
     }
@@ -86,12 +89,15 @@ impl Sink for PostgresSink {
 struct PostgresWriter {
     owner: Owner,
     writer: Option<Writer>,
+    pulse: Pulse,
 }
 
 impl BatchWriter for PostgresWriter {
     fn write(&mut self, batch: Arc<Batch>) -> BoxFuture<'_, Result<Written>> {
         let writer = self.writer.take();
         let mut writer = writer.unwrap_or_else(|| Writer::new(self.owner.clone()));
+        // Next to all of it is waiting on the server.
+        self.pulse.waiting();
         let working = self.owner.database.run(async move {
             let result = writer.write(&batch).await;
             Ok((writer, result))
