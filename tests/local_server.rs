@@ -7,19 +7,20 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ingestd::local_server::{LocalServer, find_binaries, use_or_start};
 use ingestd_actors::error::ErrorKind;
-use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
+
+use crate::support::{Scratch, wait_until};
 
 /// Names the part that a test plays when it has started itself as another process.
 const PART: &str = "INGESTD_TEST_PART";
 
 #[tokio::test]
 async fn keeps_what_was_committed_and_is_reached_by_its_socket_alone() {
-    let place = reachable();
+    let place = Scratch::new();
     let server = LocalServer::open(place.path()).await.expect("opened");
     let running = server.start().await.expect("started");
     let url = running.url();
@@ -135,7 +136,7 @@ fn needs_nobody_to_end_with_its_parent() {
     let pid: i32 = said(&mut parent).parse().expect("a process");
     parent.kill().expect("killed");
     parent.wait().expect("reaped");
-    wait_until(|| !is_alive(pid));
+    wait_until(Duration::from_secs(30), || !is_alive(pid));
 }
 
 #[tokio::test]
@@ -163,7 +164,7 @@ async fn a_server_that_outlived_its_parent_is_replaced() {
         fs::read_to_string(cluster.join("postmaster.pid"))
             .is_ok_and(|text| text.lines().nth(7).map(str::trim) == Some("ready"))
     };
-    wait_until(ready);
+    wait_until(Duration::from_secs(30), ready);
 
     let running = server.start().await.expect("started");
     assert!(orphan.try_wait().expect("ours").is_some());
@@ -192,7 +193,7 @@ async fn a_number_that_now_belongs_to_another_process_is_no_obstacle() {
 
 #[tokio::test]
 async fn what_a_killed_initdb_left_is_made_anew() {
-    let place = reachable();
+    let place = Scratch::new();
     let half = place.path().join("cluster.new");
     fs::create_dir(&half).expect("a directory");
     fs::write(half.join("PG_VERSION"), "15\n").expect("a file");
@@ -204,7 +205,7 @@ async fn what_a_killed_initdb_left_is_made_anew() {
 
 #[tokio::test]
 async fn a_long_path_or_a_strange_one_is_no_obstacle() {
-    let place = reachable();
+    let place = Scratch::new();
     for name in ["x".repeat(120), "a, 'b' and \"c\" \\ d".to_owned()] {
         let cluster = prepared();
         fs::create_dir(place.path().join(&name)).expect("a directory");
@@ -253,7 +254,7 @@ fn an_ordinary_user_has_one_too_and_nobody_else_gets_in() {
     if let Some(place) = part() {
         return be_an_ordinary_user(&place);
     }
-    let place = reachable();
+    let place = Scratch::new();
     if !rustix::process::geteuid().is_root() {
         return be_an_ordinary_user(place.path());
     }
@@ -366,15 +367,15 @@ fn said(part: &mut Child) -> String {
 }
 
 /// A data directory with a cluster that was made before: initdb waits for the disk for long.
-fn prepared() -> TempDir {
+fn prepared() -> Scratch {
     static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
     let template = TEMPLATE.get_or_init(|| {
-        let place = reachable();
+        let place = Scratch::new();
         drop(use_or_start(place.path()).expect("started"));
         let packed = tar("-c", place.path()).arg("cluster").output();
         packed.expect("tar").stdout
     });
-    let place = reachable();
+    let place = Scratch::new();
     let mut unpacking = tar("-xp", place.path())
         .stdin(Stdio::piped())
         .spawn()
@@ -390,13 +391,6 @@ fn tar(what: &str, place: &Path) -> Command {
     let mut command = Command::new("tar");
     command.args([what, "-C"]).arg(place);
     command
-}
-
-/// A directory that the server's user can reach.
-fn reachable() -> TempDir {
-    let place = tempfile::tempdir().expect("a temporary directory");
-    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).expect("ours");
-    place
 }
 
 fn as_owner_of<'a>(path: &Path, command: &'a mut Command) -> &'a mut Command {
@@ -440,12 +434,4 @@ fn is_alive(pid: i32) -> bool {
         .ok()
         .and_then(|stat| stat.rsplit(") ").next().map(|rest| !rest.starts_with('Z')))
         .unwrap_or(false)
-}
-
-fn wait_until(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited for 30 s");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -1,3 +1,5 @@
 //! The integration tests: one program, so that they are linked once and share one server.
 
+mod harness;
 mod local_server;
+mod support;
