@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -44,12 +45,12 @@ async fn keeps_what_was_committed_and_is_reached_by_its_socket_alone() {
         .expect("a table");
 
     // A client that stays doesn't hold up the end.
-    let status = running.stop().await.expect("stopped");
+    let status = Arc::new(running).stop().await.expect("stopped");
     assert!(status.success(), "{status}");
     let running = server.start().await.expect("started again");
     assert_eq!(running.url(), url);
     assert_eq!(kept(&connect(&url).await).await, 7);
-    running.stop().await.expect("stopped");
+    Arc::new(running).stop().await.expect("stopped");
 }
 
 #[tokio::test]
@@ -91,7 +92,7 @@ async fn a_killed_server_is_noticed_and_started_again() {
     let running = server.start().await.expect("started again");
     assert!(busy.await.expect("no panic").is_err());
     assert_eq!(kept(&connect(&running.url()).await).await, 7);
-    running.stop().await.expect("stopped");
+    Arc::new(running).stop().await.expect("stopped");
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn ends_with_its_parent_and_starts_again_at_once() {
         let running = server.start().await.expect("started");
         assert!(!is_alive(pid));
         connect(&running.url()).await;
-        running.stop().await.expect("stopped");
+        Arc::new(running).stop().await.expect("stopped");
     });
 }
 
@@ -144,7 +145,7 @@ async fn a_server_that_outlived_its_parent_is_replaced() {
     let place = prepared();
     let server = LocalServer::open(place.path()).await.expect("opened");
     let running = server.start().await.expect("started");
-    running.stop().await.expect("stopped");
+    Arc::new(running).stop().await.expect("stopped");
     let cluster = place.path().join("cluster");
     let socket = place.path().join("socket");
     let mut orphan = Command::new(find_binaries().expect("installed").postgres());
@@ -169,7 +170,7 @@ async fn a_server_that_outlived_its_parent_is_replaced() {
     let running = server.start().await.expect("started");
     assert!(orphan.try_wait().expect("ours").is_some());
     connect(&running.url()).await;
-    running.stop().await.expect("stopped");
+    Arc::new(running).stop().await.expect("stopped");
 }
 
 #[tokio::test]
@@ -188,7 +189,7 @@ async fn a_number_that_now_belongs_to_another_process_is_no_obstacle() {
     assert_eq!(stranger.try_wait().expect("ours"), None);
     stranger.kill().expect("killed");
     stranger.wait().expect("reaped");
-    running.stop().await.expect("stopped");
+    Arc::new(running).stop().await.expect("stopped");
 }
 
 #[tokio::test]
@@ -200,7 +201,7 @@ async fn what_a_killed_initdb_left_is_made_anew() {
     let server = LocalServer::open(place.path()).await.expect("opened");
     assert!(!half.exists());
     let running = server.start().await.expect("started");
-    running.stop().await.expect("stopped");
+    Arc::new(running).stop().await.expect("stopped");
 }
 
 #[tokio::test]
@@ -220,7 +221,7 @@ async fn a_long_path_or_a_strange_one_is_no_obstacle() {
         let running = running.unwrap_or_else(|error| panic!("{name}: {error}"));
         let client = connect(&running.url()).await;
         let socket = PathBuf::from(show(&client, "unix_socket_directories").await);
-        running.stop().await.expect("stopped");
+        Arc::new(running).stop().await.expect("stopped");
         assert!(!socket.starts_with(place.path()), "{}", socket.display());
         fs::remove_dir_all(socket).expect("removed");
     }
@@ -245,7 +246,7 @@ fn commands_share_the_server_of_a_service_or_start_one_for_the_moment() {
         assert_eq!(borrowed.url(), running.url());
         drop(borrowed);
         connect(&running.url()).await;
-        running.stop().await.expect("stopped");
+        Arc::new(running).stop().await.expect("stopped");
     });
 }
 
@@ -296,7 +297,7 @@ fn an_ordinary_user_has_one_too_and_nobody_else_gets_in() {
         fs::set_permissions(&file, Permissions::from_mode(0o777)).expect("ours");
         let refused = String::from_utf8_lossy(&psql(65534).stderr).into_owned();
         assert!(refused.contains("Peer authentication failed"), "{refused}");
-        running.stop().await.expect("stopped");
+        Arc::new(running).stop().await.expect("stopped");
     });
 }
 
@@ -336,7 +337,7 @@ fn be_an_ordinary_user(place: &Path) {
         let server = LocalServer::open(&theirs).await.expect("opened");
         let running = server.start().await.expect("started");
         connect(&running.url()).await;
-        running.stop().await.expect("stopped");
+        Arc::new(running).stop().await.expect("stopped");
     });
     let mode = |path: &Path| fs::metadata(path).expect("made").mode() & 0o777;
     assert_eq!(mode(&theirs), 0o700);

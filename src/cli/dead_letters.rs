@@ -82,7 +82,8 @@ const COLUMNS: &str = "
 
 fn list(args: &ListArgs) -> Result<()> {
     let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
-    let filter = "where ($1::text is null or d.pipeline = $1) and ($2::bigint is null or d.file_id = $2)
+    let filter =
+        "where ($1::text is null or d.pipeline = $1) and ($2::bigint is null or d.file_id = $2)
         and ($3::text is null or d.reason = $3)";
     let limit = i64::from(args.limit);
     let rows = connection
@@ -106,7 +107,8 @@ fn list(args: &ListArgs) -> Result<()> {
                 row.get::<_, i64>("record").to_string(),
                 row.get::<_, i64>("line").to_string(),
                 row.get("reason"),
-                row.get::<_, Option<String>>("column_name").unwrap_or_default(),
+                row.get::<_, Option<String>>("column_name")
+                    .unwrap_or_default(),
                 harmless(&row.get::<_, String>("message")),
             ]
         })
@@ -146,7 +148,10 @@ fn show(args: &ShowArgs) -> Result<()> {
     let Some(row) = found else {
         return Err(Error::new(
             ErrorKind::Configuration,
-            format!("record {} of file {} is no dead letter", args.record, args.file),
+            format!(
+                "record {} of file {} is no dead letter",
+                args.record, args.file
+            ),
         )
         .with_advice("`ingestd dead-letters list` shows those there are"));
     };

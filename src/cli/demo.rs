@@ -105,7 +105,13 @@ async fn demo(
     let story = Story::find_or_begin(&service.data_dir, args.rows, ROWS)?;
     let generator = Arc::new(story.generator()?);
     let known = files_in_ledger(&opened.database).await?;
-    announce(&story, &generator, &known, service.database.is_some(), &pipeline.directory)?;
+    announce(
+        &story,
+        &generator,
+        &known,
+        service.database.is_some(),
+        &pipeline.directory,
+    )?;
 
     let started = Instant::now();
     let figures = Figures::default();

@@ -15,7 +15,7 @@ use crate::service::{
     CatalogPlanner, Ended, Loading, Signals, Tree, database_runtime, open_database, pipeline_spec,
 };
 use crate::settings::{LogLevel, Pipeline, Settings};
-use crate::watch::{FileOutcome, Figures, FiguresNow, Progress};
+use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 
 /// Loads the named files and ends.
 ///
@@ -99,9 +99,9 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
         .outcomes
         .iter()
         .any(|outcome| matches!(outcome, FileOutcome::Quarantined { .. }));
-    let refused = figures.outcomes.iter().any(|outcome| {
-        matches!(outcome, FileOutcome::Committed { counts, .. } if counts.rejected > 0)
-    });
+    let refused = figures.outcomes.iter().any(
+        |outcome| matches!(outcome, FileOutcome::Committed { counts, .. } if counts.rejected > 0),
+    );
     if quarantined || (args.strict && refused) {
         return Ok(ExitCode::FAILURE);
     }

@@ -29,7 +29,10 @@ pub fn run(args: &MigrateArgs) -> Result<()> {
         let database = Database::new(&url, runtime.handle().clone()).await?;
         migrations::migrate(&mut *database.client().await?).await
     })?;
-    let names: Vec<String> = applied.into_iter().map(|migration| migration.name).collect();
+    let names: Vec<String> = applied
+        .into_iter()
+        .map(|migration| migration.name)
+        .collect();
     if args.json {
         return print_json(&serde_json::json!({ "applied": names }));
     }

@@ -14,7 +14,9 @@ use crate::local_server::find_psql;
 /// Opens psql on the configured database, or on the private server, which is started for the moment
 /// where it does not run.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Examples:\n  ingestd psql\n  ingestd psql -- -c 'select count(*) from raw_events'")]
+#[command(
+    after_help = "Examples:\n  ingestd psql\n  ingestd psql -- -c 'select count(*) from raw_events'"
+)]
 pub struct PsqlArgs {
     #[command(flatten)]
     config: ConfigArgs,

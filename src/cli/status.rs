@@ -90,8 +90,16 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         })
         .collect();
     let heading = [
-        "pipeline", "state", "loading", "loaded", "skipped", "refused", "records", "dead letters",
-        "last commit", "held up by",
+        "pipeline",
+        "state",
+        "loading",
+        "loaded",
+        "skipped",
+        "refused",
+        "records",
+        "dead letters",
+        "last commit",
+        "held up by",
     ];
     print(&table(&heading, &lines))
 }

@@ -64,8 +64,7 @@ pub fn compare(url: &str, generator: &Generator, table: &str, pipeline: &str) ->
     let columns = "event_id, event_time, event_type, user_id, product_id, category, session_id, price, quantity";
     let actual_rows = format!("select {columns} from {table}");
     let expected_rows = format!("select {columns} from expected_rows");
-    let expected_letters =
-        "select file_name, record, reason from expected_dead_letters".to_owned();
+    let expected_letters = "select file_name, record, reason from expected_dead_letters".to_owned();
     let actual_letters = format!(
         "select regexp_replace(f.path, '^.*/', ''), d.record, d.reason
          from ingestd.dead_letters d join ingestd.files f using (file_id)

@@ -40,7 +40,11 @@ impl Story {
                 if rows.is_some_and(|rows| rows != story.rows) {
                     return Err(Error::new(
                         ErrorKind::Configuration,
-                        format!("an earlier demo with {} rows is in {}", story.rows, data_dir.display()),
+                        format!(
+                            "an earlier demo with {} rows is in {}",
+                            story.rows,
+                            data_dir.display()
+                        ),
                     )
                     .with_advice("leave --rows out to go on with it, or start over with --fresh"));
                 }

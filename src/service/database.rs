@@ -74,7 +74,9 @@ pub async fn open_database(
     let database = Database::new(&url, runtime.handle().clone()).await?;
     let migrating = {
         let database = database.clone();
-        database.clone().run(async move { migrate(&database).await })
+        database
+            .clone()
+            .run(async move { migrate(&database).await })
     };
     let applied = migrating.await.map_err(|error| {
         let advice = error.advice().map(str::to_owned);
@@ -87,7 +89,9 @@ pub async fn open_database(
             None => explained,
         };
         explained
-            .with_advice(advice.unwrap_or_else(|| "is it running, and is its URL right?".to_owned()))
+            .with_advice(
+                advice.unwrap_or_else(|| "is it running, and is its URL right?".to_owned()),
+            )
             .with_source(error)
     })?;
     if !applied.is_empty() {
@@ -115,9 +119,7 @@ async fn migrate(database: &Database) -> Result<Vec<String>> {
                     .map(|migration| migration.name)
                     .collect());
             }
-            Err(error)
-                if error.kind() == ErrorKind::Transient && started.elapsed() < PATIENCE =>
-            {
+            Err(error) if error.kind() == ErrorKind::Transient && started.elapsed() < PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             Err(error) => return Err(error),

@@ -65,7 +65,9 @@ impl Planner for CatalogPlanner {
                 let pipeline = Arc::clone(&pipeline);
                 tokio::task::spawn_blocking(move || header_of(path, &pipeline))
                     .await
-                    .map_err(|error| Error::new(ErrorKind::Bug, "reading a header").with_source(error))??
+                    .map_err(|error| {
+                        Error::new(ErrorKind::Bug, "reading a header").with_source(error)
+                    })??
             };
             let table = read_or_create(&database, &pipeline).await?;
             let header = if header.is_empty() {

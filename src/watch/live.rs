@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
-use super::{FileOutcome, Figures};
+use super::{Figures, FileOutcome};
 use crate::cli::thousands;
 
 const REDRAW: Duration = Duration::from_millis(100);

@@ -27,9 +27,8 @@ impl Progress {
         } else {
             ProgressBar::hidden()
         };
-        let style = ProgressStyle::with_template(
-            "{bar:30} {bytes}/{total_bytes}  {msg}  {eta} left",
-        );
+        let style =
+            ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {msg}  {eta} left");
         if let Ok(style) = style {
             bar.set_style(style);
         }

@@ -107,7 +107,10 @@ async fn a_writer_given_up_in_a_transaction_does_not_hold_up_the_next() {
     let fixture = Fixture::new(&format!("{LOG}; {stall}")).await;
     let file = fixture.file().await;
     let sink = fixture.sink().with_lock_timeout(Duration::from_secs(20));
-    let mut stalled = sink.open(0).await.expect("a writer");
+    let mut stalled = sink
+        .open(0, ingestd_actors::supervision::Pulse::default())
+        .await
+        .expect("a writer");
     let writing = stalled.write(Arc::new(appended(vec![share(file, 0, &[(1, "stall", 1)])])));
     let asleep = "select count(*) from pg_stat_activity
                   where wait_event = 'PgSleep' and datname = current_database()";
@@ -121,7 +124,10 @@ async fn a_writer_given_up_in_a_transaction_does_not_hold_up_the_next() {
         () = sleeping => {}
     }
     drop(stalled);
-    let mut next = sink.open(0).await.expect("the next generation");
+    let mut next = sink
+        .open(0, ingestd_actors::supervision::Pulse::default())
+        .await
+        .expect("the next generation");
     let batch = Arc::new(appended(vec![share(file, 0, &[(1, "a", 1)])]));
     let written = tokio::time::timeout(Duration::from_secs(15), next.write(batch)).await;
     written.expect("before the sleep is over").expect("written");

@@ -13,7 +13,9 @@ use crate::plan::Routing;
 async fn new_keys_are_copied_and_the_checkpoint_moves_with_them() {
     let fixture = Fixture::new(ITEMS).await;
     let file = fixture.file().await;
-    let mut writer = fixture.sink().open(0);
+    let mut writer = fixture
+        .sink()
+        .open(0, ingestd_actors::supervision::Pulse::default());
     let mut writer = (&mut writer).await.expect("a writer");
     let items = [(1, "a", 1), (2, "", 2)];
     let written = writer.write(Arc::new(keyed(vec![share(file, 0, &items)])));
