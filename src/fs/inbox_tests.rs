@@ -164,3 +164,20 @@ async fn a_directory_that_was_replaced_is_watched_again() {
         scan = inbox.scan().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn nothing_is_remembered_of_files_that_have_settled() {
+    let directory = tempfile::tempdir().unwrap();
+    let settled = inbox(&pipeline(directory.path()));
+    settled.scan().await.unwrap();
+    for number in 0..2000 {
+        std::fs::write(directory.path().join(format!("{number}.csv")), "x").unwrap();
+    }
+    let scan = settled.scan().await.unwrap();
+    assert_eq!(scan.ready.len(), 2000);
+    let memory = settled.inner.memory.lock().unwrap();
+    assert_eq!(
+        format!("{:?}", memory.settling),
+        format!("{:?}", Settling::default())
+    );
+}

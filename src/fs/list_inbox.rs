@@ -90,7 +90,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing.csv");
         for path in [directory.path().to_owned(), missing] {
-            let error = ListInbox::new(&[path.clone()]).err().unwrap();
+            let error = ListInbox::new(std::slice::from_ref(&path)).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(error.message().contains(&path_text(&path)), "{error}");
         }

@@ -9,18 +9,19 @@ use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Candidate, FileId, FileState, Position};
-use ingestd_actors::port::{Archivable, Quarantined, Skipped, Verdict, gone};
+use ingestd_actors::port::{Verdict, gone};
 use tokio_postgres::Transaction;
 
 use super::Core;
+use super::answer::{later, new_verdict, quick_verdict};
 use super::claim::Wanted;
 use super::error::ledger_error;
 use super::evidence::{Look, gather, look_at};
 use super::known::Known;
 use super::notes::lock_files;
 use super::plans::NewPlan;
-use super::register::{NewFile, first_claim};
-use super::verdict::{Decision, Quick, by_content, by_metadata};
+use super::register::NewFile;
+use super::verdict::{Decision, Quick, Rules, by_content, by_metadata};
 use crate::fs::{Fingerprint, candidate_at, file_error, path_text};
 
 /// The most candidates that are decided about in one transaction.
@@ -111,10 +112,14 @@ impl Core {
         for (index, candidate, known, look) in looked {
             match look {
                 Look::Fingerprint(print) => printed.push((index, candidate, print, known)),
-                Look::Later(reason) if self.rules.named && reason.contains("vanished") => {
-                    examined.push(Examined::unreadable(index, candidate, reason.into()));
+                // Whoever named it has to hear that it is gone; a scan just doesn't find it again.
+                Look::Vanished if self.rules.named => {
+                    examined.push(Examined::unreadable(index, candidate, "it vanished".into()));
                 }
-                Look::Later(reason) => verdicts[index] = Some(later(&candidate, reason)),
+                Look::Vanished => verdicts[index] = Some(later(&candidate, "it vanished")),
+                Look::Changing => {
+                    verdicts[index] = Some(later(&candidate, "it is being written"));
+                }
                 Look::Unreadable(reason) => {
                     examined.push(Examined::unreadable(index, candidate, reason));
                 }
@@ -137,7 +142,7 @@ impl Core {
         let decided = blocking(move || {
             let mut decided = Vec::new();
             for ((index, candidate, print, _), known) in printed.into_iter().zip(related) {
-                let replaces = committed_at(&candidate, &known);
+                let replaces = committed_at(&candidate, &known, rules);
                 let facts = gather(&candidate, &print, known);
                 let decision =
                     facts
@@ -359,60 +364,17 @@ fn wait_for_equals(examined: &mut [Examined]) {
 }
 
 /// The committed files that stood at a candidate's path, and no longer do once it is a new file.
-fn committed_at(candidate: &Candidate, known: &[Known]) -> Vec<FileId> {
+fn committed_at(candidate: &Candidate, known: &[Known], rules: Rules) -> Vec<FileId> {
+    if rules.again {
+        // The same file may be loaded once more: it has not replaced itself.
+        return Vec::new();
+    }
     known
         .iter()
         .filter(|known| known.state == FileState::Committed && !known.archived)
         .filter(|known| known.candidate.path == candidate.path && known.archive_path.is_none())
         .map(|known| known.file)
         .collect()
-}
-
-fn quick_verdict(quick: Quick, candidate: Candidate) -> Verdict {
-    match quick {
-        Quick::Ignore | Quick::Content => Verdict::Ignore(candidate.path),
-        Quick::Skip(file, reason) => Verdict::Skip(Skipped {
-            file,
-            candidate,
-            reason,
-        }),
-        Quick::Archive(file) => Verdict::Archive(Archivable {
-            file,
-            candidate,
-            handle: None,
-        }),
-        Quick::Quarantine(file, reason) => Verdict::Quarantine(Quarantined {
-            file,
-            candidate,
-            reason,
-        }),
-    }
-}
-
-fn new_verdict(file: NewFile, id: FileId) -> Verdict {
-    if let Some(plan) = file.plan.clone() {
-        return Verdict::Load(first_claim(&file, id, plan));
-    }
-    let (candidate, reason) = (file.candidate, file.reason.unwrap_or_default());
-    match file.state {
-        FileState::Skipped => Verdict::Skip(Skipped {
-            file: id,
-            candidate,
-            reason,
-        }),
-        _ => Verdict::Quarantine(Quarantined {
-            file: id,
-            candidate,
-            reason,
-        }),
-    }
-}
-
-fn later(candidate: &Candidate, reason: impl Into<String>) -> Verdict {
-    Verdict::Later {
-        path: candidate.path.clone(),
-        reason: reason.into(),
-    }
 }
 
 /// Files that were named may have changed since: nobody scans for them again.

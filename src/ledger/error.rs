@@ -1,16 +1,24 @@
 //! What an error of a ledger statement means.
 
+use std::error::Error as _;
+
 use ingestd_actors::error::{Error, ErrorKind};
+use tokio_postgres::types::WrongType;
 
 use crate::postgres::classify;
 
 /// Classifies an error of a statement on the ledger's own tables.
 ///
 /// Every call of the ledger may be repeated, so an unknown outcome is as good as a passing one; and
-/// a value that the server refuses there is the program's own.
+/// a value that is refused there is the program's own.
 pub fn ledger_error(error: tokio_postgres::Error, doing: &str) -> Error {
+    let is_ours = error
+        .source()
+        .is_some_and(|source| source.is::<WrongType>());
     let error = classify(error, doing);
     let kind = match error.kind() {
+        // No server can have said so: a parameter does not fit its statement.
+        _ if is_ours => ErrorKind::Bug,
         ErrorKind::Unknown | ErrorKind::TooBig => ErrorKind::Transient,
         ErrorKind::Row | ErrorKind::Fenced => ErrorKind::Bug,
         other => other,

@@ -19,8 +19,10 @@ use crate::fs::{
 pub enum Look {
     /// It is as the scan saw it.
     Fingerprint(Fingerprint),
-    /// Not now: it vanished, or is being written.
-    Later(&'static str),
+    /// It is no longer there.
+    Vanished,
+    /// It is not what the scan saw: somebody writes it.
+    Changing,
     /// It can't be read.
     Unreadable(String),
     /// Nothing can be read just now, through no fault of the file.
@@ -31,7 +33,7 @@ pub enum Look {
 pub fn look_at(candidate: &Candidate) -> Look {
     match fingerprint(candidate) {
         Ok(Some(found)) => Look::Fingerprint(found),
-        Ok(None) => Look::Later("it is being written"),
+        Ok(None) => Look::Changing,
         Err(error) => judge(error),
     }
 }
@@ -39,7 +41,7 @@ pub fn look_at(candidate: &Candidate) -> Look {
 fn judge(error: io::Error) -> Look {
     use ingestd_actors::error::ErrorKind;
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Look::Later("it vanished"),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Look::Vanished,
         io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => {
             Look::Unreadable(format!("it can't be read: {error}"))
         }

@@ -4,6 +4,7 @@
 //! need and write down what was decided, each in one transaction for many files.
 
 mod admit;
+mod answer;
 mod archive;
 pub mod balance;
 mod claim;

@@ -114,7 +114,7 @@ impl Core {
             let before = transaction
                 .query_opt(
                     "select from ingestd.files
-                     where file_id = $1 and state = 'QUARANTINED' and epoch = $2 + 1",
+                     where file_id = $1 and state = 'QUARANTINED' and epoch - 1 = $2",
                     &[&file.0, &epoch.0],
                 )
                 .await

@@ -114,9 +114,9 @@ pub fn relation(candidate: &Candidate, fingerprint: &Fingerprint, known: &Known)
             Relation::MayEqual
         }
         FileState::Committed | FileState::Skipped if longer => Relation::MayContinue,
-        FileState::Quarantined | FileState::Failed if same_ends && known.loaded > 0 => {
-            Relation::MayEqual
-        }
+        FileState::Quarantined | FileState::Failed if known.loaded == 0 => Relation::None,
+        FileState::Quarantined | FileState::Failed if same_ends => Relation::MayEqual,
+        FileState::Quarantined | FileState::Failed if longer => Relation::MayContinue,
         _ => Relation::None,
     }
 }
@@ -233,6 +233,9 @@ fn by_finished(candidate: &Candidate, facts: &[Fact]) -> Option<Decision> {
     }
     let parent = proven(Relation::MayContinue)
         .max_by_key(|fact| (fact.known.candidate.size, fact.known.file))?;
+    if !is_done(&parent) {
+        return Some(Decision::Quarantine(None, half_loaded(&parent.known)));
+    }
     if parent.line_ends {
         return Some(Decision::LoadTail(Box::new(parent.clone())));
     }
@@ -260,7 +263,7 @@ fn loaded_before(known: &Known) -> String {
 
 fn half_loaded(known: &Known) -> String {
     format!(
-        "the same content as file {} ({}), which is {}: {}; {} of its records are in the table \
+        "it has the content of file {} ({}), which is {}: {}; {} of its records are in the table \
          already, `load --again` loads all of it once more",
         known.file.0,
         path_text(&known.candidate.path),
@@ -269,3 +272,7 @@ fn half_loaded(known: &Known) -> String {
         known.loaded,
     )
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! Files that leave the inbox.
 
-use ingestd_actors::port::{Archive, Ledger, Verdict};
+use ingestd_actors::port::{Ledger, Verdict};
 
 use super::world::World;
 use crate::ledger::LedgerOptions;

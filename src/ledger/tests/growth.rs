@@ -1,6 +1,6 @@
 //! Files that grow after they were loaded.
 
-use ingestd_actors::port::{Archive, Committed, Verdict};
+use ingestd_actors::port::{Committed, Verdict};
 
 use super::world::World;
 

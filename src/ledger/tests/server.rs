@@ -1,7 +1,7 @@
 //! A private server for the tests of one process, and a fresh database for each of them.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -29,31 +29,38 @@ echo "$dir"
 read -r _ || true
 "#;
 
-static SOCKET: OnceLock<String> = OnceLock::new();
+/// The shell that keeps the server. Its input ends with this process, and with it the server.
+struct Server {
+    socket: String,
+    _keeper: Child,
+}
+
+static SERVER: OnceLock<Server> = OnceLock::new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-fn socket() -> &'static str {
-    SOCKET.get_or_init(|| {
-        let mut child = Command::new("sh")
-            .args(["-c", SCRIPT])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // The write end lives as long as this process.
-        std::mem::forget(child.stdin.take());
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        assert!(!line.trim().is_empty(), "the test server did not start");
-        line.trim().to_owned()
-    })
+fn start() -> Server {
+    let mut keeper = Command::new("sh")
+        .args(["-c", SCRIPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(keeper.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert!(!line.trim().is_empty(), "the test server did not start");
+    Server {
+        socket: line.trim().to_owned(),
+        _keeper: keeper,
+    }
 }
 
 /// The URL of a new database that has the ledger's tables.
 pub async fn fresh_url() -> String {
-    let socket = tokio::task::spawn_blocking(socket).await.unwrap();
+    let server = || SERVER.get_or_init(start);
+    let server = tokio::task::spawn_blocking(server).await.unwrap();
+    let socket = &server.socket;
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let url = |name: &str| format!("host={socket} user=test dbname={name}");
     let admin = Database::new(&url("postgres"), Handle::current())
