@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
 
 use super::context::ConfigArgs;
 use super::output::{print, thousands};
@@ -17,9 +18,7 @@ use crate::demo::{PIPELINE, Story, TABLE, Verdict, compare, write_missing};
 use crate::generate::Generator;
 use crate::logging;
 use crate::postgres::{Database, classify};
-use crate::service::{
-    Ended, Loading, Signals, Tree, database_runtime, open_database, pipeline_spec,
-};
+use crate::service::{Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec};
 use crate::settings::{ECOMMERCE, Environment, LogLevel, Settings};
 use crate::watch::{Figures, LiveView};
 
@@ -64,7 +63,7 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     let mut settings = settings(args)?;
     settings.service.log.level = LogLevel::Warning;
     let (log, flush) = logging::for_stderr(&settings.service.log)?;
-    let outcome = actix::System::new().block_on(demo(args, &settings, &log));
+    let outcome = block_on(|runtime| demo(args, &settings, runtime, &log));
     drop(flush);
     let (ended, verdict) = outcome?;
     match ended {
@@ -92,9 +91,9 @@ fn settings(args: &DemoArgs) -> Result<Settings> {
 async fn demo(
     args: &DemoArgs,
     settings: &Settings,
+    runtime: Handle,
     log: &slog::Logger,
 ) -> Result<(Ended, Option<Verdict>)> {
-    let runtime = database_runtime()?;
     let signals = Signals::catch()?;
     let service = &settings.service;
     let pipeline = settings.pipeline(PIPELINE)?.clone();
@@ -165,7 +164,6 @@ async fn demo(
     if let Some(private) = opened.private {
         private.stop().await?;
     }
-    runtime.shutdown_background();
     let verdict = Arc::into_inner(verdict).and_then(std::sync::OnceLock::into_inner);
     if verdict.is_none() {
         print("stopped before the end; `ingestd demo` goes on where this one was\n")?;

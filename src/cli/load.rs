@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
 
 use super::context::ConfigArgs;
 use super::output::{harmless, print, thousands};
 use crate::logging;
 use crate::plan::TableName;
 use crate::service::{
-    CatalogPlanner, Ended, Loading, Signals, Tree, database_runtime, open_database, pipeline_spec,
+    CatalogPlanner, Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec,
 };
 use crate::settings::{LogLevel, Pipeline, Settings};
 use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
@@ -78,7 +79,7 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
     }
     let (log, flush) = logging::for_stderr(&settings.service.log)?;
     let started = Instant::now();
-    let loaded = actix::System::new().block_on(load(args, &settings, pipeline, &log));
+    let loaded = block_on(|runtime| load(args, &settings, pipeline, runtime, &log));
     drop(flush);
     let (ended, figures) = loaded?;
     print(&summary(&figures, started))?;
@@ -143,9 +144,9 @@ async fn load(
     args: &LoadArgs,
     settings: &Settings,
     pipeline: Pipeline,
+    runtime: Handle,
     log: &slog::Logger,
 ) -> Result<(Ended, FiguresNow)> {
-    let runtime = database_runtime()?;
     let signals = Signals::catch()?;
     let opened = open_database(&settings.service, &runtime, log).await?;
     // A table that can't be loaded is the user's to mend: say so at once, instead of waiting.
@@ -185,7 +186,6 @@ async fn load(
     if let Some(private) = opened.private {
         private.stop().await?;
     }
-    runtime.shutdown_background();
     Ok((ended, figures.now()))
 }
 

@@ -4,12 +4,11 @@ use std::future::pending;
 use std::process::ExitCode;
 
 use ingestd_actors::error::Result;
+use tokio::runtime::Handle;
 
 use super::context::ConfigArgs;
 use crate::logging;
-use crate::service::{
-    Ended, Loading, Signals, Tree, database_runtime, open_database, pipeline_spec,
-};
+use crate::service::{Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec};
 use crate::settings::Settings;
 
 /// Runs the service: loads files as they arrive.
@@ -28,12 +27,11 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
     let settings = args.config.settings()?;
     settings.some_pipelines()?;
     let (log, _flush) = logging::for_stderr(&settings.service.log)?;
-    let ended = actix::System::new().block_on(serve(&settings, &log))?;
+    let ended = block_on(|runtime| serve(&settings, runtime, &log))?;
     Ok(exit_code(&ended))
 }
 
-async fn serve(settings: &Settings, log: &slog::Logger) -> Result<Ended> {
-    let runtime = database_runtime()?;
+async fn serve(settings: &Settings, runtime: Handle, log: &slog::Logger) -> Result<Ended> {
     let signals = Signals::catch()?;
     let opened = open_database(&settings.service, &runtime, log).await?;
     let pipelines = settings
@@ -66,7 +64,6 @@ async fn serve(settings: &Settings, log: &slog::Logger) -> Result<Ended> {
         Ended::Drained => slog::info!(log, "stopped"),
         Ended::Cut => {}
     }
-    runtime.shutdown_background();
     Ok(ended)
 }
 

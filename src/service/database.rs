@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::{Companion, PortFuture};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Mutex;
 
 use crate::local_server::{LocalServer, RunningServer};
@@ -33,6 +33,20 @@ pub fn database_runtime() -> Result<Runtime> {
         })
 }
 
+/// Runs the actors' system on this thread, and what talks to the database on threads of its own.
+///
+/// # Errors
+/// What `work` says; where the machine gives no threads.
+pub fn block_on<T, F>(work: impl FnOnce(Handle) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let runtime = database_runtime()?;
+    let result = actix::System::new().block_on(work(runtime.handle().clone()));
+    runtime.shutdown_background();
+    result
+}
+
 /// A database that answers, with an up-to-date ledger.
 pub struct OpenDatabase {
     /// The pool.
@@ -50,7 +64,7 @@ pub struct OpenDatabase {
 /// or the private server say otherwise.
 pub async fn open_database(
     service: &Service,
-    runtime: &Runtime,
+    runtime: &Handle,
     log: &slog::Logger,
 ) -> Result<OpenDatabase> {
     let (url, origin, private) = match &service.database {
@@ -71,7 +85,7 @@ pub async fn open_database(
             (url, "the private server".to_owned(), Some(private))
         }
     };
-    let database = Database::new(&url, runtime.handle().clone()).await?;
+    let database = Database::new(&url, runtime.clone()).await?;
     let migrating = {
         let database = database.clone();
         database

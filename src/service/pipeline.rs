@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ingestd_actors::error::Result;
+use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::flow::Limits;
 use ingestd_actors::pipeline_supervisor::PipelineSpec;
 use ingestd_actors::port::{Inbox, Observer, Ports};
@@ -31,6 +31,20 @@ pub enum Loading {
     },
 }
 
+/// An inbox below the data directory is ours to make; any other is the operator's.
+fn make_own_directory(pipeline: &Pipeline, service: &Service) -> Result<()> {
+    if !pipeline.directory.starts_with(&service.data_dir) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&pipeline.directory).map_err(|error| {
+        let directory = pipeline.directory.display();
+        Error::new(
+            ErrorKind::Configuration,
+            format!("the inbox {directory} can't be made: {error}"),
+        )
+    })
+}
+
 /// What the tree needs of a pipeline.
 ///
 /// # Errors
@@ -48,6 +62,7 @@ pub fn pipeline_spec(
     let pipeline = Arc::new(pipeline);
     let (inbox, options): (Arc<dyn Inbox>, LedgerOptions) = match loading {
         Loading::Directory => {
+            make_own_directory(&pipeline, service)?;
             let inbox = FsInbox::new(&pipeline, database.runtime().clone(), log.clone())?;
             (Arc::new(inbox), LedgerOptions::default())
         }
