@@ -18,6 +18,9 @@ pub type Pool = bb8::Pool<PostgresConnectionManager<NoTls>>;
 /// A connection on loan from the pool, without a borrow of it.
 pub type Client = bb8::PooledConnection<'static, PostgresConnectionManager<NoTls>>;
 
+/// The most connections of the pool; the writers' own are not among them.
+const CONNECTIONS: u32 = 32;
+
 /// What a session must be set to for values to mean the same everywhere.
 const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres \
                       -c default_transaction_isolation=read\\ committed";
@@ -61,15 +64,11 @@ impl Database {
             .keepalives_idle(Duration::from_secs(30))
             .keepalives_interval(Duration::from_secs(10))
             .keepalives_retries(3)
-            .tcp_user_timeout(Duration::from_secs(60))
             .options(options);
         let manager = PostgresConnectionManager::new(config, NoTls);
         let pool = bb8::Pool::builder()
-            .max_size(32)
+            .max_size(CONNECTIONS)
             .connection_timeout(Duration::from_secs(10))
-            // Retrying is the caller's, who knows the kind: a wrong password must not look like
-            // a server that is slow to answer.
-            .retry_connection(false)
             .build_unchecked(manager);
         Ok(Database { pool, runtime })
     }
@@ -84,6 +83,13 @@ impl Database {
     /// # Errors
     /// `Transient` where the server can't be reached, and what the server says otherwise.
     pub async fn client(&self) -> Result<Client> {
+        // The pool keeps to itself why it can't connect, and only times out: a wrong password would
+        // look like a server that is slow. So the connection that it lacks is made here.
+        let state = self.pool.state();
+        if state.idle_connections == 0 && state.connections < CONNECTIONS {
+            // Where others were faster and the pool is full now, one of theirs will do.
+            let _ = self.pool.add(self.dedicated().await?);
+        }
         self.pool.get_owned().await.map_err(|error| match error {
             bb8::RunError::User(error) => super::classify(error, "connecting to the database"),
             bb8::RunError::TimedOut => Error::new(

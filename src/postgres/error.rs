@@ -60,10 +60,12 @@ pub fn kind_of(code: &str, names_constraint: bool) -> Option<ErrorKind> {
         "23514" if !names_constraint => Configuration,
         // Lock timeout, object in use, read-only transaction, idle in a transaction for too long.
         "55P03" | "55006" | "25006" | "25P03" => Transient,
+        // Corrupted data: somebody has to look. Extensions refuse values with XX000, though.
+        "XX001" | "XX002" => Configuration,
         // A statement was sent into an aborted transaction.
         "25P02" => Bug,
         _ => match code.get(..2)? {
-            "08" | "40" | "53" | "57" | "58" | "XX" => Transient,
+            "08" | "40" | "53" | "57" | "58" => Transient,
             "22" | "23" => Row,
             "0A" | "25" | "28" | "3D" | "3F" | "42" | "44" | "55" => Configuration,
             _ => return None,
@@ -107,6 +109,7 @@ fn advice_for(code: &str, kind: ErrorKind) -> Option<&'static str> {
         "53300" => "raise max_connections, or lower the number of partitions",
         "53100" => "free some disk space on the server",
         "57014" => "raise statement_timeout for the role",
+        "XX001" | "XX002" => "the server calls its data corrupted: look at its log",
         "25006" => "the server is read-only: a standby, or default_transaction_read_only is set",
         _ => return None,
     };
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn configuration_waits_for_an_operator() {
         let codes = [
-            "42P01", "42501", "42703", "3F000", "3D000", "28P01", "0A000", "42P10",
+            "42P01", "42501", "42703", "3F000", "3D000", "28P01", "0A000", "42P10", "XX001",
         ];
         all_are(Some(ErrorKind::Configuration), &codes);
     }
@@ -242,7 +245,7 @@ mod tests {
 
     #[test]
     fn codes_of_somebody_elses_making_are_unknown() {
-        all_are(None, &["MY001", "P0002", "99999", ""]);
+        all_are(None, &["MY001", "P0002", "XX000", "99999", ""]);
     }
 
     #[test]

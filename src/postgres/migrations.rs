@@ -18,8 +18,8 @@ const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("../../sql/0001_ledger.sql"),
 }];
 
-/// Any number, as long as no other program's advisory lock has it: "ingestd" in ASCII.
-const LOCK: i64 = 0x69_6e_67_65_73_74_64;
+/// Any number that no other program is likely to lock.
+const LOCK: i64 = i64::from_be_bytes(*b"\0ingestd");
 
 /// A migration that was applied just now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -162,6 +162,7 @@ impl Sieve<'_> {
             .map(|run| (numbers[run.start], run))
             .collect();
         let staged = Staged {
+            sql: &self.loading.statements.merge_range,
             first: numbers[0],
             last: numbers[numbers.len() - 1],
             runs: &runs,

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, CopyInSink, Statement};
 
 use super::fault::{Fault, fault};
 use super::selection::{Run, Selection};
-use super::statements::{Facts, Statements};
+use super::statements::{Facts, MergeSql, Statements};
 use crate::plan::LoadPlan;
 use crate::postgres::error::classify_ledger;
 use crate::postgres::link::Link;
@@ -122,6 +122,8 @@ async fn send(
 
 /// Staged rows that are merged together: their numbers, and the runs that their counts belong to.
 pub struct Staged<'a> {
+    /// What writes them.
+    pub sql: &'a MergeSql,
     /// The number of the first.
     pub first: i64,
     /// The number of the last.
@@ -148,7 +150,7 @@ pub async fn merge(
     ];
     let number = |row: &tokio_postgres::Row, index| row.get::<_, i64>(index) as u64;
 
-    if let ([(_, run)], Some(sql)) = (staged.runs, &loading.statements.merge) {
+    if let ([(_, run)], Some(sql)) = (staged.runs, &staged.sql.total) {
         let row = client.query_typed_one(sql, &range).await.map_err(failed)?;
         counts[run.share] += split(run.rows, number(&row, 0), number(&row, 1));
         return Ok(());
@@ -157,7 +159,7 @@ pub async fn merge(
     let [first, last] = range;
     let rows = client
         .query_typed(
-            &loading.statements.merge_by_run,
+            &staged.sql.by_run,
             &[first, last, (&starts, Type::INT8_ARRAY)],
         )
         .await

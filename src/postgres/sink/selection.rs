@@ -27,8 +27,8 @@ pub struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// Trims what is written already, then deduplicates.
-    pub fn new(batch: &'a Batch, claims: &Claims) -> Selection<'a> {
+    /// Trims what is written already, then, where the plan has a key, deduplicates.
+    pub fn new(batch: &'a Batch, claims: &Claims, keyed: bool) -> Selection<'a> {
         let mut rows = Vec::with_capacity(batch.rows());
         for (share, _) in claims.live() {
             let written = claims.written_up_to(share).unwrap_or(0);
@@ -47,7 +47,11 @@ impl<'a> Selection<'a> {
             rows,
             superseded: HashMap::new(),
         };
-        selection.deduplicate();
+        if keyed {
+            selection.deduplicate();
+        } else {
+            selection.kept = (0..selection.rows.len() as u32).collect();
+        }
         selection
     }
 
@@ -297,7 +301,7 @@ mod tests {
             vec![rows(1, &["x", "y", "x", ""], 1)],
             vec![rows(1, &["x", ""], 1)],
         ]);
-        let selection = Selection::new(&batch, &claims);
+        let selection = Selection::new(&batch, &claims, true);
         assert_eq!(selection.kept(), [1, 3, 4, 5]);
         assert_eq!(selection.superseded_by(4), Some(2));
         assert_eq!(selection.superseded_by(2), Some(0));
@@ -317,7 +321,7 @@ mod tests {
             position,
         };
         claims.settle_by(&HashMap::from([(FileId(0), standing)]), None);
-        let selection = Selection::new(&batch, &claims);
+        let selection = Selection::new(&batch, &claims, true);
         assert_eq!(selection.kept(), [0, 1]);
         assert_eq!(selection.duplicates(), [0]);
         assert_eq!(selection.row(0).1.record, 2);
@@ -330,7 +334,7 @@ mod tests {
             vec![],
             vec![rows(1, &[""], 1)],
         ]);
-        let selection = Selection::new(&batch, &claims);
+        let selection = Selection::new(&batch, &claims, true);
         let runs: Vec<_> = selection
             .runs(selection.kept())
             .iter()
@@ -344,7 +348,7 @@ mod tests {
         for width in [1, 100, SHORT, PIECE] {
             let chunks = vec![rows(1, &["x", "y", "x"], width), rows(4, &["z"], width)];
             let (batch, claims) = batch(vec![chunks]);
-            let selection = Selection::new(&batch, &claims);
+            let selection = Selection::new(&batch, &claims, true);
             let pieces = selection.copy_data(selection.kept());
             assert!(pieces.iter().all(|piece| piece.len() <= PIECE + SHORT));
             let mut expected = HEADER.to_vec();

@@ -29,12 +29,20 @@ pub struct Statements {
     pub index_staging: String,
     /// See `index_staging`.
     pub unindex_staging: String,
-    /// Writes the staged rows `$1` to `$2`: how many were written, and how many of them are new.
-    /// `None` where the table can't tell.
-    pub merge: Option<String>,
-    /// The same, by runs of rows that start at the numbers in `$3`: the run, its rows, how many
-    /// were written, how many are new.
-    pub merge_by_run: String,
+    /// Writes all staged rows.
+    pub merge_all: MergeSql,
+    /// Writes the staged rows `$1` to `$2`.
+    pub merge_range: MergeSql,
+}
+
+/// Statements that write staged rows, with the numbers of the first and the last as `$1` and `$2`.
+#[derive(Clone, Debug)]
+pub struct MergeSql {
+    /// How many were written, and how many of them are new; `None` where the table can't tell.
+    pub total: Option<String>,
+    /// The same by runs of rows, that start at the numbers in `$3`: the run (from 1), its rows, how
+    /// many were written, how many are new.
+    pub by_run: String,
 }
 
 /// The staged row's number: a name that no column of a CSV is likely to have.
@@ -48,11 +56,18 @@ impl Statements {
         let columns = quote::identifiers(names.iter().copied());
         let staging = format!("pg_temp.ingestd_staging_{id}");
         let sequence = format!("pg_temp.ingestd_ordinal_{id}");
-        let merge = Merge {
-            plan,
-            table: &table,
-            staging: &staging,
-            columns: &columns,
+        let merge = |range: &str| {
+            let merge = Merge {
+                plan,
+                table: &table,
+                staging: &staging,
+                columns: &columns,
+                range,
+            };
+            MergeSql {
+                total: (!facts.partitioned).then(|| merge.total()),
+                by_run: merge.by_run(facts.partitioned),
+            }
         };
         Statements {
             copy: format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)"),
@@ -71,8 +86,10 @@ impl Statements {
                 "CREATE INDEX ingestd_range_{id} ON {staging} ({ORDINAL}); ANALYZE {staging}"
             ),
             unindex_staging: format!("DROP INDEX pg_temp.ingestd_range_{id}"),
-            merge: (!facts.partitioned).then(|| merge.total()),
-            merge_by_run: merge.by_run(facts.partitioned),
+            // A range of a table without statistics is taken for a few rows, and a few rows are
+            // joined one by one; this is true, and gone before the plan is made.
+            merge_all: merge("$1::bigint IS NOT NULL AND $2::bigint IS NOT NULL"),
+            merge_range: merge(&format!("{ORDINAL} BETWEEN $1 AND $2")),
         }
     }
 }
@@ -82,6 +99,7 @@ struct Merge<'a> {
     table: &'a str,
     staging: &'a str,
     columns: &'a str,
+    range: &'a str,
 }
 
 impl Merge<'_> {
@@ -104,10 +122,11 @@ impl Merge<'_> {
             table,
             staging,
             columns,
+            range,
             ..
         } = self;
         let key: Vec<String> = self.key().collect();
-        let range = format!("FROM {staging} WHERE {ORDINAL} BETWEEN $1 AND $2");
+        let range = format!("FROM {staging} WHERE {range}");
         if key.is_empty() {
             return format!(
                 "INSERT INTO {table} AS target ({columns}) SELECT {columns} {range} \
@@ -168,11 +187,11 @@ impl Merge<'_> {
     /// What the INSERT returns knows no source row: it is joined back by the key. A row whose key
     /// has a NULL meets nothing, neither here nor in the table: it is always new.
     fn by_run(&self, partitioned: bool) -> String {
-        let (table, staging) = (self.table, self.staging);
+        let (table, staging, range) = (self.table, self.staging, self.range);
         let source = format!(
             "SELECT width_bucket({ORDINAL}, $3::int8[]) AS run, \
              count(*), {{written}}, {{inserted}} FROM {staging} AS source {{join}} \
-             WHERE {ORDINAL} BETWEEN $1 AND $2 GROUP BY 1"
+             WHERE {range} GROUP BY 1"
         );
         let fill = |written: &str, inserted: &str, join: &str| {
             source

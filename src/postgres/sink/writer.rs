@@ -146,7 +146,7 @@ impl Writer {
         let loading = self.loading(&link, batch).await?;
 
         let start = Instant::now();
-        let selection = Selection::new(batch, claims);
+        let selection = Selection::new(batch, claims, !loading.plan.key.is_empty());
         lap(start, &mut times.prepare);
 
         let start = Instant::now();
@@ -266,6 +266,7 @@ impl Writer {
                 let ordinal = |run: Run| (run.start as i64 + 1, run);
                 let runs: Vec<_> = runs.into_iter().map(ordinal).collect();
                 let staged = Staged {
+                    sql: &loading.statements.merge_all,
                     first: 1,
                     last: kept.len() as i64,
                     runs: &runs,

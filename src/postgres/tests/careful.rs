@@ -36,7 +36,7 @@ async fn one_refused_row_is_a_dead_letter_and_the_rest_is_loaded() {
         let place = "select pipeline, line, byte_offset, length, convert_from(raw, 'UTF8'),
                      column_name, attempts, status from ingestd.dead_letters";
         let place = fixture.ask(place).await.concat();
-        assert_eq!(place, "items|78|1439|7|77,x,-1|-|1|NEW");
+        assert_eq!(place, "items|78|1447|7|77,x,-1|-|1|NEW");
         // The COPY that failed, the staging, and two statements a level at most.
         let statements = writer.row_statements;
         assert!(statements <= 2 + 2 * 8 + 1, "{statements} statements");

@@ -50,11 +50,11 @@ pub mod proxy;
 async fn a_commit_that_is_lost_on_its_way_is_done_again() {
     let fixture = Fixture::new(LOG).await;
     let file = fixture.file().await;
-    let (mut writer, cut) = proxy::writer(&fixture, proxy::Cut::Before).await;
+    let (mut writer, proxy) = proxy::writer(&fixture, proxy::Cut::Before).await;
     let batch = appended(vec![share(file, 0, &[(1, "a", 1), (2, "b", 2)])]);
     let written = writer.write(&batch).await.expect("decided");
     assert_eq!(figures(counts_of(&written)), [2, 0, 0, 0, 0]);
-    assert_eq!(cut.cuts(), 1);
+    assert_eq!(proxy.commits(), 2);
     assert_eq!(fixture.items().await, ["1|a|1", "2|b|2"]);
     assert_eq!(fixture.checkpoint(file, 0).await, "2|20|3|2|0|0|0|0");
     assert_eq!(writer.row_statements, 2, "written twice, committed once");
@@ -64,7 +64,7 @@ async fn a_commit_that_is_lost_on_its_way_is_done_again() {
 async fn a_commit_whose_answer_is_lost_is_found() {
     let fixture = Fixture::new(LOG).await;
     let file = fixture.file().await;
-    let (mut writer, cut) = proxy::writer(&fixture, proxy::Cut::After).await;
+    let (mut writer, proxy) = proxy::writer(&fixture, proxy::Cut::After).await;
     let batch = appended(vec![share(file, 0, &[(1, "a", 1), (2, "b", 2)])]);
     let written = writer.write(&batch).await.expect("decided");
     assert_eq!(
@@ -72,7 +72,7 @@ async fn a_commit_whose_answer_is_lost_is_found() {
         [2, 0, 0, 0, 0],
         "its own counts"
     );
-    assert_eq!(cut.cuts(), 1);
+    assert_eq!(proxy.commits(), 1);
     assert_eq!(fixture.items().await, ["1|a|1", "2|b|2"]);
     assert_eq!(fixture.checkpoint(file, 0).await, "2|20|3|2|0|0|0|0");
     assert_eq!(writer.row_statements, 1, "written once");
@@ -156,4 +156,21 @@ async fn a_lock_that_somebody_else_holds_passes_by_itself() {
     );
     other.batch_execute("rollback").await.expect("unlocked");
     writer.write(&batch).await.expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_there_is_told_at_once() {
+    let fixture = Fixture::new(LOG).await;
+    let url = fixture.url.replace("dbname=", "dbname=not_");
+    let database = crate::postgres::Database::new(&url, tokio::runtime::Handle::current()).await;
+    let database = database.expect("a URL");
+    let start = std::time::Instant::now();
+    let pooled = database.client().await.expect_err("no database");
+    assert_eq!(
+        (pooled.kind(), pooled.code()),
+        (ErrorKind::Configuration, Some("3D000"))
+    );
+    let dedicated = database.dedicated().await.expect_err("no database");
+    assert_eq!(dedicated.kind(), ErrorKind::Configuration);
+    assert!(start.elapsed() < Duration::from_secs(5));
 }

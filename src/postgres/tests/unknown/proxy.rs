@@ -21,15 +21,16 @@ pub enum Cut {
     After,
 }
 
-/// Keeps the proxy's socket, and counts.
+/// Keeps the proxy's socket, and counts COMMITs.
 pub struct Proxy {
     _directory: TempDir,
-    cuts: Arc<AtomicUsize>,
+    commits: Arc<AtomicUsize>,
 }
 
 impl Proxy {
-    pub fn cuts(&self) -> usize {
-        self.cuts.load(Ordering::Relaxed)
+    /// How many COMMITs were sent: the first of them was cut.
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::Relaxed)
     }
 }
 
@@ -47,8 +48,8 @@ pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
     let server = PathBuf::from(host.trim_start_matches("host=")).join(".s.PGSQL.5432");
     let socket = directory.path().join(".s.PGSQL.5432");
     let listener = UnixListener::bind(socket).expect("a socket");
-    let cuts = Arc::new(AtomicUsize::new(0));
-    let counted = cuts.clone();
+    let commits = Arc::new(AtomicUsize::new(0));
+    let counted = commits.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             tokio::spawn(relay(client, server.clone(), cut, counted.clone()));
@@ -59,37 +60,40 @@ pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
     let database = Database::new(&url, Handle::current()).await;
     let proxy = Proxy {
         _directory: directory,
-        cuts,
+        commits,
     };
     (database.expect("a database"), proxy)
 }
 
-async fn relay(client: UnixStream, server: PathBuf, cut: Cut, cuts: Arc<AtomicUsize>) {
-    let server = UnixStream::connect(server).await.expect("the server");
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let answers = tokio::spawn(async move {
-        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
-        (from_server, to_client)
-    });
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
-        let message = &buffer[..length];
-        let commits = message.windows(7).any(|word| word == b"COMMIT\0");
-        if !commits || cuts.load(Ordering::Relaxed) > 0 {
-            if to_server.write_all(message).await.is_err() {
-                break;
+async fn relay(client: UnixStream, server: PathBuf, cut: Cut, commits: Arc<AtomicUsize>) {
+    let mut client = client;
+    let mut server = UnixStream::connect(server).await.expect("the server");
+    let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let Ok(length @ 1..) = read else { return };
+                let message = &asked[..length];
+                let is_commit = message.windows(7).any(|word| word == b"COMMIT\0");
+                let cut_now = is_commit && commits.fetch_add(1, Ordering::Relaxed) == 0;
+                if cut_now && cut == Cut::Before {
+                    return;
+                }
+                if server.write_all(message).await.is_err() {
+                    return;
+                }
+                if cut_now {
+                    // Once it has answered, it has committed.
+                    server.read_exact(&mut answered[..1]).await.expect("an answer");
+                    return;
+                }
             }
-            continue;
+            read = server.read(&mut answered) => {
+                let Ok(length @ 1..) = read else { return };
+                if client.write_all(&answered[..length]).await.is_err() {
+                    return;
+                }
+            }
         }
-        // No answer gets through from here on; dropping the streams closes both sides.
-        answers.abort();
-        cuts.fetch_add(1, Ordering::Relaxed);
-        if cut == Cut::After {
-            to_server.write_all(message).await.expect("passed on");
-            // Closed for writing, the server ends after it has committed.
-            to_server.shutdown().await.expect("closed");
-        }
-        return;
     }
 }
