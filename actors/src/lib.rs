@@ -72,4 +72,6 @@ pub mod port;
 mod retry;
 pub mod service_supervisor;
 pub mod supervision;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod writer_supervisor;
