@@ -8,10 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::ActorFutureExt;
-use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
-use tokio::sync::oneshot;
-
+use crate::answer::{Owed, give_all, later};
 use crate::archiver::{Archiver, Leaving};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::FileTracker;
@@ -21,11 +18,15 @@ use crate::port::{
 };
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
+use actix::ActorFutureExt;
+use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 
 /// How often the ledger learns how far files have come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How many files are committed in one transaction at most.
 const GROUP: usize = 256;
+/// How many files may be between their opening and their leaving: each holds an open file.
+const MOST_FILES: usize = 128;
 
 /// What the checkpointer needs.
 pub struct Deps {
@@ -46,15 +47,21 @@ pub struct Checkpointer {
     files: BTreeMap<FileId, OpenFile>,
     leaving: HashSet<FileId>,
     working: bool,
-    waiting_for_all: Vec<oneshot::Sender<()>>,
-    waiting_for_rest: Vec<oneshot::Sender<()>>,
+    /// The ledger is being told how far files have come.
+    noting: bool,
+    /// Who waits until no file is open. A newer question of the same actor takes the place of the
+    /// older one, so that a watcher that asks in every round leaves nothing behind.
+    waiting_for_all: BTreeMap<Asker, Owed>,
+    waiting_for_rest: Vec<Owed>,
+    waiting_for_room: Vec<Owed>,
 }
 
 struct OpenFile {
     epoch: Epoch,
     candidate: Candidate,
     tracker: FileTracker,
-    noted: Option<Position>,
+    /// What the ledger was told last: the watermark, and whether it was read to its end.
+    noted: Option<(Position, bool)>,
     counts: Counts,
     started: Instant,
     ending: Option<Ending>,
@@ -79,14 +86,19 @@ impl Checkpointer {
             files: BTreeMap::new(),
             leaving: HashSet::new(),
             working: false,
-            waiting_for_all: Vec::new(),
+            noting: false,
+            waiting_for_all: BTreeMap::new(),
             waiting_for_rest: Vec::new(),
+            waiting_for_room: Vec::new(),
         }
     }
 
     /// Takes the next step, one at a time: first quarantine and commit what has come to its end,
     /// then note progress.
     fn step(&mut self, context: &mut Context<Self>) {
+        if !self.waiting_for_rest.is_empty() {
+            self.note_progress(context);
+        }
         self.answer_waiting();
         if self.working {
             return;
@@ -271,14 +283,18 @@ impl Checkpointer {
         }));
     }
 
-    /// Writes to the ledger how far files have come since it was last told.
+    /// Writes to the ledger how far files have come since it was last told; one at a time, so that
+    /// an older note never comes after a newer one, and an outage doesn't heap them up.
     fn note_progress(&mut self, context: &mut Context<Self>) {
+        if self.noting {
+            return;
+        }
         let progress: Vec<Progress> = self
             .files
             .iter_mut()
-            .filter(|(_, open)| open.noted != Some(open.tracker.watermark()))
+            .filter(|(_, open)| open.noted != Some(open.to_note()))
             .map(|(&file, open)| {
-                open.noted = Some(open.tracker.watermark());
+                open.noted = Some(open.to_note());
                 Progress {
                     file,
                     epoch: open.epoch,
@@ -291,7 +307,8 @@ impl Checkpointer {
         if progress.is_empty() {
             return;
         }
-        // Late or lost, it only costs reading again: no retry, and nobody waits for it.
+        // Late or lost, it only costs reading again: no retry.
+        self.noting = true;
         let noted = self.deps.ledger.progress(progress);
         let log = self.deps.log.clone();
         let noting = async move {
@@ -299,7 +316,10 @@ impl Checkpointer {
                 slog::debug!(log, "progress not noted"; "reason" => %error);
             }
         };
-        context.spawn(noting.into_actor(self));
+        context.spawn(noting.into_actor(self).map(|(), actor, context| {
+            actor.noting = false;
+            actor.step(context);
+        }));
     }
 
     fn run<T: 'static>(
@@ -334,11 +354,17 @@ impl Checkpointer {
         let at_rest = !self.working
             && self.leaving.is_empty()
             && self.files.values().all(|open| open.ending.is_none());
-        if at_rest {
-            answer(&mut self.waiting_for_rest);
+        if at_rest && !self.noting && self.files.values().all(OpenFile::is_noted) {
+            give_all(&mut self.waiting_for_rest);
         }
         if at_rest && self.files.is_empty() {
-            answer(&mut self.waiting_for_all);
+            for (_, owed) in std::mem::take(&mut self.waiting_for_all) {
+                // Whoever asked may be gone: nobody to tell.
+                let _ = owed.send(());
+            }
+        }
+        if self.files.len() + self.leaving.len() < MOST_FILES {
+            give_all(&mut self.waiting_for_room);
         }
     }
 
@@ -347,10 +373,13 @@ impl Checkpointer {
     }
 }
 
-/// Those who asked may be gone: nobody to tell.
-fn answer(waiting: &mut Vec<oneshot::Sender<()>>) {
-    for asked in waiting.drain(..) {
-        let _ = asked.send(());
+impl OpenFile {
+    fn to_note(&self) -> (Position, bool) {
+        (self.tracker.watermark(), self.ending.is_some())
+    }
+
+    fn is_noted(&self) -> bool {
+        self.noted == Some(self.to_note())
     }
 }
 
@@ -473,69 +502,93 @@ impl Handler<TakeOut> for Checkpointer {
     type Result = ();
 
     fn handle(&mut self, TakeOut(leaving): TakeOut, context: &mut Self::Context) {
-        if let Leaving::Quarantine(quarantined) = &leaving {
-            self.announce_quarantined(quarantined);
-        }
         if self.leaving.contains(&leaving.file()) {
             return;
+        }
+        if let Leaving::Quarantine(quarantined) = &leaving {
+            self.announce_quarantined(quarantined);
         }
         self.leave(leaving.file(), leaving, context);
     }
 }
 
-/// Which of these paths belong to files that are being loaded.
+/// Which of these are being loaded, under this name or another name of the same inode.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<bool>")]
-pub struct AreOpen(pub Vec<PathBuf>);
+pub struct AreOpen(pub Vec<Candidate>);
 
 impl Handler<AreOpen> for Checkpointer {
     type Result = Vec<bool>;
 
-    fn handle(&mut self, AreOpen(paths): AreOpen, _: &mut Self::Context) -> Self::Result {
-        let open: HashSet<&PathBuf> = self
-            .files
-            .values()
-            .map(|open| &open.candidate.path)
-            .collect();
-        paths.iter().map(|path| open.contains(path)).collect()
+    fn handle(&mut self, AreOpen(found): AreOpen, _: &mut Self::Context) -> Self::Result {
+        let open = || self.files.values().map(|open| &open.candidate);
+        let paths: HashSet<&PathBuf> = open().map(|it| &it.path).collect();
+        let inodes: HashSet<(u64, u64)> = open().map(|it| (it.device, it.inode)).collect();
+        found
+            .iter()
+            .map(|it| paths.contains(&it.path) || inodes.contains(&(it.device, it.inode)))
+            .collect()
     }
 }
 
-/// Asks for an answer once no file is open any more.
+/// Who waits for all files to be finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asker {
+    /// The reader, before it opens a file of another plan.
+    Reader,
+    /// The watcher, before it says that the pipeline is idle.
+    Watcher,
+}
+
+/// Asks for an answer once no file is open any more, and all have left.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct WaitForAll;
+#[rtype(result = "Result<()>")]
+pub struct WaitForAll(pub Asker);
 
 impl Handler<WaitForAll> for Checkpointer {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseFuture<Result<()>>;
 
-    fn handle(&mut self, _: WaitForAll, context: &mut Self::Context) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        self.waiting_for_all.push(answer);
+    fn handle(
+        &mut self,
+        WaitForAll(asker): WaitForAll,
+        context: &mut Self::Context,
+    ) -> Self::Result {
+        let (owed, answer) = later("the checkpointer");
+        self.waiting_for_all.insert(asker, owed);
         self.step(context);
-        Box::pin(async move {
-            // The checkpointer is gone: the whole group starts again.
-            let _ = answered.await;
-        })
+        answer
+    }
+}
+
+/// Asks for an answer once another file may be opened, or leave.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<()>")]
+pub struct WaitForRoom;
+
+impl Handler<WaitForRoom> for Checkpointer {
+    type Result = ResponseFuture<Result<()>>;
+
+    fn handle(&mut self, _: WaitForRoom, context: &mut Self::Context) -> Self::Result {
+        let (owed, answer) = later("the checkpointer");
+        self.waiting_for_room.push(owed);
+        self.step(context);
+        answer
     }
 }
 
 /// Asks for an answer once everything that was read to its end is committed and has left, and the
 /// ledger knows how far the rest has come.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<()>")]
 pub struct Settle;
 
 impl Handler<Settle> for Checkpointer {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseFuture<Result<()>>;
 
     fn handle(&mut self, _: Settle, context: &mut Self::Context) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        self.waiting_for_rest.push(answer);
-        self.note_progress(context);
+        let (owed, answer) = later("the checkpointer");
+        self.waiting_for_rest.push(owed);
         self.step(context);
-        Box::pin(async move {
-            let _ = answered.await;
-        })
+        answer
     }
 }

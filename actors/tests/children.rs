@@ -83,7 +83,6 @@ fn the_checkpointer() {
 #[test]
 fn the_watcher() {
     survives(Step::Scan, 0, Fault::Panic);
-    survives(Step::Scan, 1, Fault::Panic);
     survives(Step::Scan, 0, Fault::Error(ErrorKind::Bug));
 }
 
