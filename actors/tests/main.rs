@@ -39,8 +39,10 @@ fn silence_injected_panics() {
     ONCE.call_once(|| {
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let message = panic.payload_as_str().unwrap_or_default();
-            if !message.starts_with("injected") {
+            let payload = panic.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            if !text.is_some_and(|text| text.starts_with("injected")) {
                 report(panic);
             }
         }));

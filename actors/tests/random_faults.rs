@@ -13,6 +13,7 @@ enum Kind {
     Panic,
     Lost(ErrorKind),
     Hold,
+    Hang,
     Poison,
 }
 
@@ -65,14 +66,16 @@ fn fault() -> impl Strategy<Value = Planned> {
         2 => prop::sample::select(vec![ErrorKind::Transient, ErrorKind::Unknown, ErrorKind::Bug])
             .prop_map(Kind::Lost),
         1 => Just(Kind::Hold),
+        1 => Just(Kind::Hang),
         1 => Just(Kind::Poison),
     ];
     (prop::sample::select(steps), 0..8_u64, 1..4_u64, kind).prop_map(|(step, skip, times, kind)| {
         Planned {
-            step: if matches!(kind, Kind::Poison) {
-                Step::SourceNext
-            } else {
-                step
+            step: match kind {
+                Kind::Poison => Step::SourceNext,
+                // Only who has a pulse is found to be stuck.
+                Kind::Hang if step != Step::Scan && step != Step::SourceNext => Step::SinkWrite,
+                _ => step,
             },
             skip,
             times,
@@ -108,6 +111,7 @@ proptest! {
                     Kind::Panic => Fault::Panic,
                     Kind::Lost(kind) => Fault::LostAnswer(kind),
                     Kind::Hold => Fault::Hold(hold.clone()),
+                    Kind::Hang => Fault::Hang,
                     Kind::Poison => Fault::Poison,
                 };
                 world.fail_after(planned.step, planned.skip, planned.times, fault);
@@ -115,6 +119,7 @@ proptest! {
             let setting = Setting {
                 limits: Limits { rows, bytes: 2000 },
                 memory,
+                stuck_after: Duration::from_millis(10),
                 ..Setting::default()
             };
             let mut life = Life::start(&world, setting.clone());

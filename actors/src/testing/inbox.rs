@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{State, Step, TestFile, World};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Candidate, FileState};
+use crate::policy::{Policy, policy};
 use crate::port::{Archivable, Archive, Inbox, PortFuture, Quarantined, Scan};
 
 impl Inbox for World {
@@ -60,8 +61,15 @@ impl Archive for World {
     fn archive(&self, file: Archivable) -> PortFuture<Option<PathBuf>> {
         let world = self.clone();
         Box::pin(async move {
+            let id = file.file;
             let work = move |state: &mut State| take_out(state, &file);
-            world.call(Step::Archive, None, work).await
+            let result = world.call(Step::Archive, None, work).await;
+            if let Err(error) = &result
+                && !matches!(policy(error.kind()), Policy::Retry(_))
+            {
+                world.state().left_in_place.insert(id);
+            }
+            result
         })
     }
 

@@ -56,6 +56,8 @@ pub struct State {
     pub chunks_read: u64,
     /// The inodes of names that share one.
     pub(super) links: HashMap<PathBuf, u64>,
+    /// Files that the archive refused for good: the next life tries again.
+    pub(super) left_in_place: HashSet<FileId>,
     pub(super) armed: Vec<Armed>,
     pub(super) applied: HashSet<(FileId, u64)>,
     pub(super) last_of_key: HashMap<u64, (FileId, u64)>,
@@ -353,8 +355,9 @@ impl Observer for World {
             let open: Vec<_> = state
                 .files
                 .iter()
-                .filter(|(_, file)| {
-                    file.is_unfinished() || (file.state == FileState::Committed && !file.stays)
+                .filter(|(id, file)| {
+                    let leaves = !file.stays && !state.left_in_place.contains(id);
+                    file.is_unfinished() || (file.state == FileState::Committed && leaves)
                 })
                 .map(|(id, _)| *id)
                 .collect();
