@@ -3,25 +3,27 @@
 //! No timer stands between an idle lane and a commit: a lane that is free takes what is there;
 //! while it is busy, the next batch grows.
 
+mod messages;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::answer::{Owed, ended, give_all, later};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
+
+use crate::answer::{Owed, ended, give_all};
 use crate::checkpointer::{ChunkAccepted, FileEnded, FileOpened, LaneMoved};
 use crate::dead_letters::StoreRejects;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{Credits, LaneQueue, Limits, Taken};
 use crate::model::{
-    Batch, Chunk, Claim, Counts, DeadLetter, Epoch, FileId, Lane, Plan, RejectBatch, RejectShare,
-    Rows, Share, ShareOutcome,
+    Batch, Chunk, Counts, DeadLetter, Epoch, FileId, Lane, Plan, RejectBatch, RejectShare, Rows,
+    Share, ShareOutcome,
 };
 use crate::port::{Event, Observer};
 use crate::supervision::Lifeline;
 use crate::writer_supervisor::WriteBatch;
-use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture,
-    WrapFuture,
-};
+
+pub use messages::{Decoded, Flush, OpenFileFor};
 
 /// What the accumulator needs.
 pub struct Deps {
@@ -394,104 +396,4 @@ fn bug(message: impl Into<String>) -> Error {
 
 impl Actor for BatchAccumulator {
     type Context = Context<Self>;
-}
-
-/// A file is claimed, and its chunks will follow.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct OpenFileFor(pub Claim);
-
-impl Handler<OpenFileFor> for BatchAccumulator {
-    type Result = ();
-
-    fn handle(&mut self, OpenFileFor(claim): OpenFileFor, context: &mut Self::Context) {
-        if self.files.contains_key(&claim.file) {
-            let error = bug(format!(
-                "file {} was claimed while it is open",
-                claim.file.0
-            ));
-            return self.lifeline.fail(error, context);
-        }
-        for checkpoint in &claim.checkpoints {
-            let (file, epoch, at) = (claim.file, claim.epoch, checkpoint.position);
-            match checkpoint.lane {
-                Lane::Partition(partition) => {
-                    let lane = self.partitions.entry(partition).or_default();
-                    lane.queue.open(file, epoch, at);
-                }
-                Lane::Rejects => self.rejects.queue.open(file, epoch, at),
-            }
-        }
-        let open = OpenFile {
-            epoch: claim.epoch,
-            plan: Arc::clone(&claim.plan),
-            outstanding: 0,
-            ended: false,
-        };
-        self.files.insert(claim.file, open);
-        self.deps.opened.do_send(FileOpened(claim));
-    }
-}
-
-/// A chunk; the answer comes once the next one may be read.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<()>")]
-pub struct Decoded(pub Chunk);
-
-impl Handler<Decoded> for BatchAccumulator {
-    type Result = ResponseFuture<Result<()>>;
-
-    fn handle(&mut self, Decoded(chunk): Decoded, context: &mut Self::Context) -> Self::Result {
-        let known = self
-            .files
-            .get(&chunk.file)
-            .is_some_and(|open| open.epoch == chunk.epoch && !open.ended);
-        let (owed, answer) = later("the accumulator");
-        let queued = if known {
-            self.queue(chunk)
-        } else {
-            Err(bug(format!(
-                "a chunk of file {}, which is not open",
-                chunk.file.0
-            )))
-        };
-        match queued {
-            Ok(()) => {
-                self.waiting_for_credit.push(owed);
-                self.dispatch_all(context);
-                self.answer_waiting();
-            }
-            Err(error) => self.lifeline.fail(error, context),
-        }
-        answer
-    }
-}
-
-impl Handler<FileEnded> for BatchAccumulator {
-    type Result = ();
-
-    fn handle(&mut self, ended: FileEnded, _: &mut Self::Context) {
-        if let Some(open) = self.files.get_mut(&ended.file) {
-            open.ended = true;
-        }
-        let file = ended.file;
-        self.deps.ended.do_send(ended);
-        self.forget_if_done(file);
-    }
-}
-
-/// Asks for an answer once nothing waits and nothing is in flight.
-#[derive(Debug, Message)]
-#[rtype(result = "Result<()>")]
-pub struct Flush;
-
-impl Handler<Flush> for BatchAccumulator {
-    type Result = ResponseFuture<Result<()>>;
-
-    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
-        let (owed, answer) = later("the accumulator");
-        self.waiting_for_flush.push(owed);
-        self.answer_waiting();
-        answer
-    }
 }

@@ -101,6 +101,23 @@ fn a_writer_that_fails_for_ever_makes_the_service_give_up() {
 }
 
 #[test]
+fn a_pipeline_that_gave_up_is_started_again_by_the_service() {
+    run(async {
+        let world = World::new(1);
+        let files = few_keys();
+        put_all(&world, &files);
+        // Two lives of a writer in each of two lives of the children; then the next pipeline.
+        world.fail(Step::SinkWrite, 5, Fault::Panic);
+        let mut setting = Setting::default();
+        setting.restarts.maximum = 1;
+        let mut life = Life::start(&world, setting);
+        check_all_loaded(&world, &files).await;
+        assert_eq!(world.state().called(Step::Resume), 3);
+        assert!(life.given_up.try_recv().is_err());
+    });
+}
+
+#[test]
 fn a_crash_loop_reaches_the_root_however_long_the_backoff() {
     let policy = RestartPolicy::default();
     let burst = policy.backoff.maximum * policy.maximum as u32;
