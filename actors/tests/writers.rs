@@ -53,7 +53,7 @@ fn a_writer_that_answers_an_error_restarts_the_pipeline_from_the_ledger() {
 #[test]
 fn a_stuck_writer_is_ended_and_its_batch_goes_to_the_next() {
     let setting = Setting {
-        stuck_after: Duration::from_millis(20),
+        stuck_after: Duration::from_millis(300),
         ..Setting::default()
     };
     assert_eq!(survives(Step::SinkWrite, 1, 2, Fault::Hang, setting), 1);
@@ -70,12 +70,12 @@ fn a_writer_that_waits_on_the_server_is_not_stuck() {
         let _life = Life::start(
             &world,
             Setting {
-                stuck_after: Duration::from_millis(2),
+                stuck_after: Duration::from_millis(150),
                 ..Setting::default()
             },
         );
         world.until_called(Step::SinkWrite, 1).await;
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(300));
         tokio::time::sleep(Duration::from_secs(600)).await;
         assert_eq!(world.state().called(Step::SinkWrite), 1);
         hold.release();
