@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -169,7 +170,7 @@ impl World {
     }
 
     /// Waits until `condition` holds; panics with the state of things after an hour of the
-    /// runtime's time.
+    /// runtime's time and ten real seconds.
     pub async fn until(&self, what: &str, mut condition: impl FnMut(&State) -> bool) {
         let mut changes = self.changed.subscribe();
         let wait = async {
@@ -182,8 +183,18 @@ impl World {
                 let _ = changes.changed().await;
             }
         };
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(3600), wait).await;
-        if waited.is_err() {
+        // Whether a child is stuck is measured in real time, which a paused runtime's outruns.
+        let started = std::time::Instant::now();
+        let patience = async {
+            while started.elapsed() < Duration::from_secs(10) {
+                tokio::time::sleep(Duration::from_secs(3600)).await;
+            }
+        };
+        let waited = tokio::select! {
+            () = wait => true,
+            () = patience => false,
+        };
+        if !waited {
             let state = self.state();
             let tail = state.events.len().saturating_sub(12);
             panic!(
