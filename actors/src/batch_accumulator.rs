@@ -3,26 +3,27 @@
 //! No timer stands between an idle lane and a commit: a lane that is free takes what is there;
 //! while it is busy, the next batch grows.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod messages;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture,
-    WrapFuture,
-};
-use tokio::sync::oneshot;
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 
+use crate::answer::{Owed, ended, give_all};
 use crate::checkpointer::{ChunkAccepted, FileEnded, FileOpened, LaneMoved};
 use crate::dead_letters::StoreRejects;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{Credits, LaneQueue, Limits, Taken};
 use crate::model::{
-    Batch, Chunk, Claim, Counts, DeadLetter, Epoch, FileId, Lane, Plan, RejectBatch, RejectShare,
-    Rows, Share, ShareOutcome,
+    Batch, Chunk, Counts, DeadLetter, Epoch, FileId, Lane, Plan, RejectBatch, RejectShare, Rows,
+    Share, ShareOutcome,
 };
 use crate::port::{Event, Observer};
 use crate::supervision::Lifeline;
 use crate::writer_supervisor::WriteBatch;
+
+pub use messages::{Decoded, Flush, OpenFileFor};
 
 /// What the accumulator needs.
 pub struct Deps {
@@ -54,8 +55,8 @@ pub struct BatchAccumulator {
     partitions: BTreeMap<u16, RowLane>,
     rejects: RejectLane,
     credits: Credits,
-    waiting_for_credit: VecDeque<oneshot::Sender<()>>,
-    waiting_for_flush: Vec<oneshot::Sender<()>>,
+    waiting_for_credit: Vec<Owed>,
+    waiting_for_flush: Vec<Owed>,
 }
 
 struct OpenFile {
@@ -107,28 +108,26 @@ impl BatchAccumulator {
             files: HashMap::new(),
             partitions: BTreeMap::new(),
             rejects: RejectLane::default(),
-            waiting_for_credit: VecDeque::new(),
+            waiting_for_credit: Vec::new(),
             waiting_for_flush: Vec::new(),
         }
     }
 
     /// Queues a chunk's rows and rejects; what a checkpoint covers already is left out.
-    fn queue(&mut self, chunk: Chunk) {
+    fn queue(&mut self, mut chunk: Chunk) -> Result<()> {
+        self.trim(&mut chunk)?;
         let Some(open) = self.files.get_mut(&chunk.file) else {
-            return;
+            return Ok(());
         };
-        let (file, to, records) = (chunk.file, chunk.to, chunk.records().max(1) as usize);
-        let raw_bytes = chunk.raw_bytes;
-        let raw_share = |rows: usize| raw_bytes * rows / records;
+        let (file, to) = (chunk.file, chunk.to);
+        let rows: usize = chunk.partitions.iter().map(|(_, rows)| rows.len()).sum();
+        let kept = (rows + chunk.rejects.len()).max(1);
+        // Whatever is kept keeps all raw bytes of its chunk alive.
+        let raw_share = |rows: usize| chunk.raw_bytes * rows / kept;
         let mut lanes = Vec::with_capacity(chunk.partitions.len() + 1);
 
-        for (partition, mut rows) in chunk.partitions {
+        for (partition, rows) in chunk.partitions {
             let lane = &mut self.partitions.entry(partition).or_default().queue;
-            let done = lane.has_up_to(file).unwrap_or(u64::MAX);
-            rows.index.retain(|row| row.record > done);
-            if rows.is_empty() {
-                continue;
-            }
             let (count, bytes) = (rows.len(), rows.bytes() + raw_share(rows.len()));
             lane.push(file, to, count, bytes, Arc::new(rows));
             self.credits.take(bytes);
@@ -136,9 +135,7 @@ impl BatchAccumulator {
             lanes.push(Lane::Partition(partition));
         }
 
-        let done = self.rejects.queue.has_up_to(file).unwrap_or(u64::MAX);
-        let mut rejects = chunk.rejects;
-        rejects.retain(|reject| reject.record > done);
+        let rejects = chunk.rejects;
         if !rejects.is_empty() {
             let count = rejects.len();
             let bytes = count * std::mem::size_of::<DeadLetter>() + raw_share(count);
@@ -156,6 +153,29 @@ impl BatchAccumulator {
             hash_mark: chunk.hash_mark,
         });
         self.deps.observer.observe(&Event::Read { file, to });
+        Ok(())
+    }
+
+    /// Leaves out what the lanes' checkpoints cover, and lanes that are left with nothing.
+    fn trim(&self, chunk: &mut Chunk) -> Result<()> {
+        let file = chunk.file;
+        let no_lane = || {
+            bug(format!(
+                "file {} has records for a lane it does not have",
+                file.0
+            ))
+        };
+        for (partition, rows) in &mut chunk.partitions {
+            let lane = self.partitions.get(partition).ok_or_else(no_lane)?;
+            let done = lane.queue.has_up_to(file).ok_or_else(no_lane)?;
+            rows.index.retain(|row| row.record > done);
+        }
+        chunk.partitions.retain(|(_, rows)| !rows.is_empty());
+        if !chunk.rejects.is_empty() {
+            let done = self.rejects.queue.has_up_to(file).ok_or_else(no_lane)?;
+            chunk.rejects.retain(|reject| reject.record > done);
+        }
+        Ok(())
     }
 
     fn dispatch_all(&mut self, context: &mut Context<Self>) {
@@ -180,8 +200,9 @@ impl BatchAccumulator {
         };
         lane.busy = true;
         let in_flight = InFlight::of(&taken);
-        let Some(plan) = self.plan_of(&taken) else {
-            return;
+        let plan = match self.plan_of(&taken) {
+            Ok(plan) => plan,
+            Err(error) => return self.lifeline.fail(error, context),
         };
         let shares = taken.shares.into_iter().map(|share| Share {
             file: share.file,
@@ -199,7 +220,7 @@ impl BatchAccumulator {
         let outcomes = async move {
             match written.await {
                 Ok(result) => result.map(|written| written.outcomes),
-                Err(_) => Err(closed("the writers")),
+                Err(_) => Err(ended("the writers")),
             }
         };
         context.spawn(
@@ -214,17 +235,18 @@ impl BatchAccumulator {
         );
     }
 
-    fn plan_of<T>(&self, taken: &Taken<T>) -> Option<Arc<Plan>> {
-        let plans = taken
+    /// The plan of all files of a batch: the reader's barrier keeps plans apart.
+    fn plan_of<T>(&self, taken: &Taken<T>) -> Result<Arc<Plan>> {
+        let mut plans = taken
             .shares
             .iter()
             .filter_map(|share| self.files.get(&share.file))
             .map(|open| &open.plan);
-        debug_assert!(
-            plans.clone().all(|plan| Some(plan) == plans.clone().next()),
-            "the reader's barrier keeps plans apart"
-        );
-        plans.clone().next().map(Arc::clone)
+        let plan = plans.next().ok_or_else(|| bug("a batch of no open file"))?;
+        if plans.any(|other| other.id != plan.id) {
+            return Err(bug("a batch of files with different plans"));
+        }
+        Ok(Arc::clone(plan))
     }
 
     fn dispatch_rejects(&mut self, context: &mut Context<Self>) {
@@ -250,7 +272,7 @@ impl BatchAccumulator {
         let outcomes = async move {
             match stored.await {
                 Ok(result) => result,
-                Err(_) => Err(closed("the dead-letter actor")),
+                Err(_) => Err(ended("the dead-letter actor")),
             }
         };
         context.spawn(
@@ -275,6 +297,10 @@ impl BatchAccumulator {
             Ok(outcomes) => outcomes,
             Err(error) => return self.lifeline.fail(error, context),
         };
+        if outcomes.len() != in_flight.pieces.len() {
+            let error = bug("a batch was answered without an outcome for each of its files");
+            return self.lifeline.fail(error, context);
+        }
         for outcome in outcomes {
             match outcome {
                 ShareOutcome::Moved {
@@ -347,17 +373,11 @@ impl BatchAccumulator {
     }
 
     fn answer_waiting(&mut self) {
-        while self.credits.available() {
-            let Some(asked) = self.waiting_for_credit.pop_front() else {
-                break;
-            };
-            // The reader may be gone: its successor asks anew.
-            let _ = asked.send(());
+        if self.credits.available() {
+            give_all(&mut self.waiting_for_credit);
         }
         if self.is_empty() {
-            for asked in self.waiting_for_flush.drain(..) {
-                let _ = asked.send(());
-            }
+            give_all(&mut self.waiting_for_flush);
         }
     }
 
@@ -370,99 +390,10 @@ impl BatchAccumulator {
     }
 }
 
-fn closed(what: &str) -> Error {
-    Error::new(ErrorKind::Fenced, format!("{what} ended"))
+fn bug(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Bug, message)
 }
 
 impl Actor for BatchAccumulator {
     type Context = Context<Self>;
-}
-
-/// A file is claimed, and its chunks will follow.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct OpenFileFor(pub Claim);
-
-impl Handler<OpenFileFor> for BatchAccumulator {
-    type Result = ();
-
-    fn handle(&mut self, OpenFileFor(claim): OpenFileFor, _: &mut Self::Context) {
-        for checkpoint in &claim.checkpoints {
-            let (file, epoch, at) = (claim.file, claim.epoch, checkpoint.position);
-            match checkpoint.lane {
-                Lane::Partition(partition) => {
-                    let lane = self.partitions.entry(partition).or_default();
-                    lane.queue.open(file, epoch, at);
-                }
-                Lane::Rejects => self.rejects.queue.open(file, epoch, at),
-            }
-        }
-        let open = OpenFile {
-            epoch: claim.epoch,
-            plan: Arc::clone(&claim.plan),
-            outstanding: 0,
-            ended: false,
-        };
-        self.files.insert(claim.file, open);
-        self.deps.opened.do_send(FileOpened(claim));
-    }
-}
-
-/// A chunk; the answer comes once the next one may be read.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Decoded(pub Chunk);
-
-impl Handler<Decoded> for BatchAccumulator {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, Decoded(chunk): Decoded, context: &mut Self::Context) -> Self::Result {
-        let known = self
-            .files
-            .get(&chunk.file)
-            .is_some_and(|open| open.epoch == chunk.epoch && !open.ended);
-        debug_assert!(known, "a chunk of a file that is not open");
-        self.queue(chunk);
-        self.dispatch_all(context);
-        if self.credits.available() {
-            return Box::pin(async {});
-        }
-        let (answer, answered) = oneshot::channel();
-        self.waiting_for_credit.push_back(answer);
-        Box::pin(async move {
-            // This actor is gone: the reader starts again with it.
-            let _ = answered.await;
-        })
-    }
-}
-
-impl Handler<FileEnded> for BatchAccumulator {
-    type Result = ();
-
-    fn handle(&mut self, ended: FileEnded, _: &mut Self::Context) {
-        if let Some(open) = self.files.get_mut(&ended.file) {
-            open.ended = true;
-        }
-        let file = ended.file;
-        self.deps.ended.do_send(ended);
-        self.forget_if_done(file);
-    }
-}
-
-/// Asks for an answer once nothing waits and nothing is in flight.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Flush;
-
-impl Handler<Flush> for BatchAccumulator {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        self.waiting_for_flush.push(answer);
-        self.answer_waiting();
-        Box::pin(async move {
-            let _ = answered.await;
-        })
-    }
 }

@@ -3,29 +3,36 @@
 //! A file leaves the inbox only after the ledger says COMMITTED, and the ledger says so only when
 //! every lane is durable up to the file's end and the counts add up to its records.
 
+mod messages;
+
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::ActorFutureExt;
-use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
-use tokio::sync::oneshot;
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, WrapFuture};
 
+use crate::answer::{Owed, give_all};
 use crate::archiver::{Archiver, Leaving};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::FileTracker;
-use crate::model::{Candidate, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Lane, Position};
+use crate::model::{Candidate, Counts, Epoch, FileEnd, FileId, Position};
 use crate::port::{
     Archivable, Committed, Completion, Event, Ledger, Observer, Progress, Quarantined,
 };
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
 
+pub use messages::{
+    AreOpen, Asker, ChunkAccepted, FileEnded, FileOpened, LaneMoved, Settle, TakeOut, WaitForAll,
+    WaitForRoom,
+};
+
 /// How often the ledger learns how far files have come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// How many files are committed in one transaction at most.
 const GROUP: usize = 256;
+/// How many files may be between their opening and their leaving: each holds an open file.
+const MOST_FILES: usize = 128;
 
 /// What the checkpointer needs.
 pub struct Deps {
@@ -46,15 +53,21 @@ pub struct Checkpointer {
     files: BTreeMap<FileId, OpenFile>,
     leaving: HashSet<FileId>,
     working: bool,
-    waiting_for_all: Vec<oneshot::Sender<()>>,
-    waiting_for_rest: Vec<oneshot::Sender<()>>,
+    /// The ledger is being told how far files have come.
+    noting: bool,
+    /// Who waits until no file is open. A newer question of the same actor takes the place of the
+    /// older one, so that a watcher that asks in every round leaves nothing behind.
+    waiting_for_all: BTreeMap<Asker, Owed>,
+    waiting_for_rest: Vec<Owed>,
+    waiting_for_room: Vec<Owed>,
 }
 
 struct OpenFile {
     epoch: Epoch,
     candidate: Candidate,
     tracker: FileTracker,
-    noted: Option<Position>,
+    /// What the ledger was told last: the watermark, and whether it was read to its end.
+    noted: Option<(Position, bool)>,
     counts: Counts,
     started: Instant,
     ending: Option<Ending>,
@@ -79,14 +92,19 @@ impl Checkpointer {
             files: BTreeMap::new(),
             leaving: HashSet::new(),
             working: false,
-            waiting_for_all: Vec::new(),
+            noting: false,
+            waiting_for_all: BTreeMap::new(),
             waiting_for_rest: Vec::new(),
+            waiting_for_room: Vec::new(),
         }
     }
 
     /// Takes the next step, one at a time: first quarantine and commit what has come to its end,
     /// then note progress.
     fn step(&mut self, context: &mut Context<Self>) {
+        if !self.waiting_for_rest.is_empty() {
+            self.note_progress(context);
+        }
         self.answer_waiting();
         if self.working {
             return;
@@ -271,14 +289,18 @@ impl Checkpointer {
         }));
     }
 
-    /// Writes to the ledger how far files have come since it was last told.
+    /// Writes to the ledger how far files have come since it was last told; one at a time, so that
+    /// an older note never comes after a newer one, and an outage doesn't heap them up.
     fn note_progress(&mut self, context: &mut Context<Self>) {
+        if self.noting {
+            return;
+        }
         let progress: Vec<Progress> = self
             .files
             .iter_mut()
-            .filter(|(_, open)| open.noted != Some(open.tracker.watermark()))
+            .filter(|(_, open)| open.noted != Some(open.to_note()))
             .map(|(&file, open)| {
-                open.noted = Some(open.tracker.watermark());
+                open.noted = Some(open.to_note());
                 Progress {
                     file,
                     epoch: open.epoch,
@@ -291,7 +313,8 @@ impl Checkpointer {
         if progress.is_empty() {
             return;
         }
-        // Late or lost, it only costs reading again: no retry, and nobody waits for it.
+        // Late or lost, it only costs reading again: no retry.
+        self.noting = true;
         let noted = self.deps.ledger.progress(progress);
         let log = self.deps.log.clone();
         let noting = async move {
@@ -299,7 +322,10 @@ impl Checkpointer {
                 slog::debug!(log, "progress not noted"; "reason" => %error);
             }
         };
-        context.spawn(noting.into_actor(self));
+        context.spawn(noting.into_actor(self).map(|(), actor, context| {
+            actor.noting = false;
+            actor.step(context);
+        }));
     }
 
     fn run<T: 'static>(
@@ -334,11 +360,17 @@ impl Checkpointer {
         let at_rest = !self.working
             && self.leaving.is_empty()
             && self.files.values().all(|open| open.ending.is_none());
-        if at_rest {
-            answer(&mut self.waiting_for_rest);
+        if at_rest && !self.noting && self.files.values().all(OpenFile::is_noted) {
+            give_all(&mut self.waiting_for_rest);
         }
         if at_rest && self.files.is_empty() {
-            answer(&mut self.waiting_for_all);
+            for (_, owed) in std::mem::take(&mut self.waiting_for_all) {
+                // Whoever asked may be gone: nobody to tell.
+                let _ = owed.send(());
+            }
+        }
+        if self.files.len() + self.leaving.len() < MOST_FILES {
+            give_all(&mut self.waiting_for_room);
         }
     }
 
@@ -347,10 +379,13 @@ impl Checkpointer {
     }
 }
 
-/// Those who asked may be gone: nobody to tell.
-fn answer(waiting: &mut Vec<oneshot::Sender<()>>) {
-    for asked in waiting.drain(..) {
-        let _ = asked.send(());
+impl OpenFile {
+    fn to_note(&self) -> (Position, bool) {
+        (self.tracker.watermark(), self.ending.is_some())
+    }
+
+    fn is_noted(&self) -> bool {
+        self.noted == Some(self.to_note())
     }
 }
 
@@ -359,183 +394,5 @@ impl Actor for Checkpointer {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(PROGRESS_EVERY, Self::note_progress);
-    }
-}
-
-/// A file's reading begins.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct FileOpened(pub Claim);
-
-impl Handler<FileOpened> for Checkpointer {
-    type Result = ();
-
-    fn handle(&mut self, FileOpened(claim): FileOpened, context: &mut Self::Context) {
-        let open = OpenFile {
-            epoch: claim.epoch,
-            tracker: FileTracker::new(claim.resume_at(), claim.hash_mark),
-            candidate: claim.candidate,
-            noted: None,
-            counts: Counts::default(),
-            started: Instant::now(),
-            ending: None,
-            read_for: Duration::ZERO,
-        };
-        self.files.insert(claim.file, open);
-        self.step(context);
-    }
-}
-
-/// A chunk of a file is on its way.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ChunkAccepted {
-    /// The file.
-    pub file: FileId,
-    /// The claim.
-    pub epoch: Epoch,
-    /// Where the chunk ends.
-    pub to: Position,
-    /// The lanes that hold records of it which are not durable yet.
-    pub lanes: Vec<Lane>,
-    /// The content hash's state at or before its end.
-    pub hash_mark: Option<HashMark>,
-}
-
-impl Handler<ChunkAccepted> for Checkpointer {
-    type Result = ();
-
-    fn handle(&mut self, chunk: ChunkAccepted, _: &mut Self::Context) {
-        if let Some(open) = self.current(chunk.file, chunk.epoch) {
-            open.tracker.accept(chunk.to, chunk.lanes, chunk.hash_mark);
-        }
-    }
-}
-
-/// A lane of a file is durable up to a position.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct LaneMoved {
-    /// The file.
-    pub file: FileId,
-    /// The claim.
-    pub epoch: Epoch,
-    /// The lane.
-    pub lane: Lane,
-    /// Up to where.
-    pub to: Position,
-    /// What became of the records.
-    pub counts: Counts,
-}
-
-impl Handler<LaneMoved> for Checkpointer {
-    type Result = ();
-
-    fn handle(&mut self, moved: LaneMoved, context: &mut Self::Context) {
-        if let Some(open) = self.current(moved.file, moved.epoch) {
-            open.tracker.moved(moved.lane, moved.to);
-            open.counts += moved.counts;
-            self.step(context);
-        }
-    }
-}
-
-/// The reading of a file ended.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct FileEnded {
-    /// The file.
-    pub file: FileId,
-    /// The claim.
-    pub epoch: Epoch,
-    /// How.
-    pub ending: Ending,
-}
-
-impl Handler<FileEnded> for Checkpointer {
-    type Result = ();
-
-    fn handle(&mut self, ended: FileEnded, context: &mut Self::Context) {
-        if let Some(open) = self.current(ended.file, ended.epoch) {
-            open.read_for = open.started.elapsed();
-            open.ending = Some(ended.ending);
-            self.step(context);
-        }
-    }
-}
-
-/// Files that the ledger has done with, but that still stand in the inbox.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct TakeOut(pub Leaving);
-
-impl Handler<TakeOut> for Checkpointer {
-    type Result = ();
-
-    fn handle(&mut self, TakeOut(leaving): TakeOut, context: &mut Self::Context) {
-        if let Leaving::Quarantine(quarantined) = &leaving {
-            self.announce_quarantined(quarantined);
-        }
-        if self.leaving.contains(&leaving.file()) {
-            return;
-        }
-        self.leave(leaving.file(), leaving, context);
-    }
-}
-
-/// Which of these paths belong to files that are being loaded.
-#[derive(Debug, Message)]
-#[rtype(result = "Vec<bool>")]
-pub struct AreOpen(pub Vec<PathBuf>);
-
-impl Handler<AreOpen> for Checkpointer {
-    type Result = Vec<bool>;
-
-    fn handle(&mut self, AreOpen(paths): AreOpen, _: &mut Self::Context) -> Self::Result {
-        let open: HashSet<&PathBuf> = self
-            .files
-            .values()
-            .map(|open| &open.candidate.path)
-            .collect();
-        paths.iter().map(|path| open.contains(path)).collect()
-    }
-}
-
-/// Asks for an answer once no file is open any more.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct WaitForAll;
-
-impl Handler<WaitForAll> for Checkpointer {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _: WaitForAll, context: &mut Self::Context) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        self.waiting_for_all.push(answer);
-        self.step(context);
-        Box::pin(async move {
-            // The checkpointer is gone: the whole group starts again.
-            let _ = answered.await;
-        })
-    }
-}
-
-/// Asks for an answer once everything that was read to its end is committed and has left, and the
-/// ledger knows how far the rest has come.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Settle;
-
-impl Handler<Settle> for Checkpointer {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _: Settle, context: &mut Self::Context) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
-        self.waiting_for_rest.push(answer);
-        self.note_progress(context);
-        self.step(context);
-        Box::pin(async move {
-            let _ = answered.await;
-        })
     }
 }

@@ -1,14 +1,16 @@
 //! Notices files: events are hints, a scan is the truth.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 
-use crate::checkpointer::WaitForAll;
-use crate::error::{Error, ErrorKind, Result};
+use crate::answer::ask;
+use crate::checkpointer::{Asker, WaitForAll};
+use crate::error::Result;
 use crate::file_reader::FilesFound;
 use crate::model::Candidate;
 use crate::port::{Event, Inbox, Observer, Scan};
@@ -40,48 +42,32 @@ pub struct Deps {
 pub struct DirectoryWatcher {
     deps: Deps,
     lifeline: Lifeline,
-    /// Announced, and still there.
-    announced: HashSet<Candidate>,
-}
-
-/// What a round leads to.
-struct Round {
-    announced: HashSet<Candidate>,
 }
 
 impl DirectoryWatcher {
     /// A watcher that has announced nothing.
     pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
-        Self {
-            deps,
-            lifeline,
-            announced: HashSet::new(),
-        }
+        Self { deps, lifeline }
     }
 
-    fn next_round(&mut self, context: &mut Context<Self>) {
-        let announced = std::mem::take(&mut self.announced);
-        let round = Watch {
+    fn watch(&self) -> Watch {
+        let retry = || {
+            Retry::new(
+                "directory watcher",
+                Arc::clone(&self.deps.observer),
+                self.deps.log.clone(),
+            )
+        };
+        Watch {
             inbox: Arc::clone(&self.deps.inbox),
             reader: self.deps.reader.clone(),
             wait_for_all: self.deps.wait_for_all.clone(),
             observer: Arc::clone(&self.deps.observer),
             scan_interval: self.deps.scan_interval,
             lifeline: self.lifeline.clone(),
-            retry: Retry::new(
-                "directory watcher",
-                Arc::clone(&self.deps.observer),
-                self.deps.log.clone(),
-            ),
-        };
-        let round = round.run(announced).into_actor(self);
-        context.spawn(round.map(|result, actor, context| match result {
-            Ok(round) => {
-                actor.announced = round.announced;
-                actor.next_round(context);
-            }
-            Err(error) => actor.lifeline.fail(error, context),
-        }));
+            scans: retry(),
+            hints: retry(),
+        }
     }
 }
 
@@ -89,11 +75,14 @@ impl Actor for DirectoryWatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        self.next_round(context);
+        let watching = self.watch().run().into_actor(self);
+        context.spawn(watching.map(|end, actor, context| match end {
+            Err(error) => actor.lifeline.fail(error, context),
+        }));
     }
 }
 
-/// One round on its way.
+/// The rounds, with what they need taken out of the actor.
 struct Watch {
     inbox: Arc<dyn Inbox>,
     reader: Recipient<FilesFound>,
@@ -101,47 +90,58 @@ struct Watch {
     observer: Arc<dyn Observer>,
     scan_interval: Duration,
     lifeline: Lifeline,
-    retry: Retry,
+    scans: Retry,
+    hints: Retry,
 }
 
 impl Watch {
-    async fn run(mut self, mut announced: HashSet<Candidate>) -> Result<Round> {
+    async fn run(mut self) -> Result<Infallible> {
+        let mut announced = HashSet::new();
+        loop {
+            announced = self.round(announced).await?;
+        }
+    }
+
+    /// Scans, announces what is new and waits for the next reason to scan. Takes what was announced
+    /// and still stood there at the last scan, and returns what does now.
+    async fn round(&mut self, mut announced: HashSet<Candidate>) -> Result<HashSet<Candidate>> {
         // Asked for before the scan, so that what changes after it is not missed.
         let changed = self.inbox.changed();
         let scan = self.scan().await?;
         let (new, mut announced_now) = split(scan.ready, &mut announced);
 
-        let again = if new.is_empty() {
-            Vec::new()
-        } else {
-            announced_now.extend(new.iter().cloned());
-            self.announce(new).await?
-        };
+        announced_now.extend(new.iter().cloned());
+        // Announced even where it is nothing: the answer also tells that what earlier lives left
+        // unfinished is read, which the scan may not show.
+        let again = ask(&self.reader, FilesFound(new), "the reader").await?;
         let nothing_left = again.is_empty() && scan.settles_in.is_none();
         let waits_for_another = !again.is_empty();
         let again: HashSet<PathBuf> = again.into_iter().collect();
         announced_now.retain(|candidate| !again.contains(&candidate.path));
 
-        let next_scan = if waits_for_another {
-            AGAIN_AFTER
-        } else {
-            scan.settles_in.map_or(self.scan_interval, |settles| {
-                settles.min(self.scan_interval)
-            })
+        let next_scan = self
+            .scan_interval
+            .min(scan.settles_in.unwrap_or(Duration::MAX))
+            .min(if waits_for_another {
+                AGAIN_AFTER
+            } else {
+                Duration::MAX
+            });
+        let hint = tokio::select! {
+            hint = changed => Some(hint),
+            () = tokio::time::sleep(next_scan) => None,
+            idle = self.idle(), if nothing_left => return idle.map(|_| announced_now),
         };
-        tokio::select! {
-            hint = changed => {
-                hint?;
+        match hint {
+            Some(Ok(())) => {
+                self.hints.succeeded();
                 tokio::time::sleep(TOGETHER).await;
             }
-            () = tokio::time::sleep(next_scan) => {}
-            idle = self.idle(), if nothing_left => {
-                idle?;
-            }
+            // Scans go on without hints.
+            Some(Err(error)) => self.hints.wait_out(error).await?,
+            None => {}
         }
-        Ok(Round {
-            announced: announced_now,
-        })
+        Ok(announced_now)
     }
 
     async fn scan(&mut self) -> Result<Scan> {
@@ -151,23 +151,18 @@ impl Watch {
             self.lifeline.pulse.waiting();
             match scanned {
                 Ok(scan) => {
-                    self.retry.succeeded();
+                    self.scans.succeeded();
                     return Ok(scan);
                 }
-                Err(error) => self.retry.wait_out(error).await?,
+                Err(error) => self.scans.wait_out(error).await?,
             }
         }
     }
 
-    async fn announce(&self, files: Vec<Candidate>) -> Result<Vec<PathBuf>> {
-        let answer = self.reader.send(FilesFound(files)).await;
-        answer.map_err(|_| closed())
-    }
-
     /// Says that everything is finished, once it is; then never resolves.
-    async fn idle(&self) -> Result<()> {
-        let all = self.wait_for_all.send(WaitForAll).await;
-        all.map_err(|_| closed())?;
+    async fn idle(&self) -> Result<Infallible> {
+        let all = WaitForAll(Asker::Watcher);
+        ask(&self.wait_for_all, all, "the checkpointer").await?;
         self.observer.observe(&Event::Idle);
         std::future::pending().await
     }
@@ -183,8 +178,4 @@ fn split(
         .into_iter()
         .partition(|candidate| announced.contains(candidate));
     (new, known.into_iter().collect())
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Fenced, "the reader or the checkpointer ended")
 }

@@ -9,18 +9,17 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
-use tokio::sync::oneshot;
-
+use crate::answer::{Owed, ask, ended, give_all};
 use crate::archiver::Leaving;
 use crate::batch_accumulator::{Decoded, OpenFileFor};
-use crate::checkpointer::{AreOpen, Ending, FileEnded, TakeOut, WaitForAll};
-use crate::error::{Error, ErrorKind, Result};
+use crate::checkpointer::{AreOpen, Asker, Ending, FileEnded, TakeOut, WaitForAll, WaitForRoom};
+use crate::error::{ErrorKind, Result};
 use crate::flow::{Judgement, Opening};
 use crate::model::{Candidate, Chunk, Claim, Read};
 use crate::port::{Archivable, Event, Ledger, Observer, RecordStream, Source, Verdict};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 
 pub use messages::{FilesFound, SetPaused};
 
@@ -44,6 +43,8 @@ pub struct Deps {
     /// See `are_open`.
     pub wait_for_all: Recipient<WaitForAll>,
     /// See `are_open`.
+    pub wait_for_room: Recipient<WaitForRoom>,
+    /// See `are_open`.
     pub take_out: Recipient<TakeOut>,
     /// Whoever watches.
     pub observer: Arc<dyn Observer>,
@@ -59,7 +60,7 @@ pub struct FileReader {
     found: VecDeque<Candidate>,
     /// Those of the files found that have to be announced again.
     again: Vec<PathBuf>,
-    found_answer: Option<oneshot::Sender<Vec<PathBuf>>>,
+    found_answer: Option<Owed<Vec<PathBuf>>>,
     /// Admitted, not yet begun.
     verdicts: VecDeque<Verdict>,
     reading: Option<Reading>,
@@ -67,8 +68,12 @@ pub struct FileReader {
     last_plan: Option<i64>,
     resumed: bool,
     busy: bool,
+    /// What is under way only hands on what was read.
+    handing_on: bool,
+    /// What it was told of a pause; until it is told anything, the ledger decides.
+    told: Option<bool>,
     paused: bool,
-    waiting_for_pause: Vec<oneshot::Sender<()>>,
+    waiting_for_pause: Vec<Owed>,
 }
 
 /// The file that is being read.
@@ -76,7 +81,18 @@ struct Reading {
     claim: Claim,
     stream: Box<dyn RecordStream>,
     opening: Opening,
+    /// Read, and not yet handed on.
     held: Vec<Chunk>,
+    /// Whether they may be: the file's first records were judged.
+    accepted: bool,
+    ending: Option<Ending>,
+}
+
+impl Reading {
+    /// Whether there is something to hand on.
+    fn has_output(&self) -> bool {
+        self.ending.is_some() || (self.accepted && !self.held.is_empty())
+    }
 }
 
 impl FileReader {
@@ -93,6 +109,8 @@ impl FileReader {
             last_plan: None,
             resumed: false,
             busy: false,
+            handing_on: false,
+            told: None,
             paused: false,
             waiting_for_pause: Vec::new(),
         }
@@ -103,8 +121,10 @@ impl FileReader {
         while !self.busy {
             if !self.resumed {
                 self.resume(context);
+            } else if self.reading.as_ref().is_some_and(Reading::has_output) {
+                self.hand_on(context);
             } else if self.paused {
-                return self.answer_paused();
+                return self.rest();
             } else if let Some(reading) = self.reading.take() {
                 self.read(reading, context);
             } else if let Some(verdict) = self.verdicts.pop_front() {
@@ -117,10 +137,10 @@ impl FileReader {
         }
     }
 
-    fn answer_paused(&mut self) {
-        for asked in self.waiting_for_pause.drain(..) {
-            // Whoever asked may be gone: nobody to tell.
-            let _ = asked.send(());
+    fn rest(&mut self) {
+        give_all(&mut self.waiting_for_pause);
+        if self.reading.is_none() && self.verdicts.is_empty() && self.found.is_empty() {
+            self.answer_found();
         }
     }
 
@@ -170,8 +190,9 @@ impl FileReader {
         };
         self.run(work, context, |actor, (verdicts, paused)| {
             actor.resumed = true;
-            actor.paused |= paused;
-            if paused {
+            // The ledger may not have heard yet of what this life was told.
+            actor.paused = actor.told.unwrap_or(paused);
+            if actor.paused {
                 slog::info!(actor.deps.log, "pipeline is paused");
             }
             actor.verdicts.extend(verdicts);
@@ -181,12 +202,11 @@ impl FileReader {
     fn admit(&mut self, context: &mut Context<Self>) {
         let group = self.found.len().min(GROUP);
         let candidates: Vec<Candidate> = self.found.drain(..group).collect();
-        let paths = candidates.iter().map(|found| found.path.clone()).collect();
-        let are_open = self.deps.are_open.send(AreOpen(paths));
+        let are_open = self.deps.are_open.send(AreOpen(candidates.clone()));
         let ledger = Arc::clone(&self.deps.ledger);
         let mut retry = self.retry();
         let work = async move {
-            let open = are_open.await.map_err(|_| closed("the checkpointer"))?;
+            let open = are_open.await.map_err(|_| ended("the checkpointer"))?;
             let (busy, free): (Vec<_>, Vec<_>) = candidates
                 .into_iter()
                 .zip(open)
@@ -224,14 +244,17 @@ impl FileReader {
                     path: skipped.candidate.path.clone(),
                     reason: skipped.reason,
                 });
-                self.take_out(Leaving::Archive(Archivable {
+                let archivable = Archivable {
                     file: skipped.file,
                     candidate: skipped.candidate,
                     handle: None,
-                }));
+                };
+                self.take_out(Leaving::Archive(archivable), context);
             }
-            Verdict::Archive(archivable) => self.take_out(Leaving::Archive(archivable)),
-            Verdict::Quarantine(quarantined) => self.take_out(Leaving::Quarantine(quarantined)),
+            Verdict::Archive(archivable) => self.take_out(Leaving::Archive(archivable), context),
+            Verdict::Quarantine(quarantined) => {
+                self.take_out(Leaving::Quarantine(quarantined), context);
+            }
             Verdict::Ignore(path) => {
                 slog::debug!(self.deps.log, "file was dealt with before"; "path" => %path.display());
             }
@@ -243,8 +266,15 @@ impl FileReader {
         }
     }
 
-    fn take_out(&self, leaving: Leaving) {
-        self.deps.take_out.do_send(TakeOut(leaving));
+    fn take_out(&mut self, leaving: Leaving, context: &mut Context<Self>) {
+        let wait_for_room = self.deps.wait_for_room.clone();
+        let take_out = self.deps.take_out.clone();
+        let work = async move {
+            ask(&wait_for_room, WaitForRoom, "the checkpointer").await?;
+            let taken = take_out.send(TakeOut(leaving)).await;
+            taken.map_err(|_| ended("the checkpointer"))
+        };
+        self.run(work, context, |_, ()| {});
     }
 
     /// Opens a claimed file; a plan other than the last one's waits until all files are finished.
@@ -252,17 +282,19 @@ impl FileReader {
         let needs_barrier = self.last_plan.is_some_and(|plan| plan != claim.plan.id);
         self.last_plan = Some(claim.plan.id);
         let wait_for_all = self.deps.wait_for_all.clone();
+        let wait_for_room = self.deps.wait_for_room.clone();
         let open = self.deps.open.clone();
         let source = Arc::clone(&self.deps.source);
         let pulse = self.lifeline.pulse.clone();
         let mut retry = self.retry();
         let work = async move {
             if needs_barrier {
-                let all = wait_for_all.send(WaitForAll).await;
-                all.map_err(|_| closed("the checkpointer"))?;
+                let all = WaitForAll(Asker::Reader);
+                ask(&wait_for_all, all, "the checkpointer").await?;
             }
+            ask(&wait_for_room, WaitForRoom, "the checkpointer").await?;
             let opened = open.send(OpenFileFor(claim.clone())).await;
-            opened.map_err(|_| closed("the accumulator"))?;
+            opened.map_err(|_| ended("the accumulator"))?;
             loop {
                 pulse.working();
                 match source.open(&claim, pulse.clone()).await {
@@ -309,6 +341,8 @@ impl FileReader {
                 Opening::decided()
             },
             held: Vec::new(),
+            accepted: false,
+            ending: None,
         });
     }
 
@@ -320,9 +354,8 @@ impl FileReader {
         });
     }
 
-    /// Reads the next chunk, judges it while the file is new, and hands it on.
+    /// Reads the next chunk, and judges it while the file is new.
     fn read(&mut self, mut reading: Reading, context: &mut Context<Self>) {
-        let chunks = self.deps.chunks.clone();
         let pulse = self.lifeline.pulse.clone();
         let mut retry = self.retry();
         let work = async move {
@@ -331,8 +364,9 @@ impl FileReader {
                 match reading.stream.next().await {
                     Ok(next) => break next,
                     Err(error) if error.kind() == ErrorKind::File => {
-                        let reason = error.to_string();
-                        return Ok((reading, Some(Ending::Quarantine(reason))));
+                        reading.held.clear();
+                        reading.ending = Some(Ending::Quarantine(error.to_string()));
+                        return Ok(reading);
                     }
                     Err(error) => {
                         pulse.waiting();
@@ -342,29 +376,51 @@ impl FileReader {
             };
             pulse.waiting();
             retry.succeeded();
-            let ending = match next {
-                Read::End(end) => Some(Ending::Complete(end)),
-                Read::Chunk(chunk) => {
-                    let judgement = reading.opening.judge(&chunk);
-                    reading.held.push(chunk);
-                    match judgement {
-                        Judgement::Wait => return Ok((reading, None)),
-                        Judgement::Accept => None,
-                        Judgement::Refuse(reason) => {
-                            return Ok((reading, Some(Ending::Quarantine(reason))));
-                        }
+            match next {
+                Read::End(end) => reading.ending = Some(Ending::Complete(end)),
+                Read::Chunk(chunk) => match reading.opening.judge(&chunk) {
+                    Judgement::Wait => reading.held.push(chunk),
+                    Judgement::Accept => {
+                        reading.held.push(chunk);
+                        reading.accepted = true;
                     }
-                }
-            };
-            for chunk in reading.held.drain(..) {
-                let accepted = chunks.send(Decoded(chunk)).await;
-                accepted.map_err(|_| closed("the accumulator"))?;
+                    Judgement::Refuse(reason) => {
+                        reading.held.clear();
+                        reading.ending = Some(Ending::Quarantine(reason));
+                    }
+                },
             }
-            Ok((reading, ending))
+            Ok(reading)
         };
-        self.run(work, context, |actor, (reading, ending)| match ending {
-            None => actor.reading = Some(reading),
-            Some(ending) => actor.end(&reading.claim, ending),
+        self.run(work, context, |actor, reading| {
+            actor.reading = Some(reading);
+        });
+    }
+
+    /// Hands on what was read, as there is credit; then the end, where it was found.
+    ///
+    /// Nothing is read meanwhile, so a pause needn't wait for the credit.
+    fn hand_on(&mut self, context: &mut Context<Self>) {
+        let Some(mut reading) = self.reading.take() else {
+            return;
+        };
+        let chunks = self.deps.chunks.clone();
+        let work = async move {
+            for chunk in reading.held.drain(..) {
+                ask(&chunks, Decoded(chunk), "the accumulator").await?;
+            }
+            Ok(reading)
+        };
+        self.handing_on = true;
+        if self.paused {
+            give_all(&mut self.waiting_for_pause);
+        }
+        self.run(work, context, |actor, mut reading| {
+            actor.handing_on = false;
+            match reading.ending.take() {
+                None => actor.reading = Some(reading),
+                Some(ending) => actor.end(&reading.claim, ending),
+            }
         });
     }
 
@@ -375,10 +431,6 @@ impl FileReader {
             self.deps.log.clone(),
         )
     }
-}
-
-fn closed(what: &str) -> Error {
-    Error::new(ErrorKind::Fenced, format!("{what} ended"))
 }
 
 impl Actor for FileReader {

@@ -55,6 +55,7 @@
 #[cfg(panic = "abort")]
 compile_error!("the supervision tree needs panics to unwind: do not build with panic = \"abort\"");
 
+mod answer;
 pub mod archiver;
 pub mod batch_accumulator;
 pub mod checkpointer;
@@ -72,4 +73,6 @@ pub mod port;
 mod retry;
 pub mod service_supervisor;
 pub mod supervision;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod writer_supervisor;

@@ -14,6 +14,7 @@ use actix::{
 };
 use rand::RngExt;
 
+use crate::answer::{Owed, done, give_all};
 use crate::archiver::Archiver;
 use crate::batch_accumulator::{self, BatchAccumulator, Flush};
 use crate::checkpointer::{self, Checkpointer, Settle};
@@ -58,7 +59,13 @@ pub struct PipelineSupervisor {
     restarts: Restarts,
     children: Vec<ChildHandle>,
     running: Option<Running>,
+    /// What it was told of a pause, for children to come.
     paused: Option<bool>,
+    /// What the ledger knows of it.
+    noted: Option<bool>,
+    noting: bool,
+    waiting_for_note: Vec<Owed>,
+    draining: bool,
 }
 
 /// The children that the supervisor itself talks to.
@@ -73,17 +80,24 @@ impl PipelineSupervisor {
     pub fn new(spec: PipelineSpec, log: &slog::Logger, lifeline: Lifeline) -> Self {
         Self {
             log: log.new(slog::o!("pipeline" => spec.name.clone())),
-            restarts: Restarts::new(spec.restarts),
+            restarts: Restarts::new(spec.restarts.of_parent()),
             spec,
             lifeline,
             generation: 0,
             children: Vec::new(),
             running: None,
             paused: None,
+            noted: None,
+            noting: false,
+            waiting_for_note: Vec::new(),
+            draining: false,
         }
     }
 
     fn start_children(&mut self, context: &mut Context<Self>) {
+        if self.draining {
+            return;
+        }
         self.generation += 1;
         let generation = self.generation;
         let exits = context.address().recipient::<ChildExited>();
@@ -155,6 +169,7 @@ impl PipelineSupervisor {
             ended: accumulator.clone().recipient(),
             are_open: checkpointer.clone().recipient(),
             wait_for_all: checkpointer.clone().recipient(),
+            wait_for_room: checkpointer.clone().recipient(),
             take_out: checkpointer.clone().recipient(),
             observer: Arc::clone(&observer),
             log: log.clone(),
@@ -227,6 +242,11 @@ impl Handler<ChildExited> for PipelineSupervisor {
             return;
         }
         self.end_children();
+        if self.draining {
+            slog::warn!(self.log, "child ended in the drain";
+                "child" => &exit.child, "reason" => %exit.reason);
+            return;
+        }
         match self
             .restarts
             .decide(Instant::now(), rand::rng().random::<f64>())
@@ -265,29 +285,52 @@ impl Handler<Pause> for PipelineSupervisor {
         self.paused = Some(paused);
         slog::info!(self.log, "{}", if paused { "pausing" } else { "resuming" });
         let reader = self.running.as_ref().map(|running| running.reader.clone());
+        let (owed, noted) = tokio::sync::oneshot::channel();
+        self.waiting_for_note.push(owed);
+        self.note_paused(context);
+        Box::pin(async move {
+            if let Some(reader) = reader {
+                // A reader that is gone reads nothing; the next one is told when it starts.
+                let _ = reader.send(SetPaused(paused)).await;
+            }
+            // Not noted: this supervisor is gone, and the service tells the next one.
+            let _ = noted.await;
+        })
+    }
+}
+
+impl PipelineSupervisor {
+    /// Makes the ledger remember the last command; one at a time, so that it is the last one that
+    /// it remembers.
+    fn note_paused(&mut self, context: &mut Context<Self>) {
+        if self.noting {
+            return;
+        }
+        let Some(paused) = self.paused.filter(|_| self.paused != self.noted) else {
+            return give_all(&mut self.waiting_for_note);
+        };
+        self.noting = true;
         let ledger = Arc::clone(&self.spec.ports.ledger);
+        let log = self.log.clone();
         let mut retry = Retry::new(
             "control",
             Arc::clone(&self.spec.ports.observer),
             self.log.clone(),
         );
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        let work = async move {
-            if let Some(reader) = reader {
-                // A reader that is gone reads nothing; the next one is told when it starts.
-                let _ = reader.send(SetPaused(paused)).await;
-            }
+        let noting = async move {
             while let Err(error) = ledger.set_paused(paused).await {
-                if retry.wait_out(error).await.is_err() {
+                if let Err(error) = retry.wait_out(error).await {
+                    slog::error!(log, "the ledger does not remember the pause"; "reason" => %error);
                     break;
                 }
             }
-            let _ = answer.send(());
+            retry.succeeded();
         };
-        context.spawn(work.into_actor(self).map(|(), _, _| ()));
-        Box::pin(async move {
-            let _ = answered.await;
-        })
+        context.spawn(noting.into_actor(self).map(move |(), actor, context| {
+            actor.noting = false;
+            actor.noted = Some(paused);
+            actor.note_paused(context);
+        }));
     }
 }
 
@@ -302,13 +345,18 @@ impl Handler<Drain> for PipelineSupervisor {
 
     fn handle(&mut self, _: Drain, context: &mut Self::Context) -> Self::Result {
         let ledger = Arc::clone(&self.spec.ports.ledger);
+        let again = std::mem::replace(&mut self.draining, true);
         let running = self.running.take();
         let supervisor = context.address();
         Box::pin(async move {
-            let Some(running) = running else {
+            if again {
                 return false;
+            }
+            // Where the children are down, nobody can tell what they had in flight.
+            let drained = match &running {
+                Some(running) => drain(running).await,
+                None => false,
             };
-            let drained = drain(&running).await;
             // The children end first, so that none of them sees its neighbours go.
             let ended = supervisor.send(EndChildren).await.is_ok();
             let released = ledger.release().await.is_ok();
@@ -318,10 +366,9 @@ impl Handler<Drain> for PipelineSupervisor {
 }
 
 async fn drain(running: &Running) -> bool {
-    let paused = running.reader.send(SetPaused(true)).await.is_ok();
-    let flushed = running.accumulator.send(Flush).await.is_ok();
-    let settled = running.checkpointer.send(Settle).await.is_ok();
-    paused && flushed && settled
+    done(&running.reader, SetPaused(true)).await
+        && done(&running.accumulator, Flush).await
+        && done(&running.checkpointer, Settle).await
 }
 
 #[derive(Message)]

@@ -64,6 +64,18 @@ impl Retry {
     }
 }
 
+impl Drop for Retry {
+    /// Whoever dies while it is degraded has a successor that knows nothing of it, and says so
+    /// itself where the outage goes on.
+    fn drop(&mut self) {
+        if self.failures > 0 && !std::thread::panicking() {
+            self.observer.observe(&Event::Recovered {
+                child: self.child.clone(),
+            });
+        }
+    }
+}
+
 /// The chain of causes below an error, for a log.
 fn source_of(error: &Error) -> String {
     let mut chain = Vec::new();

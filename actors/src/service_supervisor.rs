@@ -15,7 +15,8 @@ use crate::pipeline_supervisor::{Drain, Pause, PipelineSpec, PipelineSupervisor}
 use crate::port::Companion;
 use crate::supervision::{ChildExited, ChildHandle, Decision, RestartPolicy, Restarts, spawn};
 
-const COMPANION: &str = "companion";
+/// No name of a pipeline has a space.
+const COMPANION: &str = "the companion";
 
 /// What a service is, to the tree.
 pub struct ServiceSpec {
@@ -37,6 +38,8 @@ pub struct ServiceSupervisor {
     restarts: BTreeMap<String, Restarts>,
     given_up: Option<oneshot::Sender<Error>>,
     draining: bool,
+    /// What pipelines were told of a pause: a new life of one may begin before the ledger knows.
+    paused: BTreeMap<String, bool>,
 }
 
 struct Pipeline {
@@ -54,6 +57,7 @@ impl ServiceSupervisor {
             restarts: BTreeMap::new(),
             given_up: Some(given_up),
             draining: false,
+            paused: BTreeMap::new(),
         }
     }
 
@@ -75,6 +79,9 @@ impl ServiceSupervisor {
         let (address, handle) = spawn(name.clone(), generation, exits, move |lifeline| {
             PipelineSupervisor::new(spec, &log, lifeline)
         });
+        if let Some(&paused) = self.paused.get(&name) {
+            address.do_send(Pause(paused));
+        }
         self.pipelines.insert(name, Pipeline { address, handle });
     }
 
@@ -117,7 +124,8 @@ impl Handler<ChildExited> for ServiceSupervisor {
         if self.draining || !self.is_current(&exit) {
             return;
         }
-        let policy = self.spec.restarts;
+        // Two levels above the writers, whose policy it is.
+        let policy = self.spec.restarts.of_parent().of_parent();
         let restarts = self
             .restarts
             .entry(exit.child.clone())
@@ -160,13 +168,13 @@ impl Handler<PausePipelines> for ServiceSupervisor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, pause: PausePipelines, _: &mut Self::Context) -> Self::Result {
-        let meant = self
-            .pipelines
-            .iter()
-            .filter(|(name, _)| pause.pipeline.as_ref().is_none_or(|it| it == *name));
-        let asked: Vec<_> = meant
-            .map(|(_, pipeline)| pipeline.address.send(Pause(pause.paused)))
-            .collect();
+        let mut asked = Vec::new();
+        for (name, pipeline) in &self.pipelines {
+            if pause.pipeline.as_ref().is_none_or(|it| it == name) {
+                self.paused.insert(name.clone(), pause.paused);
+                asked.push(pipeline.address.send(Pause(pause.paused)));
+            }
+        }
         Box::pin(async move {
             join_all(asked).await;
         })

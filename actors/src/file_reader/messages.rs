@@ -2,59 +2,56 @@
 
 use std::path::PathBuf;
 
-use actix::{Context, Handler, Message, ResponseFuture};
-use tokio::sync::oneshot;
-
 use super::FileReader;
+use crate::answer::{give_all, later};
+use crate::error::Result;
 use crate::model::Candidate;
+use actix::{Context, Handler, Message, ResponseFuture};
 
 /// Files that are ready, in order. The answer comes once each is read or decided about, and names
 /// those that have to be announced again.
 #[derive(Debug, Message)]
-#[rtype(result = "Vec<PathBuf>")]
+#[rtype(result = "Result<Vec<PathBuf>>")]
 pub struct FilesFound(pub Vec<Candidate>);
 
 impl Handler<FilesFound> for FileReader {
-    type Result = ResponseFuture<Vec<PathBuf>>;
+    type Result = ResponseFuture<Result<Vec<PathBuf>>>;
 
     fn handle(
         &mut self,
         FilesFound(files): FilesFound,
         context: &mut Context<Self>,
     ) -> Self::Result {
-        let (answer, answered) = oneshot::channel();
+        let (owed, answer) = later("the reader");
         self.found.extend(files);
-        self.found_answer = Some(answer);
+        self.found_answer = Some(owed);
         self.step(context);
-        // No answer: this actor is gone, and everything is announced anew.
-        Box::pin(async move { answered.await.unwrap_or_default() })
+        answer
     }
 }
 
 /// Stops reading at the next chunk, or goes on. The answer to a pause comes once nothing is read.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<()>")]
 pub struct SetPaused(pub bool);
 
 impl Handler<SetPaused> for FileReader {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseFuture<Result<()>>;
 
     fn handle(
         &mut self,
         SetPaused(paused): SetPaused,
         context: &mut Context<Self>,
     ) -> Self::Result {
+        self.told = Some(paused);
         self.paused = paused;
-        let (answer, answered) = oneshot::channel();
-        if paused {
-            self.waiting_for_pause.push(answer);
-        } else {
-            // Dropped: to go on needs no waiting.
-            drop(answer);
+        let (owed, answer) = later("the reader");
+        self.waiting_for_pause.push(owed);
+        if !paused || self.handing_on {
+            // To go on needs no waiting, and a pause that was asked for before is over.
+            give_all(&mut self.waiting_for_pause);
         }
         self.step(context);
-        Box::pin(async move {
-            let _ = answered.await;
-        })
+        answer
     }
 }

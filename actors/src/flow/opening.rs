@@ -5,11 +5,15 @@ use crate::model::{Chunk, DeadLetter};
 /// A file whose first so many records are all refused is quarantined, instead of becoming as many
 /// dead letters.
 const DECISIVE_RECORDS: u64 = 1_000;
+/// No more is held back for a judgement: a file of records as large as this goes on, and they become
+/// dead letters.
+const MOST_BYTES: usize = 16 << 20;
 
 /// Judges the first records of a file, while its first chunks are held back.
 #[derive(Debug, Default)]
 pub struct Opening {
     records: u64,
+    bytes: usize,
     first_reject: Option<DeadLetter>,
     decided: bool,
 }
@@ -45,11 +49,16 @@ impl Opening {
             return Judgement::Accept;
         }
         self.records += chunk.records();
+        self.bytes += chunk.bytes();
         if self.first_reject.is_none() {
             self.first_reject = chunk.rejects.first().cloned();
         }
         let refused = chunk.rejects.len() as u64;
         if refused < chunk.records() {
+            self.decided = true;
+            return Judgement::Accept;
+        }
+        if self.records < DECISIVE_RECORDS && self.bytes >= MOST_BYTES {
             self.decided = true;
             return Judgement::Accept;
         }

@@ -34,11 +34,20 @@ impl FileTracker {
 
     /// A chunk that ends at `to` is on its way in `lanes`.
     pub fn accept(&mut self, to: Position, lanes: Vec<Lane>, hash_mark: Option<HashMark>) {
-        self.outstanding.push_back(Outstanding {
-            to,
-            lanes,
-            hash_mark,
-        });
+        // Chunks that no lane has to write and that wait behind one are one: a whole file of them
+        // takes no more room.
+        let idle = self.outstanding.back_mut();
+        match idle.filter(|last| last.lanes.is_empty() && lanes.is_empty()) {
+            Some(last) => {
+                last.to = to;
+                last.hash_mark = hash_mark.or(last.hash_mark);
+            }
+            None => self.outstanding.push_back(Outstanding {
+                to,
+                lanes,
+                hash_mark,
+            }),
+        }
         self.advance();
     }
 
@@ -123,6 +132,18 @@ mod tests {
         assert_eq!(tracker.watermark(), at(10));
         tracker.moved(Lane::Rejects, at(20));
         assert_eq!(tracker.watermark(), at(30));
+    }
+
+    #[test]
+    fn idle_chunks_behind_an_outstanding_one_take_no_room() {
+        let mut tracker = FileTracker::new(Position::START, None);
+        tracker.accept(at(10), vec![P0], None);
+        for record in 11..10_000 {
+            tracker.accept(at(record), vec![], None);
+        }
+        assert_eq!(tracker.outstanding.len(), 2);
+        tracker.moved(P0, at(10));
+        assert_eq!(tracker.watermark(), at(9_999));
     }
 
     #[test]

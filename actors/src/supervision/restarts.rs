@@ -26,6 +26,22 @@ impl Default for RestartPolicy {
     }
 }
 
+impl RestartPolicy {
+    /// The policy of a supervisor above those that have this one: its window holds as many of
+    /// their bursts as it allows, however slow their backoff makes them. Otherwise a child that
+    /// always fails would keep its parent's window from ever filling, and nobody would give up.
+    pub fn of_parent(self) -> RestartPolicy {
+        let restarts = u32::try_from(self.maximum + 1).unwrap_or(u32::MAX);
+        let burst = self
+            .window
+            .max(self.backoff.maximum.saturating_mul(restarts));
+        RestartPolicy {
+            window: burst.saturating_mul(restarts),
+            ..self
+        }
+    }
+}
+
 /// What to do about a child that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {

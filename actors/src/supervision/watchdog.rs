@@ -3,6 +3,9 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+/// How many times within the limit it looks for an answer.
+const PARTS: u32 = 4;
+
 /// Watches the calling thread's actors from a thread of its own: where they don't run a small task
 /// within `limit`, `give_up` is called there with how long that was. It should end the process.
 ///
@@ -17,15 +20,23 @@ pub fn watch_thread(limit: Duration, give_up: impl FnOnce(Duration) + Send + 'st
     });
     let watch = move || {
         loop {
-            std::thread::sleep(limit / 4);
+            std::thread::sleep(limit / PARTS);
             let (answer, answered) = mpsc::channel();
             if ping.send(answer).is_err() {
                 return;
             }
-            match answered.recv_timeout(limit) {
-                Ok(()) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                Err(mpsc::RecvTimeoutError::Timeout) => return give_up(limit),
+            // In parts: where the whole process was stopped for a while, one part at most has run
+            // out before the thread could answer.
+            let mut parts = 0;
+            loop {
+                match answered.recv_timeout(limit / PARTS) {
+                    Ok(()) => break,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                    Err(mpsc::RecvTimeoutError::Timeout) => parts += 1,
+                }
+                if parts == PARTS {
+                    return give_up(limit);
+                }
             }
         }
     };

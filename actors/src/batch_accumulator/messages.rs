@@ -1,0 +1,111 @@
+//! What the accumulator is told and asked.
+
+use std::sync::Arc;
+
+use actix::{Context, Handler, Message, ResponseFuture};
+
+use super::{BatchAccumulator, OpenFile, bug};
+use crate::answer::later;
+use crate::checkpointer::{FileEnded, FileOpened};
+use crate::error::Result;
+use crate::model::{Chunk, Claim, Lane};
+
+/// A file is claimed, and its chunks will follow.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct OpenFileFor(pub Claim);
+
+impl Handler<OpenFileFor> for BatchAccumulator {
+    type Result = ();
+
+    fn handle(&mut self, OpenFileFor(claim): OpenFileFor, context: &mut Context<Self>) {
+        if self.files.contains_key(&claim.file) {
+            let error = bug(format!(
+                "file {} was claimed while it is open",
+                claim.file.0
+            ));
+            return self.lifeline.fail(error, context);
+        }
+        for checkpoint in &claim.checkpoints {
+            let (file, epoch, at) = (claim.file, claim.epoch, checkpoint.position);
+            match checkpoint.lane {
+                Lane::Partition(partition) => {
+                    let lane = self.partitions.entry(partition).or_default();
+                    lane.queue.open(file, epoch, at);
+                }
+                Lane::Rejects => self.rejects.queue.open(file, epoch, at),
+            }
+        }
+        let open = OpenFile {
+            epoch: claim.epoch,
+            plan: Arc::clone(&claim.plan),
+            outstanding: 0,
+            ended: false,
+        };
+        self.files.insert(claim.file, open);
+        self.deps.opened.do_send(FileOpened(claim));
+    }
+}
+
+/// A chunk; the answer comes once the next one may be read.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<()>")]
+pub struct Decoded(pub Chunk);
+
+impl Handler<Decoded> for BatchAccumulator {
+    type Result = ResponseFuture<Result<()>>;
+
+    fn handle(&mut self, Decoded(chunk): Decoded, context: &mut Context<Self>) -> Self::Result {
+        let known = self
+            .files
+            .get(&chunk.file)
+            .is_some_and(|open| open.epoch == chunk.epoch && !open.ended);
+        let (owed, answer) = later("the accumulator");
+        let queued = if known {
+            self.queue(chunk)
+        } else {
+            Err(bug(format!(
+                "a chunk of file {}, which is not open",
+                chunk.file.0
+            )))
+        };
+        match queued {
+            Ok(()) => {
+                self.waiting_for_credit.push(owed);
+                self.dispatch_all(context);
+                self.answer_waiting();
+            }
+            Err(error) => self.lifeline.fail(error, context),
+        }
+        answer
+    }
+}
+
+impl Handler<FileEnded> for BatchAccumulator {
+    type Result = ();
+
+    fn handle(&mut self, ended: FileEnded, _: &mut Context<Self>) {
+        if let Some(open) = self.files.get_mut(&ended.file) {
+            open.ended = true;
+        }
+        let file = ended.file;
+        self.deps.ended.do_send(ended);
+        self.forget_if_done(file);
+    }
+}
+
+/// Asks for an answer once nothing waits and nothing is in flight.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<()>")]
+pub struct Flush;
+
+impl Handler<Flush> for BatchAccumulator {
+    type Result = ResponseFuture<Result<()>>;
+
+    fn handle(&mut self, _: Flush, _: &mut Context<Self>) -> Self::Result {
+        let (owed, answer) = later("the accumulator");
+        self.waiting_for_flush.push(owed);
+        self.answer_waiting();
+        answer
+    }
+}

@@ -1,0 +1,74 @@
+//! The tree on ports in memory: whatever goes wrong, every row arrives once and in order.
+//!
+//! Time is the runtime's own and stands still while anything can run, so that backoffs cost nothing
+//! and a test that waits in vain fails at once.
+
+mod back_pressure;
+mod barrier;
+mod children;
+mod control;
+mod found;
+mod happy_path;
+mod kernel;
+mod lost_answers;
+mod outages;
+mod quarantine;
+mod random_faults;
+mod writers;
+mod zombies;
+
+use std::future::Future;
+
+use ingestd_actors::port::Event;
+use ingestd_actors::testing::{State, TestFile, World};
+use tokio::task::LocalSet;
+
+/// Runs a test on a thread of actors whose time runs only while nothing else does.
+fn run<T>(test: impl Future<Output = T>) -> T {
+    silence_injected_panics();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    LocalSet::new().block_on(&runtime, test)
+}
+
+fn silence_injected_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let payload = panic.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            if !text.is_some_and(|text| text.starts_with("injected")) {
+                report(panic);
+            }
+        }));
+    });
+}
+
+/// Puts files into the inbox, named in their order.
+fn put_all(world: &World, files: &[TestFile]) {
+    for (index, file) in files.iter().enumerate() {
+        world.put(format!("{index:04}.csv"), file.clone());
+    }
+}
+
+/// Waits until everything has left the inbox and the tree says that it is idle.
+async fn until_idle(world: &World) {
+    let told = |state: &State| state.count(|event| matches!(event, Event::Idle));
+    let before = told(&world.state());
+    world
+        .until("idle", |state| state.is_finished() && told(state) > before)
+        .await;
+}
+
+/// Waits until everything is loaded, and checks that it is there once.
+async fn check_all_loaded(world: &World, files: &[TestFile]) {
+    until_idle(world).await;
+    let state = world.state();
+    state.check_loaded(files);
+    assert_eq!(state.archived.len(), files.len());
+}
