@@ -6,6 +6,5 @@ mod fixture;
 mod rejects;
 mod resolver;
 mod schema;
-mod server;
 mod unknown;
 mod ways;
