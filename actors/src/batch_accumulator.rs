@@ -386,7 +386,13 @@ pub struct OpenFileFor(pub Claim);
 impl Handler<OpenFileFor> for BatchAccumulator {
     type Result = ();
 
-    fn handle(&mut self, OpenFileFor(claim): OpenFileFor, _: &mut Self::Context) {
+    fn handle(&mut self, OpenFileFor(claim): OpenFileFor, context: &mut Self::Context) {
+        if self.files.contains_key(&claim.file) {
+            // What the former claim has queued would be written beside what comes now.
+            let message = format!("file {} was claimed again while it is loaded", claim.file.0);
+            let error = Error::new(ErrorKind::Fenced, message);
+            return self.lifeline.fail(error, context);
+        }
         for checkpoint in &claim.checkpoints {
             let (file, epoch, at) = (claim.file, claim.epoch, checkpoint.position);
             match checkpoint.lane {

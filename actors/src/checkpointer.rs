@@ -3,7 +3,7 @@
 //! A file leaves the inbox only after the ledger says COMMITTED, and the ledger says so only when
 //! every lane is durable up to the file's end and the counts add up to its records.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,7 +44,8 @@ pub struct Checkpointer {
     deps: Deps,
     lifeline: Lifeline,
     files: BTreeMap<FileId, OpenFile>,
-    leaving: HashSet<FileId>,
+    /// On their way out, each with what is to be tried after that.
+    leaving: HashMap<FileId, Option<Leaving>>,
     working: bool,
     waiting_for_all: Vec<oneshot::Sender<()>>,
     waiting_for_rest: Vec<oneshot::Sender<()>>,
@@ -77,7 +78,7 @@ impl Checkpointer {
             deps,
             lifeline,
             files: BTreeMap::new(),
-            leaving: HashSet::new(),
+            leaving: HashMap::new(),
             working: false,
             waiting_for_all: Vec::new(),
             waiting_for_rest: Vec::new(),
@@ -261,11 +262,13 @@ impl Checkpointer {
 
     /// Lets the archiver take a file out of the inbox, beside everything else.
     fn leave(&mut self, file: FileId, leaving: Leaving, context: &mut Context<Self>) {
-        self.leaving.insert(file);
+        self.leaving.insert(file, None);
         let archiver = self.deps.archiver.clone();
         let left = async move { archiver.take_out(leaving).await }.into_actor(self);
         context.spawn(left.map(move |(), actor, context| {
-            actor.leaving.remove(&file);
+            if let Some(Some(again)) = actor.leaving.remove(&file) {
+                return actor.leave(file, again, context);
+            }
             actor.deps.observer.observe(&Event::FileFinished { file });
             actor.step(context);
         }));
@@ -476,29 +479,37 @@ impl Handler<TakeOut> for Checkpointer {
         if let Leaving::Quarantine(quarantined) = &leaving {
             self.announce_quarantined(quarantined);
         }
-        if self.leaving.contains(&leaving.file()) {
+        // It may have been touched since: then the move that is under way leaves it in its place,
+        // and nobody would announce it again.
+        if let Some(again) = self.leaving.get_mut(&leaving.file()) {
+            *again = Some(leaving);
             return;
         }
         self.leave(leaving.file(), leaving, context);
     }
 }
 
-/// Which of these paths belong to files that are being loaded.
+/// Which of these are files that are being loaded, under this name or another.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<bool>")]
-pub struct AreOpen(pub Vec<PathBuf>);
+pub struct AreOpen(pub Vec<Candidate>);
 
 impl Handler<AreOpen> for Checkpointer {
     type Result = Vec<bool>;
 
-    fn handle(&mut self, AreOpen(paths): AreOpen, _: &mut Self::Context) -> Self::Result {
-        let open: HashSet<&PathBuf> = self
-            .files
-            .values()
-            .map(|open| &open.candidate.path)
-            .collect();
-        paths.iter().map(|path| open.contains(path)).collect()
+    fn handle(&mut self, AreOpen(found): AreOpen, _: &mut Self::Context) -> Self::Result {
+        let open = || self.files.values().map(|open| &open.candidate);
+        let paths: HashSet<&PathBuf> = open().map(|candidate| &candidate.path).collect();
+        let inodes: HashSet<(u64, u64)> = open().map(inode).collect();
+        found
+            .iter()
+            .map(|one| paths.contains(&one.path) || inodes.contains(&inode(one)))
+            .collect()
     }
+}
+
+fn inode(candidate: &Candidate) -> (u64, u64) {
+    (candidate.device, candidate.inode)
 }
 
 /// Asks for an answer once no file is open any more.

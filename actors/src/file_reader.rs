@@ -181,8 +181,7 @@ impl FileReader {
     fn admit(&mut self, context: &mut Context<Self>) {
         let group = self.found.len().min(GROUP);
         let candidates: Vec<Candidate> = self.found.drain(..group).collect();
-        let paths = candidates.iter().map(|found| found.path.clone()).collect();
-        let are_open = self.deps.are_open.send(AreOpen(paths));
+        let are_open = self.deps.are_open.send(AreOpen(candidates.clone()));
         let ledger = Arc::clone(&self.deps.ledger);
         let mut retry = self.retry();
         let work = async move {
