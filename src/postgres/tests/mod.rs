@@ -1,5 +1,6 @@
 //! The adapters against a real server.
 
+mod altered;
 mod careful;
 mod fence;
 mod fixture;
