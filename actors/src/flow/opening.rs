@@ -5,11 +5,14 @@ use crate::model::{Chunk, DeadLetter};
 /// A file whose first so many records are all refused is quarantined, instead of becoming as many
 /// dead letters.
 const DECISIVE_RECORDS: u64 = 1_000;
+/// So many bytes of refused records let it pass: what is held back takes memory that nobody counts.
+const DECISIVE_BYTES: usize = 16 << 20;
 
 /// Judges the first records of a file, while its first chunks are held back.
 #[derive(Debug, Default)]
 pub struct Opening {
     records: u64,
+    bytes: usize,
     first_reject: Option<DeadLetter>,
     decided: bool,
 }
@@ -45,6 +48,7 @@ impl Opening {
             return Judgement::Accept;
         }
         self.records += chunk.records();
+        self.bytes += chunk.bytes();
         if self.first_reject.is_none() {
             self.first_reject = chunk.rejects.first().cloned();
         }
@@ -53,10 +57,13 @@ impl Opening {
             self.decided = true;
             return Judgement::Accept;
         }
-        if self.records < DECISIVE_RECORDS {
+        if self.records < DECISIVE_RECORDS && self.bytes < DECISIVE_BYTES {
             return Judgement::Wait;
         }
         self.decided = true;
+        if self.records < DECISIVE_RECORDS {
+            return Judgement::Accept;
+        }
         Judgement::Refuse(self.reason())
     }
 
@@ -123,6 +130,21 @@ mod tests {
             reason,
             "its first 1000 records are all refused; the first, on line 2, column \"price\": no number"
         );
+    }
+
+    #[test]
+    fn few_large_records_are_not_held_back_for_long() {
+        let large = || Chunk {
+            raw_bytes: DECISIVE_BYTES / 4,
+            ..chunk(1, 1)
+        };
+        let mut opening = Opening::new();
+        let judged: Vec<_> = (0..4).map(|_| opening.judge(&large())).collect();
+        assert_eq!(
+            judged[..3],
+            [Judgement::Wait, Judgement::Wait, Judgement::Wait]
+        );
+        assert_eq!(judged[3], Judgement::Accept);
     }
 
     #[test]
