@@ -36,3 +36,11 @@ pub mod service;
 pub mod settings;
 pub mod source;
 pub mod watch;
+
+// The tests' own server is one for the library's tests and the integration tests, which know this
+// crate by its name.
+#[cfg(test)]
+extern crate self as ingestd;
+#[cfg(test)]
+#[path = "../tests/support/databases/mod.rs"]
+mod test_databases;

@@ -5,7 +5,7 @@
 
 mod messages;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,8 @@ pub struct Checkpointer {
     deps: Deps,
     lifeline: Lifeline,
     files: BTreeMap<FileId, OpenFile>,
-    leaving: HashSet<FileId>,
+    /// On their way out, each with what is to be tried after that.
+    leaving: HashMap<FileId, Option<Leaving>>,
     working: bool,
     /// The ledger is being told how far files have come.
     noting: bool,
@@ -90,7 +91,7 @@ impl Checkpointer {
             deps,
             lifeline,
             files: BTreeMap::new(),
-            leaving: HashSet::new(),
+            leaving: HashMap::new(),
             working: false,
             noting: false,
             waiting_for_all: BTreeMap::new(),
@@ -279,11 +280,13 @@ impl Checkpointer {
 
     /// Lets the archiver take a file out of the inbox, beside everything else.
     fn leave(&mut self, file: FileId, leaving: Leaving, context: &mut Context<Self>) {
-        self.leaving.insert(file);
+        self.leaving.insert(file, None);
         let archiver = self.deps.archiver.clone();
         let left = async move { archiver.take_out(leaving).await }.into_actor(self);
         context.spawn(left.map(move |(), actor, context| {
-            actor.leaving.remove(&file);
+            if let Some(Some(again)) = actor.leaving.remove(&file) {
+                return actor.leave(file, again, context);
+            }
             actor.deps.observer.observe(&Event::FileFinished { file });
             actor.step(context);
         }));

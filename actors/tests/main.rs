@@ -6,6 +6,7 @@
 mod back_pressure;
 mod barrier;
 mod children;
+mod claimed_twice;
 mod control;
 mod found;
 mod happy_path;

@@ -99,6 +99,8 @@ wal_compression = off
 random_page_cost = 1.1
 jit = off
 
+# Not by role: ours is named as the ledger's schema, which is not where tables belong.
+search_path = 'public'
 timezone = 'UTC'
 log_timezone = 'UTC'
 

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Chunk, Claim, Epoch, FileEnd, FileId, HashMark, Position, Read};
+use ingestd_actors::model::{
+    Candidate, Chunk, Claim, Epoch, FileEnd, FileId, HashMark, Position, Read,
+};
 use ingestd_actors::port::RecordStream;
 use ingestd_actors::supervision::Pulse;
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
 use super::{Answer, Decoded, Decoder, Refusal};
-use crate::fs::{ContentHasher, candidate_of, file_error};
+use crate::fs::{ContentHasher, candidate_of, file_error, hash_prefix};
 use crate::postgres::{Resolver, resolver};
 
 /// How many bytes are read at a time: enough that messages cost nothing, few enough that many
@@ -64,6 +66,10 @@ impl CsvStream {
         let Some(mut reading) = self.reading.take() else {
             return Err(Error::new(ErrorKind::Bug, "a file is read after its end"));
         };
+        if reading.ended {
+            // A file that has changed is read once more as a whole, which takes its time.
+            self.pulse.waiting();
+        }
         let step = self.runtime.spawn_blocking(move || {
             let step = reading.step();
             (reading, step)
@@ -135,7 +141,7 @@ enum Step {
 pub(super) struct Reading {
     file_id: FileId,
     epoch: Epoch,
-    claim_path: std::path::PathBuf,
+    claimed: Candidate,
     file: Arc<File>,
     decoder: Decoder,
     hasher: ContentHasher,
@@ -159,7 +165,7 @@ impl Reading {
         Self {
             file_id: claim.file,
             epoch: claim.epoch,
-            claim_path: claim.candidate.path.clone(),
+            claimed: claim.candidate.clone(),
             file,
             decoder,
             passed_mark: hasher.mark(),
@@ -173,11 +179,16 @@ impl Reading {
 
     /// Reads on until at least one record is decoded, or the file ends.
     fn step(&mut self) -> Result<Step> {
+        let file = Arc::clone(&self.file);
+        self.step_by(|buffer, offset| file.read_at(buffer, offset))
+    }
+
+    fn step_by(&mut self, read: impl Fn(&mut [u8], u64) -> io::Result<usize>) -> Result<Step> {
         if self.ended {
             return self.end().map(Step::End);
         }
         let buffer_start = self.hasher.offset() - self.rest.len() as u64;
-        let (bytes, eof) = self.read_block()?;
+        let (bytes, eof) = self.read_block(read)?;
         let decoded = self.decoder.decode(bytes.clone(), self.at, eof);
         let used = (decoded.next_offset - buffer_start) as usize;
         self.rest = bytes.slice(used.min(bytes.len())..);
@@ -187,7 +198,10 @@ impl Reading {
     }
 
     /// The rest of the last block and the next one, and whether the file ends with them.
-    fn read_block(&mut self) -> Result<(Bytes, bool)> {
+    fn read_block(
+        &mut self,
+        read: impl Fn(&mut [u8], u64) -> io::Result<usize>,
+    ) -> Result<(Bytes, bool)> {
         // A record that is longer than a block is read by steps that double.
         let wanted = BLOCK.max(self.rest.len());
         let mut bytes = Vec::with_capacity(self.rest.len() + wanted);
@@ -197,10 +211,7 @@ impl Reading {
         let mut filled = kept;
         let mut eof = false;
         while filled < bytes.len() {
-            match self
-                .file
-                .read_at(&mut bytes[filled..], self.hasher.offset())
-            {
+            match read(&mut bytes[filled..], self.hasher.offset()) {
                 Ok(0) => {
                     eof = true;
                     break;
@@ -210,7 +221,13 @@ impl Reading {
                     filled += read;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(file_error(error, "reading the file")),
+                Err(error) => {
+                    // What came before it is hashed, and is not read again: it has to be kept, or
+                    // its records would be missing when this is asked once more.
+                    bytes.truncate(filled);
+                    self.rest = Bytes::from(bytes);
+                    return Err(file_error(error, "reading the file"));
+                }
             }
         }
         bytes.truncate(filled);
@@ -247,12 +264,17 @@ impl Reading {
 
     /// The file was read to its end: what it is now. Where it has grown in the meantime, its tail
     /// is loaded after it, as a file of its own.
+    /// The end, once it is sure that the file still begins with what was read of it: one that was
+    /// written anew in its place would be a mixture of both.
     fn end(&self) -> Result<FileEnd> {
         let metadata = self
             .file
             .metadata()
             .map_err(|error| file_error(error, "looking at the file"))?;
-        let found = candidate_of(self.claim_path.clone(), &metadata);
+        let found = candidate_of(self.claimed.path.clone(), &metadata);
+        if found.modified != self.claimed.modified || found.size < self.hasher.offset() {
+            self.check_content()?;
+        }
         Ok(FileEnd {
             end: Position {
                 offset: self.hasher.offset(),
@@ -264,4 +286,22 @@ impl Reading {
             handle: Arc::clone(&self.file),
         })
     }
+
+    fn check_content(&self) -> Result<()> {
+        match hash_prefix(&self.file, self.hasher.offset()) {
+            Ok(now) if now.finish() == self.hasher.finish() => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                Err(file_error(error, "reading the file again"))
+            }
+            _ => Err(Error::new(
+                ErrorKind::File,
+                "it was written anew while it was read, so that what is loaded of it may be a mixture",
+            )
+            .with_advice("move files into the inbox once they are whole")),
+        }
+    }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use postgres::{Client, NoTls};
 
-use super::{Scratch, server, wait_until};
+use super::databases::server;
+use super::{Scratch, wait_until};
 
 /// A cluster and its server. Both are gone at the end, however that comes about.
 pub struct OwnServer {
@@ -69,7 +70,7 @@ impl OwnServer {
 
     /// What the server has written to its log.
     pub fn log(&self) -> String {
-        server::log(self.place.path())
+        std::fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
     }
 }
 

@@ -124,7 +124,10 @@ impl Handler<TakeOut> for Checkpointer {
     type Result = ();
 
     fn handle(&mut self, TakeOut(leaving): TakeOut, context: &mut Context<Self>) {
-        if self.leaving.contains(&leaving.file()) {
+        // It may have been touched since: then the move that is under way leaves it in its place,
+        // and nobody would announce it again.
+        if let Some(again) = self.leaving.get_mut(&leaving.file()) {
+            *again = Some(leaving);
             return;
         }
         if let Leaving::Quarantine(quarantined) = &leaving {

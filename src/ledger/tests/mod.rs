@@ -5,5 +5,4 @@ mod growth;
 mod identity;
 mod leases;
 mod lives;
-mod server;
 mod world;

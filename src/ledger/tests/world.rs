@@ -12,12 +12,13 @@ use slog::Logger;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::server::fresh_url;
 use crate::fs::{candidate_at, candidate_of, hash_file};
 use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger};
 use crate::plan::{Dialect, LoadPlan, Routing, TableName, WriteMode};
 use crate::postgres::Database;
+use crate::postgres::migrations::migrate;
 use crate::settings::{FileOrder, Pipeline};
+use crate::test_databases::{TestDatabase, database};
 
 pub struct World {
     _directory: tempfile::TempDir,
@@ -25,6 +26,7 @@ pub struct World {
     pub archive: PathBuf,
     pub pipeline: Arc<Pipeline>,
     pub database: Database,
+    _place: TestDatabase,
 }
 
 /// Plans every file whose header doesn't say "bad".
@@ -85,14 +87,18 @@ impl World {
             archive: archives.then(|| archive.clone()),
             quarantine: archives.then(|| root.join("bad")),
         };
+        let place = tokio::task::spawn_blocking(database).await.unwrap();
+        let database = Database::new(&place.url, Handle::current()).await.unwrap();
+        migrate(&mut database.client().await.unwrap())
+            .await
+            .unwrap();
         World {
             _directory: directory,
             inbox,
             archive,
             pipeline: Arc::new(pipeline),
-            database: Database::new(&fresh_url().await, Handle::current())
-                .await
-                .unwrap(),
+            database,
+            _place: place,
         }
     }
 

@@ -7,12 +7,12 @@ use futures_util::SinkExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::Counts;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, CopyInSink, Statement};
+use tokio_postgres::{Client, CopyInSink, SimpleQueryMessage, Statement};
 
 use super::fault::{Fault, fault};
 use super::selection::{Run, Selection};
 use super::statements::{Facts, MergeSql, Statements};
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, ValueType};
 use crate::postgres::error::classify_ledger;
 use crate::postgres::link::Link;
 use crate::postgres::{classify, quote};
@@ -65,6 +65,50 @@ pub async fn prepare(client: &Client, id: i64, plan: &LoadPlan) -> Result<Loadin
         facts,
         statements: Statements::new(id, plan, facts),
     })
+}
+
+/// Locks the table against changes of its form until the end of the transaction, and makes sure that
+/// its columns still have the types that the rows are encoded for: a type of the same width would
+/// take the bytes and mean something else.
+pub async fn check_types(client: &Client, loading: &Loading) -> Result<()> {
+    let table = quote::table(&loading.plan.table);
+    let doing = format!("looking at the columns of {}", loading.plan.table);
+    let sql = format!(
+        "LOCK TABLE {table} IN ROW EXCLUSIVE MODE; \
+         SELECT attname, atttypid::int8, format_type(atttypid, null) FROM pg_catalog.pg_attribute \
+         WHERE attrelid = '{}'::regclass AND attnum > 0 AND NOT attisdropped",
+        table.replace('\'', "''")
+    );
+    let answer = client.simple_query(&sql).await;
+    let answer = answer.map_err(|error| classify_ledger(error, &doing))?;
+    for message in &answer {
+        let SimpleQueryMessage::Row(row) = message else {
+            continue;
+        };
+        let (name, now) = (row.get(0).unwrap_or(""), row.get(2).unwrap_or(""));
+        let oid = row.get(1).and_then(|oid| oid.parse().ok()).unwrap_or(0);
+        let Some(column) = loading
+            .plan
+            .columns
+            .iter()
+            .find(|column| column.name == name)
+        else {
+            continue;
+        };
+        let same = match column.value_type {
+            ValueType::Other => column.type_name == now,
+            known => known == ValueType::from_oid(oid),
+        };
+        if !same {
+            let message = format!(
+                "column {name:?} of table {} is of type {now} now, but rows were read for {}",
+                loading.plan.table, column.type_name
+            );
+            return Err(Error::new(ErrorKind::Configuration, message)
+                .with_advice("change the type back until the files that are begun are loaded"));
+        }
+    }
+    Ok(())
 }
 
 /// Makes the staging table, where this connection lacks it, and counts from 1 in it.

@@ -229,6 +229,7 @@ impl Writer {
         if kept.is_empty() {
             return Ok((vec![Counts::default(); shares], Vec::new()));
         }
+        load::check_types(&link.client, loading).await?;
         let Some(way) = way else {
             load::ensure_staging(link, loading).await?;
             let sifted = careful::sift(&link.client, loading, selection, shares).await?;

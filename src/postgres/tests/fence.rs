@@ -112,7 +112,7 @@ async fn a_superseded_row_of_a_trimmed_share_is_no_duplicate() {
 async fn a_checkpoint_that_moves_while_the_fence_waits_is_seen() {
     let fixture = Fixture::new(super::fixture::LOG).await;
     let file = fixture.file().await;
-    let other = super::server::connect(&fixture.url).await;
+    let other = super::fixture::connect(&fixture.url).await;
     other
         .batch_execute(
             "begin; update ingestd.checkpoints set record = 1, byte = 10, line = 2 where lane = 0",

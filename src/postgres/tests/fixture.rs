@@ -8,14 +8,15 @@ use ingestd_actors::model::{
     Batch, Counts, Epoch, FileId, Plan, Position, RowRef, Rows, Share, ShareOutcome, Written,
 };
 use tokio::runtime::Handle;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
-use super::server::{connect, new_database};
 use crate::plan::{Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode};
 use crate::postgres::Database;
+use crate::postgres::migrations::migrate;
 use crate::postgres::sink::PostgresSink;
 use crate::postgres::sink::writer::Writer;
+use crate::test_databases::{TestDatabase, database};
 
 /// The table of most tests.
 pub const ITEMS: &str = "create table items (
@@ -30,6 +31,20 @@ pub struct Fixture {
     pub url: String,
     pub client: Client,
     pub instance: Uuid,
+    _place: TestDatabase,
+}
+
+/// A new, empty database.
+pub async fn new_database() -> TestDatabase {
+    let made = tokio::task::spawn_blocking(database);
+    made.await.expect("a database")
+}
+
+/// A connection for the test itself.
+pub async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("connect");
+    tokio::spawn(connection);
+    client
 }
 
 /// A row: id, name, amount.
@@ -38,8 +53,10 @@ pub type Item<'a> = (i64, &'a str, i32);
 impl Fixture {
     /// A database with a ledger and this table.
     pub async fn new(ddl: &str) -> Fixture {
-        let url = new_database(true).await;
-        let client = connect(&url).await;
+        let place = new_database().await;
+        let url = place.url.clone();
+        let mut client = connect(&url).await;
+        migrate(&mut client).await.expect("a ledger");
         client.batch_execute(ddl).await.expect("the table");
         let database = Database::new(&url, Handle::current()).await;
         Fixture {
@@ -47,6 +64,7 @@ impl Fixture {
             url,
             client,
             instance: Uuid::new_v4(),
+            _place: place,
         }
     }
 

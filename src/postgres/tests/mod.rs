@@ -1,11 +1,11 @@
 //! The adapters against a real server.
 
+mod altered;
 mod careful;
 mod fence;
 mod fixture;
 mod rejects;
 mod resolver;
 mod schema;
-mod server;
 mod unknown;
 mod ways;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use ingestd_actors::error::ErrorKind;
 
-use super::fixture::{Fixture, ITEMS};
-use super::server::{connect, new_database};
+use super::fixture::{Fixture, ITEMS, connect, new_database};
 use crate::plan::{Dialect, TableName};
 use crate::postgres::catalog::read_table;
 use crate::postgres::ddl::create_table;
@@ -15,8 +14,9 @@ use crate::settings::{ColumnSettings, FileOrder, GeneratedColumn, Pipeline};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_migrate_at_once_and_one_does_it() {
-    let url = new_database(false).await;
-    let (mut one, mut two) = (connect(&url).await, connect(&url).await);
+    let database = new_database().await;
+    let url = &database.url;
+    let (mut one, mut two) = (connect(url).await, connect(url).await);
     let (first, second) = tokio::join!(migrate(&mut one), migrate(&mut two));
     let (first, second) = (first.expect("first"), second.expect("second"));
     assert_eq!(first.len() + second.len(), 1, "{first:?} {second:?}");

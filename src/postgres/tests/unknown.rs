@@ -138,7 +138,7 @@ async fn a_writer_given_up_in_a_transaction_does_not_hold_up_the_next() {
 async fn a_lock_that_somebody_else_holds_passes_by_itself() {
     let fixture = Fixture::new(LOG).await;
     let file = fixture.file().await;
-    let other = super::server::connect(&fixture.url).await;
+    let other = super::fixture::connect(&fixture.url).await;
     other
         .batch_execute("begin; lock table items")
         .await
@@ -161,7 +161,7 @@ async fn a_lock_that_somebody_else_holds_passes_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_not_there_is_told_at_once() {
     let fixture = Fixture::new(LOG).await;
-    let url = fixture.url.replace("dbname=", "dbname=not_");
+    let url = fixture.url.replace("///", "///not_");
     let database = crate::postgres::Database::new(&url, tokio::runtime::Handle::current()).await;
     let database = database.expect("a URL");
     let start = std::time::Instant::now();

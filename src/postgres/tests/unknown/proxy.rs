@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Handle;
+use tokio_postgres::config::Host;
 
 use crate::postgres::Database;
 use crate::postgres::sink::PostgresSink;
@@ -44,8 +45,11 @@ pub async fn writer(fixture: &Fixture, cut: Cut) -> (Writer, Proxy) {
 /// A database behind a proxy.
 pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
     let directory = tempfile::tempdir().expect("a directory");
-    let host = fixture.url.split(' ').next().expect("a host").to_owned();
-    let server = PathBuf::from(host.trim_start_matches("host=")).join(".s.PGSQL.5432");
+    let config: tokio_postgres::Config = fixture.url.parse().expect("a URL");
+    let [Host::Unix(place)] = config.get_hosts() else {
+        panic!("a socket: {:?}", config.get_hosts())
+    };
+    let server = place.join(".s.PGSQL.5432");
     let socket = directory.path().join(".s.PGSQL.5432");
     let listener = UnixListener::bind(socket).expect("a socket");
     let commits = Arc::new(AtomicUsize::new(0));
@@ -55,8 +59,10 @@ pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
             tokio::spawn(relay(client, server.clone(), cut, counted.clone()));
         }
     });
-    let own = format!("host={}", directory.path().display());
-    let url = fixture.url.replace(&host, &own);
+    let own = directory.path().to_str().expect("a plain path");
+    let url = fixture
+        .url
+        .replace(place.to_str().expect("a plain path"), own);
     let database = Database::new(&url, Handle::current()).await;
     let proxy = Proxy {
         _directory: directory,

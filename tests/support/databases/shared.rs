@@ -29,7 +29,9 @@ pub fn url(database: &str) -> String {
 }
 
 fn join() -> Share {
-    let meeting = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shared-server");
+    // The programs of one test run stand side by side.
+    let program = std::env::current_exe().expect("this program");
+    let meeting = program.with_file_name("shared-server");
     fs::create_dir_all(&meeting).expect("a directory");
     // From here on the watcher stops nothing; while it does, this waits.
     let users = locked(&meeting.join("users.lock"), FlockOperation::LockShared);

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use ingestd::local_server::find_binaries;
 
-/// The role of the tests.
-pub const ROLE: &str = "ingestd";
+/// The role of the tests: not named as the schema of the ledger, or that would be the search path.
+pub const ROLE: &str = "tester";
 
 /// Makes a cluster below `place`, which the server's user must be able to reach.
 pub fn make_cluster(place: &Path) {
@@ -36,7 +36,8 @@ pub fn shell_line(place: &Path) -> String {
     command.arg("-D").arg(&data);
     for setting in [
         "listen_addresses=",
-        "max_connections=200",
+        "max_connections=300",
+        "deadlock_timeout=100ms",
         // A test's server may lose everything when the machine fails, not when it is killed.
         "fsync=off",
         "full_page_writes=off",
@@ -68,11 +69,6 @@ pub fn ready(place: &Path) -> Option<u32> {
     let pid = lines.first()?.parse().ok()?;
     let alive = Path::new("/proc").join(lines[0]).exists();
     (alive && lines.get(7) == Some(&"ready")).then_some(pid)
-}
-
-/// What a server has written to its log.
-pub fn log(place: &Path) -> String {
-    fs::read_to_string(place.join("log")).unwrap_or_default()
 }
 
 /// A word of a shell's line.

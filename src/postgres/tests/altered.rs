@@ -1,0 +1,48 @@
+//! Tables that are altered while files are loaded.
+
+use ingestd_actors::error::ErrorKind;
+
+use super::fixture::{Fixture, ITEMS, LOG, appended, at, keyed, share};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_of_the_same_width_does_not_take_the_bytes_of_another() {
+    for ddl in [LOG, ITEMS] {
+        let fixture = Fixture::new(ddl).await;
+        let file = fixture.file().await;
+        let batch = |from, item| {
+            let shares = vec![share(file, from, &[item])];
+            if ddl == LOG {
+                appended(shares)
+            } else {
+                keyed(shares)
+            }
+        };
+        let mut writer = fixture.writer();
+        let first = batch(0, (1, "a", 7));
+        writer.write(&first).await.expect("written");
+
+        let alter = "alter table items drop constraint items_amount_check;
+                     alter table items alter amount type real";
+        fixture.client.batch_execute(alter).await.expect("altered");
+        let second = batch(1, (2, "b", 8));
+        let error = writer.write(&second).await.expect_err("another type");
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        assert!(error.message().contains("\"amount\""), "{error}");
+
+        let back = "alter table items alter amount type integer";
+        fixture
+            .client
+            .batch_execute(back)
+            .await
+            .expect("altered back");
+        let mut next = fixture.writer();
+        next.write(&second).await.expect("written");
+        assert_eq!(fixture.items().await, ["1|a|7", "2|b|8"]);
+        assert!(
+            fixture
+                .checkpoint(file, 0)
+                .await
+                .starts_with(&format!("{}|", at(2).record))
+        );
+    }
+}
