@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ingestd_actors::error::{ErrorKind, Result};
 
-pub use output::thousands;
+pub use output::{harmless, print, thousands};
 
 /// Loads CSV files into PostgreSQL as they arrive: every good row once, every bad row kept with its
 /// reason.

@@ -1,6 +1,7 @@
 //! The one place that composes the tree and the adapters into a running service.
 
 mod database;
+mod held_up;
 mod pipeline;
 mod planner;
 mod signals;
