@@ -333,8 +333,5 @@ pub struct Ports {
 
 /// An error that stands for a port whose other side is gone.
 pub fn gone(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Bug,
-        format!("{what} ended without an answer"),
-    )
+    Error::new(ErrorKind::Bug, format!("{what} ended without an answer"))
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use postgres::NoTls;
 
+use super::output::shell_word;
 use crate::local_server::{self, Borrowed};
 use crate::postgres::classify;
+use crate::service::unusable_database;
 use crate::settings::{ConfigFile, Environment, Settings, Sources};
 
 /// The flags that say which configuration and which database.
@@ -39,6 +41,22 @@ impl ConfigArgs {
         let environment = Environment::of_process();
         let file = ConfigFile::find_or_none(self.config.clone(), &environment);
         Settings::load(&self.sources(file, environment))
+    }
+
+    /// These flags as they are typed, with a space before each: for commands that a summary names.
+    /// A URL is not repeated, for the password in it.
+    pub fn in_words(&self) -> String {
+        let mut words = String::new();
+        let paths = [("--config", &self.config), ("--data-dir", &self.data_dir)];
+        for (flag, path) in paths {
+            if let Some(path) = path {
+                words.push_str(&format!(" {flag} {}", shell_word(&absolute(path))));
+            }
+        }
+        if self.database_url.is_some() {
+            words.push_str(" --database-url …");
+        }
+        words
     }
 
     /// The sources of a configuration: its file, the environment, and these flags.
@@ -78,26 +96,14 @@ pub fn database_url(settings: &Settings) -> Result<(String, Option<Borrowed>)> {
 /// Connects to the configured database, or to the private server.
 pub fn connect(settings: &Settings) -> Result<Connection> {
     let (url, server) = database_url(settings)?;
-    let client = postgres::Client::connect(&url, NoTls)
-        .map_err(|error| unreachable_database(settings, error))?;
+    let client = postgres::Client::connect(&url, NoTls).map_err(|error| {
+        let error = classify(error, "connecting to the database");
+        unusable_database(&settings.service, error)
+    })?;
     Ok(Connection {
         client,
         _server: server,
     })
-}
-
-fn unreachable_database(settings: &Settings, error: postgres::Error) -> Error {
-    let doing = match &settings.service.database {
-        Some(database) => format!("connecting to the database of {}", database.origin()),
-        None => "connecting to the private server".to_owned(),
-    };
-    let cause = std::error::Error::source(&error).map(ToString::to_string);
-    let is_server = error.as_db_error().is_some();
-    let classified = classify(error, &doing);
-    match cause {
-        Some(cause) if !is_server => Error::new(classified.kind(), format!("{doing}: {cause}")),
-        _ => classified,
-    }
 }
 
 /// A connection to a database that has a ledger.

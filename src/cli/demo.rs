@@ -13,7 +13,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
 use super::context::ConfigArgs;
-use super::output::{print, thousands};
+use super::output::{complain, count_of, print, thousands};
 use crate::demo::{PIPELINE, Story, TABLE, Verdict, compare, write_missing};
 use crate::generate::Generator;
 use crate::logging;
@@ -58,6 +58,17 @@ pub struct DemoArgs {
     data_dir: Option<PathBuf>,
 }
 
+impl DemoArgs {
+    /// What it has in common with the other commands.
+    fn flags(&self) -> ConfigArgs {
+        ConfigArgs {
+            config: None,
+            database_url: self.database_url.clone(),
+            data_dir: self.data_dir.clone(),
+        }
+    }
+}
+
 /// Runs the subcommand.
 pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     let mut settings = settings(args)?;
@@ -77,12 +88,8 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
 }
 
 fn settings(args: &DemoArgs) -> Result<Settings> {
-    let flags = ConfigArgs {
-        config: None,
-        database_url: args.database_url.clone(),
-        data_dir: args.data_dir.clone(),
-    };
-    let sources = flags
+    let sources = args
+        .flags()
         .sources(ECOMMERCE, Environment::of_process())
         .database_by_flag_only();
     Settings::load(&sources)
@@ -97,7 +104,10 @@ async fn demo(
     let signals = Signals::catch()?;
     let service = &settings.service;
     let pipeline = settings.pipeline(PIPELINE)?.clone();
-    let opened = open_database(service, &runtime, log).await?;
+    if service.database.is_none() {
+        print("starting a private PostgreSQL server\n")?;
+    }
+    let opened = open_database(service, &runtime, log, &|waits| complain(waits)).await?;
     if args.fresh {
         start_over(&opened.database, &service.data_dir, &pipeline).await?;
     }
@@ -132,6 +142,7 @@ async fn demo(
     let tree = Tree::start(vec![spec], opened.private.as_ref(), service, signals, log);
     let url = opened.url.clone();
     let keep_running = args.keep_running;
+    let flags = args.flags().in_words();
     let verdict = Arc::new(std::sync::OnceLock::new());
     let judged = {
         let (figures, generator, verdict) = (figures.clone(), generator, Arc::clone(&verdict));
@@ -151,7 +162,7 @@ async fn demo(
                 Err(Error::new(ErrorKind::Bug, "comparing").with_source(error))
             });
             let done = figures.look(|now| now.durable.total());
-            let _ = print(&closing_words(&compared, done, loaded_in));
+            let _ = print(&closing_words(&compared, done, loaded_in, &flags));
             let _ = verdict.set(compared);
             if keep_running {
                 let _ = print("still running: drop files into the inbox, stop with Ctrl-C\n");
@@ -171,6 +182,15 @@ async fn demo(
     Ok((ended, verdict.transpose()?))
 }
 
+fn speed(loaded: u64, took: Duration) -> String {
+    format!(
+        "{} in {:.1} s, {} a second\n",
+        count_of(loaded, "record"),
+        took.as_secs_f64(),
+        thousands((loaded as f64 / took.as_secs_f64()) as u64),
+    )
+}
+
 fn announce(
     story: &Story,
     generator: &Generator,
@@ -183,25 +203,24 @@ fn announce(
     } else {
         "a private PostgreSQL server"
     };
-    let files = generator.files();
+    let files = count_of(generator.files(), "CSV file");
     let goes_on = match known.len() as u64 {
         0 => String::new(),
-        known => format!("; going on: {known} of {files} files were begun by an earlier demo"),
+        known => format!("; going on: an earlier demo has begun {known} of them"),
     };
     print(&format!(
-        "{} e-commerce events in {files} CSV files, dropped into {}, loaded into table {TABLE} of {database}{goes_on}\n",
+        "{} e-commerce events in {files}, dropped into {}, loaded into table {TABLE} of {database}{goes_on}\n",
         thousands(story.rows()),
         inbox.display(),
     ))
 }
 
-fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration) -> String {
-    let mut text = format!(
-        "{} records in {:.1} s, {} a second\n",
-        thousands(loaded),
-        took.as_secs_f64(),
-        thousands((loaded as f64 / took.as_secs_f64()) as u64),
-    );
+fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration, flags: &str) -> String {
+    let mut text = if loaded == 0 {
+        "nothing was left to load\n".to_owned()
+    } else {
+        speed(loaded, took)
+    };
     let Ok(verdict) = compared else {
         return text;
     };
@@ -223,9 +242,9 @@ fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration) -> Str
         "verdict: table and dead letters DIFFER from what was generated\n"
     });
     text.push_str(&format!(
-        "look at the table:         ingestd psql -- -c 'select * from {TABLE} limit 5'\n\
-         look at the dead letters:  ingestd dead-letters list\n\
-         look at the files:         ingestd files\n"
+        "look at the table:         ingestd psql{flags} -- -c 'select * from {TABLE} limit 5'\n\
+         look at the dead letters:  ingestd dead-letters list{flags}\n\
+         look at the files:         ingestd files{flags}\n"
     ));
     text
 }

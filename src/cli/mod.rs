@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
     match dispatch(command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ingestd: {error}");
+            output::complain(&error.to_string());
             match error.kind() {
                 ErrorKind::Configuration => ExitCode::from(2),
                 _ => ExitCode::from(1),

@@ -33,7 +33,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
 
 async fn serve(settings: &Settings, runtime: Handle, log: &slog::Logger) -> Result<Ended> {
     let signals = Signals::catch()?;
-    let opened = open_database(&settings.service, &runtime, log).await?;
+    let tell = |waits: &str| slog::warn!(log, "{}", waits);
+    let opened = open_database(&settings.service, &runtime, log, &tell).await?;
     let pipelines = settings
         .pipelines
         .iter()

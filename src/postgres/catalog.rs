@@ -29,6 +29,13 @@ pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Tabl
         return Ok(None);
     };
     let oid: Oid = row.get(0);
+    if row.get::<_, &str>(1) == "ingestd" {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!("{name} is a table of ingestd's own ledger"),
+        )
+        .with_advice("where another is meant, name it with its schema, such as public"));
+    }
     let kind: &str = row.get(3);
     if !matches!(kind, "r" | "p") {
         return Err(
