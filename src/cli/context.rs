@@ -1,6 +1,7 @@
 //! What most subcommands share: which configuration, which database.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use postgres::NoTls;
@@ -43,18 +44,20 @@ impl ConfigArgs {
         Settings::load(&self.sources(file, environment))
     }
 
-    /// These flags as they are typed, with a space before each: for commands that a summary names.
-    /// A URL is not repeated, for the password in it.
-    pub fn in_words(&self) -> String {
-        let mut words = String::new();
+    /// Another command on the same database, to be copied from a summary to a shell: the program as
+    /// it was called, the subcommand, and these flags. A password is not repeated.
+    pub fn command(&self, subcommand: &str) -> String {
+        let mut words = format!("{} {subcommand}", program());
         let paths = [("--config", &self.config), ("--data-dir", &self.data_dir)];
         for (flag, path) in paths {
             if let Some(path) = path {
                 words.push_str(&format!(" {flag} {}", shell_word(&absolute(path))));
             }
         }
-        if self.database_url.is_some() {
-            words.push_str(" --database-url …");
+        match &self.database_url {
+            Some(url) if has_password(url) => words.push_str(" --database-url …"),
+            Some(url) => words.push_str(&format!(" --database-url {}", shell_word(url))),
+            None => {}
         }
         words
     }
@@ -66,6 +69,17 @@ impl ConfigArgs {
             .flag("--database-url", "database.url", self.database_url.clone())
             .flag("--data-dir", "service.data_dir", data_dir)
     }
+}
+
+/// What to type for this program.
+fn program() -> String {
+    let called = std::env::args().next();
+    shell_word(&called.unwrap_or_else(|| "ingestd".to_owned()))
+}
+
+fn has_password(url: &str) -> bool {
+    let config = tokio_postgres::Config::from_str(url);
+    config.is_ok_and(|config| config.get_password().is_some())
 }
 
 /// A path of the command line means the working directory.

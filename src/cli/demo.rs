@@ -25,9 +25,11 @@ use crate::watch::{Figures, LiveView};
 /// How many rows a demo has unless told otherwise.
 const ROWS: u64 = 500_000;
 
-/// Shows the main job with nothing to configure: e-commerce events are dropped as CSV files into an
-/// inbox, and flow into a table of a private PostgreSQL server. At the end, table and dead letters
-/// are compared with what was generated.
+/// Watch it work: a generator, a private server, and a comparison at the end
+///
+/// The main job with nothing to configure: e-commerce events are dropped as CSV files into an inbox,
+/// and flow into a table of a private PostgreSQL server. At the end, table and dead letters are
+/// compared with what was generated; the exit code is 1 where they differ.
 ///
 /// Kill it in the middle and start it again: it goes on where it was. The data stay.
 #[derive(Clone, Debug, clap::Args)]
@@ -66,6 +68,27 @@ impl DemoArgs {
             database_url: self.database_url.clone(),
             data_dir: self.data_dir.clone(),
         }
+    }
+
+    /// What to type to look at the result. The other commands do heed DATABASE_URL.
+    fn next_commands(&self) -> String {
+        let misled = ["DATABASE_URL", "INGESTD__DATABASE__URL"]
+            .into_iter()
+            .filter(|name| self.database_url.is_none() && std::env::var_os(name).is_some());
+        let unset: String = misled.map(|name| format!(" -u {name}")).collect();
+        let before = match unset.as_str() {
+            "" => String::new(),
+            unset => format!("env{unset} "),
+        };
+        let command = |subcommand| format!("{before}{}", self.flags().command(subcommand));
+        format!(
+            "look at the table:         {} -- -c 'select * from {TABLE} limit 5'\n\
+             look at the dead letters:  {}\n\
+             look at the files:         {}\n",
+            command("psql"),
+            command("dead-letters list"),
+            command("files"),
+        )
     }
 }
 
@@ -142,7 +165,7 @@ async fn demo(
     let tree = Tree::start(vec![spec], opened.private.as_ref(), service, signals, log);
     let url = opened.url.clone();
     let keep_running = args.keep_running;
-    let flags = args.flags().in_words();
+    let next = args.next_commands();
     let verdict = Arc::new(std::sync::OnceLock::new());
     let judged = {
         let (figures, generator, verdict) = (figures.clone(), generator, Arc::clone(&verdict));
@@ -162,7 +185,7 @@ async fn demo(
                 Err(Error::new(ErrorKind::Bug, "comparing").with_source(error))
             });
             let done = figures.look(|now| now.durable.total());
-            let _ = print(&closing_words(&compared, done, loaded_in, &flags));
+            let _ = print(&closing_words(&compared, done, loaded_in, &next));
             let _ = verdict.set(compared);
             if keep_running {
                 let _ = print("still running: drop files into the inbox, stop with Ctrl-C\n");
@@ -215,7 +238,7 @@ fn announce(
     ))
 }
 
-fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration, flags: &str) -> String {
+fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration, next: &str) -> String {
     let mut text = if loaded == 0 {
         "nothing was left to load\n".to_owned()
     } else {
@@ -241,11 +264,7 @@ fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration, flags:
     } else {
         "verdict: table and dead letters DIFFER from what was generated\n"
     });
-    text.push_str(&format!(
-        "look at the table:         ingestd psql{flags} -- -c 'select * from {TABLE} limit 5'\n\
-         look at the dead letters:  ingestd dead-letters list{flags}\n\
-         look at the files:         ingestd files{flags}\n"
-    ));
+    text.push_str(next);
     text
 }
 

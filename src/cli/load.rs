@@ -18,7 +18,7 @@ use crate::service::{
 use crate::settings::{LogLevel, Pipeline, Settings};
 use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 
-/// Loads the named files and ends.
+/// Load the named files and end
 ///
 /// With --table, no configuration is needed: columns by the header, types from the table. The files
 /// stay where they are, unless told --archive. A file that was loaded before is skipped.
@@ -248,11 +248,8 @@ fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
                     parts.join(", ")
                 ));
                 if counts.rejected > 0 {
-                    hints.push(format!(
-                        "ingestd dead-letters list{} --file {}",
-                        args.config.in_words(),
-                        file.0
-                    ));
+                    let command = args.config.command("dead-letters list");
+                    hints.push(format!("{command} --file {}", file.0));
                 }
             }
             FileOutcome::Skipped { path, reason } => text.push_str(&format!(

@@ -7,8 +7,10 @@ use super::output::{print, print_json};
 use crate::postgres::{Database, migrations};
 use crate::service::{database_runtime, unusable_database};
 
-/// Creates or updates the ledger's tables (schema `ingestd`) and ends. `run` and `load` do it by
-/// themselves; this is for a database whose loading role may not.
+/// Create or update the ledger's tables
+///
+/// They are in the schema `ingestd`. `run` and `load` make them by themselves; this is for a database
+/// whose loading role may not.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  ingestd migrate --database-url postgresql://admin@db/shop")]
 pub struct MigrateArgs {

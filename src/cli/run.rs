@@ -11,7 +11,7 @@ use crate::logging;
 use crate::service::{Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec};
 use crate::settings::Settings;
 
-/// Runs the service: loads files as they arrive.
+/// Run the service: load files as they arrive, until told to stop
 ///
 /// SIGTERM and SIGINT end it in order: what is in flight is committed first, and a second one ends
 /// it at once. SIGUSR1 pauses, SIGUSR2 goes on; a pause survives a restart.
