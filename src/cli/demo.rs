@@ -124,13 +124,16 @@ async fn demo(
     runtime: Handle,
     log: &slog::Logger,
 ) -> Result<(Ended, Option<Verdict>)> {
-    let signals = Signals::catch()?;
+    let mut signals = Signals::catch()?;
     let service = &settings.service;
     let pipeline = settings.pipeline(PIPELINE)?.clone();
     if service.database.is_none() {
         print("starting a private PostgreSQL server\n")?;
     }
-    let opened = open_database(service, &runtime, log, &|waits| complain(waits)).await?;
+    let opened = open_database(service, &runtime, log, &mut signals, &|waits| {
+        complain(waits)
+    })
+    .await?;
     if args.fresh {
         start_over(&opened.database, &service.data_dir, &pipeline).await?;
     }

@@ -1,5 +1,6 @@
 //! `ingestd load`: the named files, once.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -169,8 +170,11 @@ async fn load(
     runtime: Handle,
     log: &slog::Logger,
 ) -> Result<(Ended, FiguresNow)> {
-    let signals = Signals::catch()?;
-    let opened = open_database(&settings.service, &runtime, log, &|waits| complain(waits)).await?;
+    let mut signals = Signals::catch()?;
+    let opened = open_database(&settings.service, &runtime, log, &mut signals, &|waits| {
+        complain(waits)
+    })
+    .await?;
     // A table that can't be loaded is the user's to mend: say so at once, instead of waiting.
     let planner = CatalogPlanner::new(opened.database.clone(), pipeline.clone().into());
     let table = planner.table().await?;
@@ -227,6 +231,14 @@ async fn load(
 fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
     let mut text = String::new();
     let mut hints = Vec::new();
+    let committed: HashSet<&PathBuf> = figures
+        .outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            FileOutcome::Committed { path, .. } => Some(path),
+            _ => None,
+        })
+        .collect();
     for outcome in &figures.outcomes {
         match outcome {
             FileOutcome::Committed { file, path, counts } => {
@@ -252,6 +264,8 @@ fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
                     hints.push(format!("{command} --file {}", file.0));
                 }
             }
+            // A file that an earlier life left unfinished is found once more when it is done.
+            FileOutcome::Skipped { path, .. } if committed.contains(path) => {}
             FileOutcome::Skipped { path, reason } => text.push_str(&format!(
                 "{}: skipped: {}; --again loads it once more\n",
                 harmless(&path.display().to_string()),

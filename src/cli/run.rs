@@ -32,9 +32,9 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
 }
 
 async fn serve(settings: &Settings, runtime: Handle, log: &slog::Logger) -> Result<Ended> {
-    let signals = Signals::catch()?;
+    let mut signals = Signals::catch()?;
     let tell = |waits: &str| slog::warn!(log, "{}", waits);
-    let opened = open_database(&settings.service, &runtime, log, &tell).await?;
+    let opened = open_database(&settings.service, &runtime, log, &mut signals, &tell).await?;
     let pipelines = settings
         .pipelines
         .iter()

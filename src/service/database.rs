@@ -9,6 +9,7 @@ use ingestd_actors::port::{Companion, PortFuture};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Mutex;
 
+use super::signals::Signals;
 use crate::local_server::{LocalServer, RunningServer};
 use crate::postgres::{Database, migrations};
 use crate::settings::Service;
@@ -67,6 +68,7 @@ pub async fn open_database(
     service: &Service,
     runtime: &Handle,
     log: &slog::Logger,
+    signals: &mut Signals,
     tell: &dyn Fn(&str),
 ) -> Result<OpenDatabase> {
     let (url, private) = match &service.database {
@@ -84,9 +86,16 @@ pub async fn open_database(
         }
     };
     let database = Database::new(&url, runtime.clone()).await?;
-    let applied = migrate_in_time(&database, service, tell)
-        .await
-        .map_err(|error| unusable_database(service, error))?;
+    let migrated = tokio::select! {
+        migrated = migrate_in_time(&database, service, tell) => migrated,
+        () = signals.stop() => {
+            return Err(Error::new(
+                ErrorKind::Transient,
+                format!("stopped while waiting for {}", origin(service)),
+            ));
+        }
+    };
+    let applied = migrated.map_err(|error| unusable_database(service, error))?;
     if !applied.is_empty() {
         slog::info!(log, "ledger migrated"; "applied" => applied.join(", "));
     }
@@ -116,12 +125,8 @@ pub fn unusable_database(service: &Service, error: Error) -> Error {
     } else if let Some(cause) = cause.filter(|_| error.code().is_none()) {
         message.push_str(&format!(": {cause}"));
     }
-    let mut explained =
-        Error::new(ErrorKind::Configuration, message).with_advice(advice.unwrap_or_else(|| {
-            "is it running, and is its URL right? Special characters in a password are written \
-             as %40 for @, %2F for /"
-                .to_owned()
-        }));
+    let mut explained = Error::new(ErrorKind::Configuration, message)
+        .with_advice(advice.unwrap_or_else(|| "is it running, and is its URL right?".to_owned()));
     // The name of an I/O error says nothing that its words have not said.
     if let Some(sqlstate) = error.code().filter(|code| code.len() == 5) {
         explained = explained.with_code(sqlstate);
