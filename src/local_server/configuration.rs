@@ -99,6 +99,9 @@ wal_compression = off
 random_page_cost = 1.1
 jit = off
 
+# Not the role's own schema: it is called as the ledger's, and tables belong elsewhere.
+search_path = 'public'
+
 timezone = 'UTC'
 log_timezone = 'UTC'
 
