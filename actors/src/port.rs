@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Batch, Candidate, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Position, Read, RejectBatch,
     ShareOutcome, Written,
@@ -285,6 +285,8 @@ pub enum Event {
     Degraded {
         /// Which child says so.
         child: String,
+        /// Whether it passes by itself, or somebody has to change something.
+        kind: ErrorKind,
         /// What is wrong and what to do.
         reason: String,
     },
@@ -331,8 +333,5 @@ pub struct Ports {
 
 /// An error that stands for a port whose other side is gone.
 pub fn gone(what: &str) -> Error {
-    Error::new(
-        crate::error::ErrorKind::Bug,
-        format!("{what} ended without an answer"),
-    )
+    Error::new(ErrorKind::Bug, format!("{what} ended without an answer"))
 }

@@ -58,6 +58,7 @@ impl Retry {
             "reason" => %error, "source" => source_of(error));
         self.observer.observe(&Event::Degraded {
             child: self.child.clone(),
+            kind: error.kind(),
             reason: error.to_string(),
         });
         delay

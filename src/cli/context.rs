@@ -1,12 +1,15 @@
 //! What most subcommands share: which configuration, which database.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use postgres::NoTls;
 
+use super::output::shell_word;
 use crate::local_server::{self, Borrowed};
 use crate::postgres::classify;
+use crate::service::unusable_database;
 use crate::settings::{ConfigFile, Environment, Settings, Sources};
 
 /// The flags that say which configuration and which database.
@@ -41,6 +44,24 @@ impl ConfigArgs {
         Settings::load(&self.sources(file, environment))
     }
 
+    /// Another command on the same database, to be copied from a summary to a shell: the program as
+    /// it was called, the subcommand, and these flags. A password is not repeated.
+    pub fn command(&self, subcommand: &str) -> String {
+        let mut words = format!("{} {subcommand}", program());
+        let paths = [("--config", &self.config), ("--data-dir", &self.data_dir)];
+        for (flag, path) in paths {
+            if let Some(path) = path {
+                words.push_str(&format!(" {flag} {}", shell_word(&absolute(path))));
+            }
+        }
+        match &self.database_url {
+            Some(url) if has_password(url) => words.push_str(" --database-url …"),
+            Some(url) => words.push_str(&format!(" --database-url {}", shell_word(url))),
+            None => {}
+        }
+        words
+    }
+
     /// The sources of a configuration: its file, the environment, and these flags.
     pub fn sources(&self, file: ConfigFile, environment: Environment) -> Sources {
         let data_dir = self.data_dir.as_ref().map(|path| absolute(path));
@@ -48,6 +69,17 @@ impl ConfigArgs {
             .flag("--database-url", "database.url", self.database_url.clone())
             .flag("--data-dir", "service.data_dir", data_dir)
     }
+}
+
+/// What to type for this program.
+fn program() -> String {
+    let called = std::env::args().next();
+    shell_word(&called.unwrap_or_else(|| "ingestd".to_owned()))
+}
+
+fn has_password(url: &str) -> bool {
+    let config = tokio_postgres::Config::from_str(url);
+    config.is_ok_and(|config| config.get_password().is_some())
 }
 
 /// A path of the command line means the working directory.
@@ -78,26 +110,14 @@ pub fn database_url(settings: &Settings) -> Result<(String, Option<Borrowed>)> {
 /// Connects to the configured database, or to the private server.
 pub fn connect(settings: &Settings) -> Result<Connection> {
     let (url, server) = database_url(settings)?;
-    let client = postgres::Client::connect(&url, NoTls)
-        .map_err(|error| unreachable_database(settings, error))?;
+    let client = postgres::Client::connect(&url, NoTls).map_err(|error| {
+        let error = classify(error, "connecting to the database");
+        unusable_database(&settings.service, error)
+    })?;
     Ok(Connection {
         client,
         _server: server,
     })
-}
-
-fn unreachable_database(settings: &Settings, error: postgres::Error) -> Error {
-    let doing = match &settings.service.database {
-        Some(database) => format!("connecting to the database of {}", database.origin()),
-        None => "connecting to the private server".to_owned(),
-    };
-    let cause = std::error::Error::source(&error).map(ToString::to_string);
-    let is_server = error.as_db_error().is_some();
-    let classified = classify(error, &doing);
-    match cause {
-        Some(cause) if !is_server => Error::new(classified.kind(), format!("{doing}: {cause}")),
-        _ => classified,
-    }
 }
 
 /// A connection to a database that has a ledger.

@@ -7,8 +7,9 @@ use super::context::{ConfigArgs, connect_to_ledger};
 use super::output::{harmless, print, print_json, table, thousands};
 use crate::postgres::classify;
 
-/// Shows the records that could not be loaded, with where they stood and why.
+/// Show the records that could not be loaded, where they stood and why
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example:\n  ingestd dead-letters list --reason field_count")]
 pub struct DeadLettersArgs {
     #[command(subcommand)]
     command: Command,
@@ -85,14 +86,18 @@ fn list(args: &ListArgs) -> Result<()> {
     let filter =
         "where ($1::text is null or d.pipeline = $1) and ($2::bigint is null or d.file_id = $2)
         and ($3::text is null or d.reason = $3)";
+    // One more than is shown tells whether there are more.
     let limit = i64::from(args.limit);
+    let one_more = limit + 1;
     let rows = connection
         .client
         .query(
             &format!("select {COLUMNS} {filter} order by d.file_id, d.record limit $4::bigint"),
-            &[&args.pipeline, &args.file, &args.reason, &limit],
+            &[&args.pipeline, &args.file, &args.reason, &one_more],
         )
         .map_err(|error| classify(error, "reading the dead letters"))?;
+    let more = rows.len() as i64 > limit;
+    let rows = &rows[..rows.len().min(args.limit as usize)];
     if args.json {
         return print_json(&rows.iter().map(as_json).collect());
     }
@@ -115,7 +120,7 @@ fn list(args: &ListArgs) -> Result<()> {
         .collect();
     let heading = ["file", "record", "line", "reason", "column", "message"];
     let mut text = table(&heading, &lines);
-    if rows.len() as i64 == limit {
+    if more {
         text.push_str(&format!(
             "the first {}; --limit shows more\n",
             thousands(u64::from(args.limit))
@@ -166,8 +171,12 @@ fn show(args: &ShowArgs) -> Result<()> {
         code if code.is_empty() => code,
         code => format!(" (SQLSTATE {code})"),
     };
+    let column = match optional("column_name") {
+        name if name.is_empty() => name,
+        name => format!("\ncolumn    {}", harmless(&name)),
+    };
     print(&format!(
-        "file      {} {}\nrecord    {}, line {}, byte {}, {} bytes\nreason    {}{}\ncolumn    {}\nmessage   {}\nstatus    {}, {} attempt(s), {}\nraw       {}\n",
+        "file      {} {}\nrecord    {}, line {}, byte {}, {} bytes\nreason    {}{}{}\nmessage   {}\nstatus    {}, {} attempt(s), {}\nraw       {}\n",
         row.get::<_, i64>("file_id"),
         harmless(&row.get::<_, String>("path")),
         row.get::<_, i64>("record"),
@@ -176,7 +185,7 @@ fn show(args: &ShowArgs) -> Result<()> {
         row.get::<_, i64>("length"),
         row.get::<_, String>("reason"),
         sqlstate,
-        optional("column_name"),
+        column,
         harmless(&row.get::<_, String>("message")),
         row.get::<_, String>("status"),
         row.get::<_, i32>("attempts"),

@@ -13,7 +13,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
 use super::context::ConfigArgs;
-use super::output::{print, thousands};
+use super::output::{complain, count_of, print, thousands};
 use crate::demo::{PIPELINE, Story, TABLE, Verdict, compare, write_missing};
 use crate::generate::Generator;
 use crate::logging;
@@ -25,9 +25,11 @@ use crate::watch::{Figures, LiveView};
 /// How many rows a demo has unless told otherwise.
 const ROWS: u64 = 500_000;
 
-/// Shows the main job with nothing to configure: e-commerce events are dropped as CSV files into an
-/// inbox, and flow into a table of a private PostgreSQL server. At the end, table and dead letters
-/// are compared with what was generated.
+/// Watch it work: a generator, a private server, and a comparison at the end
+///
+/// The main job with nothing to configure: e-commerce events are dropped as CSV files into an inbox,
+/// and flow into a table of a private PostgreSQL server. At the end, table and dead letters are
+/// compared with what was generated; the exit code is 1 where they differ.
 ///
 /// Kill it in the middle and start it again: it goes on where it was. The data stay.
 #[derive(Clone, Debug, clap::Args)]
@@ -58,6 +60,38 @@ pub struct DemoArgs {
     data_dir: Option<PathBuf>,
 }
 
+impl DemoArgs {
+    /// What it has in common with the other commands.
+    fn flags(&self) -> ConfigArgs {
+        ConfigArgs {
+            config: None,
+            database_url: self.database_url.clone(),
+            data_dir: self.data_dir.clone(),
+        }
+    }
+
+    /// What to type to look at the result. The other commands do heed DATABASE_URL.
+    fn next_commands(&self) -> String {
+        let misled = ["DATABASE_URL", "INGESTD__DATABASE__URL"]
+            .into_iter()
+            .filter(|name| self.database_url.is_none() && std::env::var_os(name).is_some());
+        let unset: String = misled.map(|name| format!(" -u {name}")).collect();
+        let before = match unset.as_str() {
+            "" => String::new(),
+            unset => format!("env{unset} "),
+        };
+        let command = |subcommand| format!("{before}{}", self.flags().command(subcommand));
+        format!(
+            "look at the table:         {} -- -c 'select * from {TABLE} limit 5'\n\
+             look at the dead letters:  {}\n\
+             look at the files:         {}\n",
+            command("psql"),
+            command("dead-letters list"),
+            command("files"),
+        )
+    }
+}
+
 /// Runs the subcommand.
 pub fn run(args: &DemoArgs) -> Result<ExitCode> {
     let mut settings = settings(args)?;
@@ -77,12 +111,8 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode> {
 }
 
 fn settings(args: &DemoArgs) -> Result<Settings> {
-    let flags = ConfigArgs {
-        config: None,
-        database_url: args.database_url.clone(),
-        data_dir: args.data_dir.clone(),
-    };
-    let sources = flags
+    let sources = args
+        .flags()
         .sources(ECOMMERCE, Environment::of_process())
         .database_by_flag_only();
     Settings::load(&sources)
@@ -94,10 +124,16 @@ async fn demo(
     runtime: Handle,
     log: &slog::Logger,
 ) -> Result<(Ended, Option<Verdict>)> {
-    let signals = Signals::catch()?;
+    let mut signals = Signals::catch()?;
     let service = &settings.service;
     let pipeline = settings.pipeline(PIPELINE)?.clone();
-    let opened = open_database(service, &runtime, log).await?;
+    if service.database.is_none() {
+        print("starting a private PostgreSQL server\n")?;
+    }
+    let opened = open_database(service, &runtime, log, &mut signals, &|waits| {
+        complain(waits)
+    })
+    .await?;
     if args.fresh {
         start_over(&opened.database, &service.data_dir, &pipeline).await?;
     }
@@ -132,6 +168,7 @@ async fn demo(
     let tree = Tree::start(vec![spec], opened.private.as_ref(), service, signals, log);
     let url = opened.url.clone();
     let keep_running = args.keep_running;
+    let next = args.next_commands();
     let verdict = Arc::new(std::sync::OnceLock::new());
     let judged = {
         let (figures, generator, verdict) = (figures.clone(), generator, Arc::clone(&verdict));
@@ -151,7 +188,7 @@ async fn demo(
                 Err(Error::new(ErrorKind::Bug, "comparing").with_source(error))
             });
             let done = figures.look(|now| now.durable.total());
-            let _ = print(&closing_words(&compared, done, loaded_in));
+            let _ = print(&closing_words(&compared, done, loaded_in, &next));
             let _ = verdict.set(compared);
             if keep_running {
                 let _ = print("still running: drop files into the inbox, stop with Ctrl-C\n");
@@ -171,6 +208,15 @@ async fn demo(
     Ok((ended, verdict.transpose()?))
 }
 
+fn speed(loaded: u64, took: Duration) -> String {
+    format!(
+        "{} in {:.1} s, {} a second\n",
+        count_of(loaded, "record"),
+        took.as_secs_f64(),
+        thousands((loaded as f64 / took.as_secs_f64()) as u64),
+    )
+}
+
 fn announce(
     story: &Story,
     generator: &Generator,
@@ -183,25 +229,24 @@ fn announce(
     } else {
         "a private PostgreSQL server"
     };
-    let files = generator.files();
+    let files = count_of(generator.files(), "CSV file");
     let goes_on = match known.len() as u64 {
         0 => String::new(),
-        known => format!("; going on: {known} of {files} files were begun by an earlier demo"),
+        known => format!("; going on: an earlier demo has begun {known} of them"),
     };
     print(&format!(
-        "{} e-commerce events in {files} CSV files, dropped into {}, loaded into table {TABLE} of {database}{goes_on}\n",
+        "{} e-commerce events in {files}, dropped into {}, loaded into table {TABLE} of {database}{goes_on}\n",
         thousands(story.rows()),
         inbox.display(),
     ))
 }
 
-fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration) -> String {
-    let mut text = format!(
-        "{} records in {:.1} s, {} a second\n",
-        thousands(loaded),
-        took.as_secs_f64(),
-        thousands((loaded as f64 / took.as_secs_f64()) as u64),
-    );
+fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration, next: &str) -> String {
+    let mut text = if loaded == 0 {
+        "nothing was left to load\n".to_owned()
+    } else {
+        speed(loaded, took)
+    };
     let Ok(verdict) = compared else {
         return text;
     };
@@ -222,11 +267,7 @@ fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration) -> Str
     } else {
         "verdict: table and dead letters DIFFER from what was generated\n"
     });
-    text.push_str(&format!(
-        "look at the table:         ingestd psql -- -c 'select * from {TABLE} limit 5'\n\
-         look at the dead letters:  ingestd dead-letters list\n\
-         look at the files:         ingestd files\n"
-    ));
+    text.push_str(next);
     text
 }
 

@@ -7,7 +7,7 @@ use super::context::{ConfigArgs, connect_to_ledger};
 use super::output::{harmless, print, print_json, table, thousands};
 use crate::postgres::classify;
 
-/// Shows what became of every file, the newest last.
+/// Show what became of every file, the newest last
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  ingestd files --state QUARANTINED")]
 pub struct FilesArgs {
@@ -19,7 +19,8 @@ pub struct FilesArgs {
     pipeline: Option<String>,
 
     /// Only those in this state, such as COMMITTED or QUARANTINED
-    #[arg(long, value_name = "STATE", value_parser = clap::builder::StringValueParser::new())]
+    #[arg(long, value_name = "STATE", ignore_case = true, hide_possible_values = true,
+          value_parser = STATES)]
     state: Option<String>,
 
     /// The most files, the newest ones
@@ -30,6 +31,17 @@ pub struct FilesArgs {
     #[arg(long)]
     json: bool,
 }
+
+const STATES: [&str; 8] = [
+    "SCHEDULED",
+    "READING",
+    "COMPLETED",
+    "COMMITTED",
+    "ARCHIVED",
+    "SKIPPED",
+    "QUARANTINED",
+    "FAILED",
+];
 
 const QUERY: &str = "
 select * from (

@@ -1,5 +1,6 @@
 //! `ingestd load`: the named files, once.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 
 use super::context::ConfigArgs;
-use super::output::{harmless, print, thousands};
+use super::output::{complain, count_of, harmless, print, thousands};
 use crate::logging;
 use crate::plan::TableName;
 use crate::service::{
@@ -18,7 +19,7 @@ use crate::service::{
 use crate::settings::{LogLevel, Pipeline, Settings};
 use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 
-/// Loads the named files and ends.
+/// Load the named files and end
 ///
 /// With --table, no configuration is needed: columns by the header, types from the table. The files
 /// stay where they are, unless told --archive. A file that was loaded before is skipped.
@@ -82,19 +83,15 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
     let loaded = block_on(|runtime| load(args, &settings, pipeline, runtime, &log));
     drop(flush);
     let (ended, figures) = loaded?;
-    print(&summary(&figures, started))?;
+    print(&summary(args, &figures, started))?;
     match ended {
         Ended::Drained => {}
         Ended::GaveUp(error) => return Err(error),
-        Ended::Cut => {
-            eprintln!("ingestd: interrupted; the same command goes on where this one ended");
-            return Ok(ExitCode::FAILURE);
-        }
+        Ended::Cut => return Ok(interrupted(&figures)),
     }
     let finished = figures.outcomes.len();
     if finished < args.files.len() && figures.idle == 0 {
-        eprintln!("ingestd: interrupted; the same command goes on where this one ended");
-        return Ok(ExitCode::FAILURE);
+        return Ok(interrupted(&figures));
     }
     let quarantined = figures
         .outcomes
@@ -109,12 +106,26 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says what to do about an end before the end.
+fn interrupted(figures: &FiguresNow) -> ExitCode {
+    let why = match figures.held_up_by() {
+        Some(reason) => format!(" while waiting: {}", harmless(reason)),
+        None => String::new(),
+    };
+    complain(&format!(
+        "interrupted{why}; the same command goes on where this one ended"
+    ));
+    ExitCode::FAILURE
+}
+
 /// The settings, and the pipeline that loads the files.
 fn choose(args: &LoadArgs) -> Result<(Settings, Pipeline)> {
     if let Some(table) = &args.table {
         let settings = args.config.settings_or_defaults()?;
-        let table = TableName::parse(table)
-            .map_err(|reason| Error::new(ErrorKind::Configuration, format!("--table: {reason}")))?;
+        let wrong = |reason| Error::new(ErrorKind::Configuration, reason);
+        let table =
+            TableName::parse(table).map_err(|reason| wrong(format!("--table: {reason}")))?;
+        check_key_names(&args.key).map_err(wrong)?;
         return Ok((settings, Pipeline::ad_hoc(table, args.key.clone())));
     }
     let settings = args.config.settings()?;
@@ -140,6 +151,18 @@ fn choose(args: &LoadArgs) -> Result<(Settings, Pipeline)> {
     Ok((settings, pipeline))
 }
 
+fn check_key_names(key: &[String]) -> Result<(), String> {
+    for (index, name) in key.iter().enumerate() {
+        if name.is_empty() {
+            return Err("--key: a column's name is empty".to_owned());
+        }
+        if key[..index].contains(name) {
+            return Err(format!("--key: column {name:?} is named twice"));
+        }
+    }
+    Ok(())
+}
+
 async fn load(
     args: &LoadArgs,
     settings: &Settings,
@@ -147,8 +170,11 @@ async fn load(
     runtime: Handle,
     log: &slog::Logger,
 ) -> Result<(Ended, FiguresNow)> {
-    let signals = Signals::catch()?;
-    let opened = open_database(&settings.service, &runtime, log).await?;
+    let mut signals = Signals::catch()?;
+    let opened = open_database(&settings.service, &runtime, log, &mut signals, &|waits| {
+        complain(waits)
+    })
+    .await?;
     // A table that can't be loaded is the user's to mend: say so at once, instead of waiting.
     let planner = CatalogPlanner::new(opened.database.clone(), pipeline.clone().into());
     let table = planner.table().await?;
@@ -181,18 +207,38 @@ async fn load(
         signals,
         log,
     );
-    let ended = tree.run_until(figures.wait_until(|now| now.idle > 0)).await;
+    // Whoever typed the command is there to mend what is wrong, and to type it again: nothing that
+    // is not committed is lost by ending at once.
+    let ended = tokio::select! {
+        ended = tree.run_until(figures.wait_until(|now| now.idle > 0)) => Some(ended),
+        () = figures.wait_until(|now| now.misconfigured().is_some()) => None,
+    };
     progress.finish();
     if let Some(private) = opened.private {
         private.stop().await?;
     }
-    Ok((ended, figures.now()))
+    let figures = figures.now();
+    let ended = ended.unwrap_or_else(|| {
+        let reason = figures
+            .misconfigured()
+            .unwrap_or("the configuration is wrong");
+        Ended::GaveUp(Error::new(ErrorKind::Configuration, reason))
+    });
+    Ok((ended, figures))
 }
 
 /// One line for each file, then the sum.
-fn summary(figures: &FiguresNow, started: Instant) -> String {
+fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
     let mut text = String::new();
     let mut hints = Vec::new();
+    let committed: HashSet<&PathBuf> = figures
+        .outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            FileOutcome::Committed { path, .. } => Some(path),
+            _ => None,
+        })
+        .collect();
     for outcome in &figures.outcomes {
         match outcome {
             FileOutcome::Committed { file, path, counts } => {
@@ -208,15 +254,18 @@ fn summary(figures: &FiguresNow, started: Instant) -> String {
                     }
                 }
                 text.push_str(&format!(
-                    "{}: {} records: {}\n",
+                    "{}: {}: {}\n",
                     harmless(&path.display().to_string()),
-                    thousands(counts.total()),
+                    count_of(counts.total(), "record"),
                     parts.join(", ")
                 ));
                 if counts.rejected > 0 {
-                    hints.push(format!("ingestd dead-letters list --file {}", file.0));
+                    let command = args.config.command("dead-letters list");
+                    hints.push(format!("{command} --file {}", file.0));
                 }
             }
+            // A file that an earlier life left unfinished is found once more when it is done.
+            FileOutcome::Skipped { path, .. } if committed.contains(path) => {}
             FileOutcome::Skipped { path, reason } => text.push_str(&format!(
                 "{}: skipped: {}; --again loads it once more\n",
                 harmless(&path.display().to_string()),
@@ -231,13 +280,15 @@ fn summary(figures: &FiguresNow, started: Instant) -> String {
     }
     let seconds = started.elapsed().as_secs_f64();
     let records = figures.durable.total();
-    text.push_str(&format!(
-        "{} records in {seconds:.1} s, {} a second\n",
-        thousands(records),
-        thousands((records as f64 / seconds) as u64)
-    ));
-    if !hints.is_empty() {
-        text.push_str(&format!("the refused records: {}\n", hints.join("; ")));
+    if records > 0 {
+        text.push_str(&format!(
+            "{} in {seconds:.1} s, {} a second\n",
+            count_of(records, "record"),
+            thousands((records as f64 / seconds) as u64)
+        ));
+    }
+    for hint in hints {
+        text.push_str(&format!("the refused records: {hint}\n"));
     }
     text
 }

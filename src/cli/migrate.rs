@@ -5,10 +5,12 @@ use ingestd_actors::error::Result;
 use super::context::{ConfigArgs, database_url};
 use super::output::{print, print_json};
 use crate::postgres::{Database, migrations};
-use crate::service::database_runtime;
+use crate::service::{database_runtime, unusable_database};
 
-/// Creates or updates the ledger's tables (schema `ingestd`) and ends. `run` and `load` do it by
-/// themselves; this is for a database whose loading role may not.
+/// Create or update the ledger's tables
+///
+/// They are in the schema `ingestd`. `run` and `load` make them by themselves; this is for a database
+/// whose loading role may not.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  ingestd migrate --database-url postgresql://admin@db/shop")]
 pub struct MigrateArgs {
@@ -28,7 +30,8 @@ pub fn run(args: &MigrateArgs) -> Result<()> {
     let applied = runtime.block_on(async {
         let database = Database::new(&url, runtime.handle().clone()).await?;
         migrations::migrate(&mut *database.client().await?).await
-    })?;
+    });
+    let applied = applied.map_err(|error| unusable_database(&settings.service, error))?;
     let names: Vec<String> = applied
         .into_iter()
         .map(|migration| migration.name)

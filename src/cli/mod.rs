@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ingestd_actors::error::{ErrorKind, Result};
 
-pub use output::thousands;
+pub use output::{harmless, print, thousands};
 
 /// Loads CSV files into PostgreSQL as they arrive: every good row once, every bad row kept with its
 /// reason.
@@ -31,25 +31,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service: load files as they arrive, until told to stop
     Run(run::RunArgs),
-    /// Load the named files and end
     Load(load::LoadArgs),
-    /// Watch it work: a generator, a private server, and a comparison at the end
     Demo(demo::DemoArgs),
-    /// Write e-commerce events as CSV files
     Generate(generate::GenerateArgs),
-    /// Show what became of every file
     Files(files::FilesArgs),
-    /// Show the records that could not be loaded
     DeadLetters(dead_letters::DeadLettersArgs),
-    /// Show the pipelines: what they do, what holds them up
     Status(status::StatusArgs),
-    /// Open psql on the configured database, or on the private server
     Psql(psql::PsqlArgs),
-    /// Create or update the ledger's tables
     Migrate(migrate::MigrateArgs),
-    /// Forget what a pipeline has loaded
     Reset(reset::ResetArgs),
 }
 
@@ -60,7 +50,7 @@ pub fn main() -> ExitCode {
     match dispatch(command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ingestd: {error}");
+            output::complain(&error.to_string());
             match error.kind() {
                 ErrorKind::Configuration => ExitCode::from(2),
                 _ => ExitCode::from(1),

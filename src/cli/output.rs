@@ -62,6 +62,26 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 record`, `1,000 records`.
+pub fn count_of(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", thousands(number))
+}
+
+/// Says what is wrong, on standard error. Where nobody listens there is nobody to complain to.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "ingestd: {text}");
+}
+
+/// A word as a shell takes it: in quotes where it needs them.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Text from a file or a name, for a terminal: control characters can't steer it.
 pub fn harmless(text: &str) -> String {
     text.chars()
@@ -88,6 +108,21 @@ mod tests {
             table(&["file", "rows"], &rows),
             "file        rows\na.csv       1,000\nlonger.csv      5\n"
         );
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(count_of(1, "record"), "1 record");
+        assert_eq!(count_of(0, "record"), "0 records");
+        assert_eq!(count_of(1_000, "record"), "1,000 records");
+    }
+
+    #[test]
+    fn words_can_be_copied_to_a_shell() {
+        assert_eq!(shell_word("/tmp/a-b_1.x"), "/tmp/a-b_1.x");
+        assert_eq!(shell_word("/my data"), "'/my data'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 
     #[test]

@@ -11,8 +11,9 @@ use tokio_postgres::config::Host;
 use super::context::{ConfigArgs, database_url};
 use crate::local_server::find_psql;
 
-/// Opens psql on the configured database, or on the private server, which is started for the moment
-/// where it does not run.
+/// Open psql on the configured database, or on the private server
+///
+/// The private server is started for the moment where it does not run.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  ingestd psql\n  ingestd psql -- -c 'select count(*) from raw_events'"

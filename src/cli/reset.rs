@@ -5,12 +5,14 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use ingestd_actors::error::{Error, ErrorKind, Result};
 
 use super::context::{ConfigArgs, connect_to_ledger};
-use super::output::{print, thousands};
+use super::output::{count_of, print};
 use crate::plan::LoadPlan;
 use crate::postgres::{classify, quote};
 
-/// Forgets a pipeline's ledger: its files, their checkpoints and dead letters. Files that are found
-/// again afterwards are loaded again. The table stays unless told otherwise.
+/// Forget what a pipeline has loaded
+///
+/// Its files, their checkpoints and dead letters leave the ledger: files that are found again are
+/// loaded again. The table stays unless told otherwise.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  ingestd reset ecommerce --drop-table --yes")]
 pub struct ResetArgs {
@@ -107,9 +109,9 @@ impl Forgotten {
 
     fn describe(&self) -> String {
         format!(
-            "{} file(s), {} dead letter(s)",
-            thousands(self.files),
-            thousands(self.dead_letters)
+            "{}, {}",
+            count_of(self.files, "file"),
+            count_of(self.dead_letters, "dead letter")
         )
     }
 }

@@ -11,7 +11,7 @@ use crate::logging;
 use crate::service::{Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec};
 use crate::settings::Settings;
 
-/// Runs the service: loads files as they arrive.
+/// Run the service: load files as they arrive, until told to stop
 ///
 /// SIGTERM and SIGINT end it in order: what is in flight is committed first, and a second one ends
 /// it at once. SIGUSR1 pauses, SIGUSR2 goes on; a pause survives a restart.
@@ -32,8 +32,9 @@ pub fn run(args: &RunArgs) -> Result<ExitCode> {
 }
 
 async fn serve(settings: &Settings, runtime: Handle, log: &slog::Logger) -> Result<Ended> {
-    let signals = Signals::catch()?;
-    let opened = open_database(&settings.service, &runtime, log).await?;
+    let mut signals = Signals::catch()?;
+    let tell = |waits: &str| slog::warn!(log, "{}", waits);
+    let opened = open_database(&settings.service, &runtime, log, &mut signals, &tell).await?;
     let pipelines = settings
         .pipelines
         .iter()

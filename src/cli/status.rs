@@ -7,8 +7,9 @@ use super::context::{ConfigArgs, connect_to_ledger};
 use super::output::{harmless, print, print_json, table, thousands};
 use crate::postgres::classify;
 
-/// Shows every pipeline that has ever run into this database: its state, its files, its dead
-/// letters, and what holds it up.
+/// Show the pipelines: what they do, what holds them up
+///
+/// Every pipeline that has ever run into this database: its state, its files, its dead letters.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  ingestd status --json | jq '.[].state'")]
 pub struct StatusArgs {
@@ -80,7 +81,8 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                 thousands(count(row, "waiting")),
                 thousands(count(row, "committed")),
                 thousands(count(row, "skipped")),
-                thousands(count(row, "quarantined") + count(row, "failed")),
+                thousands(count(row, "quarantined")),
+                thousands(count(row, "failed")),
                 thousands(count(row, "records")),
                 thousands(count(row, "dead_letters")),
                 row.get::<_, Option<String>>("last_commit")
@@ -95,7 +97,8 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         "loading",
         "loaded",
         "skipped",
-        "refused",
+        "quarantined",
+        "failed",
         "records",
         "dead letters",
         "last commit",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::cli::thousands;
 use crate::generate::files::FileWriter;
 use crate::generate::{Generator, Share, Spec};
 
@@ -42,7 +43,7 @@ impl Story {
                         ErrorKind::Configuration,
                         format!(
                             "an earlier demo with {} rows is in {}",
-                            story.rows,
+                            thousands(story.rows),
                             data_dir.display()
                         ),
                     )

@@ -41,7 +41,11 @@ impl Core {
         self.lease.check().await?;
         let mut verdicts = Vec::with_capacity(candidates.len());
         for group in candidates.chunks(GROUP) {
-            verdicts.extend(self.admit_group(group.to_vec()).await?);
+            let decided = self.admit_group(group.to_vec()).await?;
+            if self.rules.named {
+                self.taken.note(&decided);
+            }
+            verdicts.extend(decided);
         }
         Ok(verdicts)
     }
@@ -61,6 +65,10 @@ impl Core {
         for (index, (candidate, known)) in candidates.into_iter().zip(at_paths).enumerate() {
             if !paths.insert(candidate.path.clone()) {
                 verdicts[index] = Some(later(&candidate, "it was named twice"));
+                continue;
+            }
+            if self.rules.named && self.taken.has(&candidate) {
+                verdicts[index] = Some(Verdict::Ignore(candidate.path));
                 continue;
             }
             match by_metadata(&candidate, &known, self.rules) {

@@ -173,7 +173,10 @@ async fn take(client: &Client, who: &Who) -> Result<Option<String>> {
                     lease_process = $4, lease_backend = pg_backend_pid(),
                     lease_backend_start = (select backend_start from pg_stat_activity
                                            where pid = pg_backend_pid()),
-                    lease_expires = clock_timestamp() + $5 * interval '1 second'
+                    lease_expires = clock_timestamp() + $5 * interval '1 second',
+                    -- What held an earlier life up is not what holds this one up.
+                    degraded = case when lease_instance = $2::text::uuid then degraded end,
+                    degraded_at = case when lease_instance = $2::text::uuid then degraded_at end
              where name = $1
                and (lease_instance is null or lease_instance = $2::text::uuid
                     or lease_expires < clock_timestamp()

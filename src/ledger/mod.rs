@@ -19,6 +19,7 @@ mod pause;
 mod plans;
 mod register;
 mod resume;
+mod taken;
 pub mod verdict;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ use crate::postgres::Database;
 use crate::settings::Pipeline;
 use lease::Lease;
 use plans::Plans;
+use taken::Taken;
 use verdict::Rules;
 
 /// Makes the plan for a file: reads its header, and the catalog for its table.
@@ -74,6 +76,7 @@ struct Core {
     planner: Arc<dyn Planner>,
     rules: Rules,
     only: Option<Vec<String>>,
+    taken: Taken,
     lease: Lease,
     plans: Plans,
 }
@@ -106,6 +109,7 @@ impl PostgresLedger {
                 planner,
                 rules,
                 only,
+                taken: Taken::default(),
                 plans: Plans::default(),
             }),
         }

@@ -82,7 +82,11 @@ impl Core {
             }
             finished(known, there)
         });
-        Ok(verdicts.collect())
+        let verdicts: Vec<Verdict> = verdicts.collect();
+        if self.rules.named {
+            self.taken.note(&verdicts);
+        }
+        Ok(verdicts)
     }
 }
 

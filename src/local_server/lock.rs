@@ -69,7 +69,11 @@ fn open(path: &Path) -> Result<File> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(path)
-        .map_err(|error| io_error(format!("opening {}", path.display()), error))
+        .map_err(|error| {
+            io_error(format!("opening {}", path.display()), error).with_advice(
+                "is it below a data directory that is this user's? --data-dir names another",
+            )
+        })
 }
 
 fn wait(file: &File, operation: FlockOperation, path: &Path) -> Result<()> {

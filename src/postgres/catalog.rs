@@ -9,6 +9,18 @@ use super::quote;
 use crate::plan::TableName;
 use crate::plan::catalog::{Table, TableColumn};
 
+/// The ledger's tables. A role called `ingestd` has their schema first in its search path, and may
+/// have made tables of its own there.
+const LEDGER: [&str; 7] = [
+    "checkpoints",
+    "dead_letters",
+    "files",
+    "migrations",
+    "pipelines",
+    "plans",
+    "writers",
+];
+
 /// Reads a table, partitioned ones too; `None` where there is none of that name. Without a schema,
 /// the first of the search path that has it.
 ///
@@ -29,6 +41,13 @@ pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Tabl
         return Ok(None);
     };
     let oid: Oid = row.get(0);
+    if row.get::<_, &str>(1) == "ingestd" && LEDGER.contains(&row.get(2)) {
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!("{name} is a table of ingestd's own ledger"),
+        )
+        .with_advice("where another is meant, name it with its schema, such as public"));
+    }
     let kind: &str = row.get(3);
     if !matches!(kind, "r" | "p") {
         return Err(

@@ -27,6 +27,7 @@ pub async fn create_table(client: &mut Client, pipeline: &Pipeline) -> Result<bo
         )
         .await
         .map_err(failed)?;
+    leave_the_ledger_alone(&transaction).await?;
     let there: bool = transaction
         .query_one("select to_regclass($1) is not null", &[&name])
         .await
@@ -44,6 +45,20 @@ pub async fn create_table(client: &mut Client, pipeline: &Pipeline) -> Result<bo
         .map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     Ok(true)
+}
+
+/// A role called `ingestd` has the ledger's schema first in its search path; a table without a
+/// schema is not to land there.
+async fn leave_the_ledger_alone(transaction: &Transaction<'_>) -> Result<()> {
+    let others = "select set_config('search_path', coalesce((
+                      select string_agg(quote_ident(schema), ', ')
+                      from unnest(current_schemas(false)) schema where schema <> 'ingestd'),
+                      'public'), true)
+                  where current_schema() = 'ingestd'";
+    transaction
+        .batch_execute(others)
+        .await
+        .map_err(|error| classify(error, "reading the search path"))
 }
 
 /// Asks first: IF NOT EXISTS wants the right to create even where there is nothing to do.

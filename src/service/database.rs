@@ -1,5 +1,6 @@
 //! The database of a service: the configured one, or the private server as a supervised child.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use ingestd_actors::port::{Companion, PortFuture};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Mutex;
 
+use super::signals::Signals;
 use crate::local_server::{LocalServer, RunningServer};
 use crate::postgres::{Database, migrations};
 use crate::settings::Service;
@@ -66,13 +68,11 @@ pub async fn open_database(
     service: &Service,
     runtime: &Handle,
     log: &slog::Logger,
+    signals: &mut Signals,
+    tell: &dyn Fn(&str),
 ) -> Result<OpenDatabase> {
-    let (url, origin, private) = match &service.database {
-        Some(configured) => (
-            configured.url().to_owned(),
-            format!("the database of {}", configured.origin()),
-            None,
-        ),
+    let (url, private) = match &service.database {
+        Some(configured) => (configured.url().to_owned(), None),
         None => {
             let server = LocalServer::open(&service.data_dir).await?;
             let running = server.start().await?;
@@ -82,32 +82,20 @@ pub async fn open_database(
                 server,
                 running: Mutex::new(Some(Arc::new(running))),
             });
-            (url, "the private server".to_owned(), Some(private))
+            (url, Some(private))
         }
     };
     let database = Database::new(&url, runtime.clone()).await?;
-    let migrating = {
-        let database = database.clone();
-        database
-            .clone()
-            .run(async move { migrate(&database).await })
+    let migrated = tokio::select! {
+        migrated = migrate_in_time(&database, service, tell) => migrated,
+        () = signals.stop() => {
+            return Err(Error::new(
+                ErrorKind::Transient,
+                format!("stopped while waiting for {}", origin(service)),
+            ));
+        }
     };
-    let applied = migrating.await.map_err(|error| {
-        let advice = error.advice().map(str::to_owned);
-        let explained = Error::new(
-            ErrorKind::Configuration,
-            format!("{origin} can't be used: {}", error.message()),
-        );
-        let explained = match error.code() {
-            Some(code) => explained.with_code(code.to_owned()),
-            None => explained,
-        };
-        explained
-            .with_advice(
-                advice.unwrap_or_else(|| "is it running, and is its URL right?".to_owned()),
-            )
-            .with_source(error)
-    })?;
+    let applied = migrated.map_err(|error| unusable_database(service, error))?;
     if !applied.is_empty() {
         slog::info!(log, "ledger migrated"; "applied" => applied.join(", "));
     }
@@ -118,22 +106,65 @@ pub async fn open_database(
     })
 }
 
-/// Waits a little for a server that is just starting.
-async fn migrate(database: &Database) -> Result<Vec<String>> {
+/// Which database it is, for people.
+fn origin(service: &Service) -> String {
+    match &service.database {
+        Some(configured) => format!("the database of {}", configured.origin()),
+        None => "the private server".to_owned(),
+    }
+}
+
+/// An error that kept a command from using its database at all: with which one it is, where its URL
+/// was said, and what to do.
+pub fn unusable_database(service: &Service, error: Error) -> Error {
+    let cause = error.source().and_then(|error| error.source());
+    let mut message = format!("{} can't be used: {}", origin(service), error.message());
+    let mut advice = error.advice().map(str::to_owned);
+    if error.message().ends_with("TLS handshake") {
+        advice = Some("ingestd speaks no TLS: leave sslmode out of the URL".to_owned());
+    } else if let Some(cause) = cause.filter(|_| error.code().is_none()) {
+        message.push_str(&format!(": {cause}"));
+    }
+    let mut explained = Error::new(ErrorKind::Configuration, message)
+        .with_advice(advice.unwrap_or_else(|| "is it running, and is its URL right?".to_owned()));
+    // The name of an I/O error says nothing that its words have not said.
+    if let Some(sqlstate) = error.code().filter(|code| code.len() == 5) {
+        explained = explained.with_code(sqlstate);
+    }
+    explained.with_source(error)
+}
+
+/// Brings the ledger up to date; waits a little for a server that is just starting, and says so.
+async fn migrate_in_time(
+    database: &Database,
+    service: &Service,
+    tell: &dyn Fn(&str),
+) -> Result<Vec<String>> {
     let started = tokio::time::Instant::now();
+    let mut told = false;
     loop {
-        let migrated = async {
-            let mut client = database.client().await?;
-            migrations::migrate(&mut client).await
+        let migrating = {
+            let database = database.clone();
+            database.clone().run(async move {
+                let mut client = database.client().await?;
+                migrations::migrate(&mut client).await
+            })
         };
-        match migrated.await {
+        match migrating.await {
             Ok(applied) => {
-                return Ok(applied
-                    .into_iter()
-                    .map(|migration| migration.name)
-                    .collect());
+                let names = applied.into_iter().map(|migration| migration.name);
+                return Ok(names.collect());
             }
             Err(error) if error.kind() == ErrorKind::Transient && started.elapsed() < PATIENCE => {
+                if !told {
+                    tell(&format!(
+                        "{} does not answer; trying for {} s: {}",
+                        origin(service),
+                        PATIENCE.as_secs(),
+                        error.message()
+                    ));
+                    told = true;
+                }
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             Err(error) => return Err(error),

@@ -1,12 +1,13 @@
 //! The one place that composes the tree and the adapters into a running service.
 
 mod database;
+mod held_up;
 mod pipeline;
 mod planner;
 mod signals;
 mod tree;
 
-pub use database::{OpenDatabase, block_on, database_runtime, open_database};
+pub use database::{OpenDatabase, block_on, database_runtime, open_database, unusable_database};
 pub use pipeline::{Loading, pipeline_spec};
 pub use planner::CatalogPlanner;
 pub use signals::{Signal, Signals};

@@ -16,6 +16,7 @@ use crate::postgres::{Database, PostgresRejects, PostgresSink, Resolver};
 use crate::settings::{Pipeline, Service};
 use crate::source::CsvSource;
 
+use super::held_up::HeldUpNotes;
 use super::planner::CatalogPlanner;
 
 /// Which files a pipeline loads.
@@ -87,6 +88,7 @@ pub fn pipeline_spec(
     );
     let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), log);
     let resolver = Resolver::new(database.clone());
+    let observer = HeldUpNotes::before(observer, database, &pipeline.name, instance);
     Ok(PipelineSpec {
         name: pipeline.name.clone(),
         limits: Limits {

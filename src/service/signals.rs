@@ -44,6 +44,11 @@ impl Signals {
         })
     }
 
+    /// Resolves once one asks for the end.
+    pub async fn stop(&mut self) {
+        while self.next().await != Signal::Stop {}
+    }
+
     /// The next one.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {

@@ -119,14 +119,10 @@ impl Tree {
                     Ended::Cut
                 }
             },
-            () = second_stop(&mut self.signals) => {
+            () = self.signals.stop() => {
                 slog::warn!(self.log, "stopped at once by a second signal; nothing is lost");
                 Ended::Cut
             }
         }
     }
-}
-
-async fn second_stop(signals: &mut Signals) {
-    while signals.next().await != Signal::Stop {}
 }

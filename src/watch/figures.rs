@@ -1,9 +1,10 @@
 //! Figures of a running pipeline, added up from its events.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ingestd_actors::error::ErrorKind;
 use ingestd_actors::model::{Counts, FileId};
 use ingestd_actors::port::{Event, Observer};
 use std::time::{Duration, Instant};
@@ -38,6 +39,15 @@ pub enum FileOutcome {
     },
 }
 
+/// What keeps a child from going on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldUp {
+    /// Whether it passes by itself, or somebody has to change something.
+    pub kind: ErrorKind,
+    /// What is wrong and what to do.
+    pub reason: String,
+}
+
 /// Figures at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct FiguresNow {
@@ -50,7 +60,7 @@ pub struct FiguresNow {
     /// What became of those that are finished, in order.
     pub outcomes: Vec<FileOutcome>,
     /// What keeps the pipeline from going on, by child.
-    pub degraded: HashMap<String, String>,
+    pub degraded: BTreeMap<String, HeldUp>,
     /// How often the pipeline had nothing left to do.
     pub idle: u64,
     /// When something became durable that left nothing open, or the first file was opened.
@@ -122,6 +132,20 @@ impl FiguresNow {
             .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
+    /// Why the pipeline does not go on, where it doesn't.
+    pub fn held_up_by(&self) -> Option<&str> {
+        let first = self.degraded.values().next();
+        first.map(|held_up| held_up.reason.as_str())
+    }
+
+    /// What somebody has to change before the pipeline goes on.
+    pub fn misconfigured(&self) -> Option<&str> {
+        self.degraded
+            .values()
+            .find(|held_up| held_up.kind == ErrorKind::Configuration)
+            .map(|held_up| held_up.reason.as_str())
+    }
+
     fn add(&mut self, event: &Event) {
         match event {
             Event::FileStarted { file, at, .. } => {
@@ -156,8 +180,16 @@ impl FiguresNow {
             }
             Event::FileFinished { .. } => {}
             Event::Idle => self.idle += 1,
-            Event::Degraded { child, reason } => {
-                self.degraded.insert(child.clone(), reason.clone());
+            Event::Degraded {
+                child,
+                kind,
+                reason,
+            } => {
+                let held_up = HeldUp {
+                    kind: *kind,
+                    reason: reason.clone(),
+                };
+                self.degraded.insert(child.clone(), held_up);
             }
             Event::Recovered { child } => {
                 self.degraded.remove(child);

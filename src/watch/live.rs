@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use super::{Figures, FileOutcome};
-use crate::cli::thousands;
+use crate::cli::{harmless, print, thousands};
 
 const REDRAW: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -42,8 +42,9 @@ impl LiveView {
                         .count();
                     let records = now.durable.total();
                     shown.set_position(records);
-                    let held_up = now.degraded.values().next();
-                    let held_up = held_up.map_or_else(String::new, |why| format!("  waiting: {why}"));
+                    let held_up = now
+                        .held_up_by()
+                        .map_or_else(String::new, |why| format!("  waiting: {}", harmless(why)));
                     format!(
                         "files {committed}  records {}  {}/s  dead letters {}  lag {:.1} s{held_up}",
                         thousands(records),
@@ -55,7 +56,8 @@ impl LiveView {
                 shown.set_message(line.clone());
                 if !on_terminal && Instant::now() >= next_line {
                     next_line += LINE_EVERY;
-                    println!("{line}");
+                    // A reader that has gone is no reason to stop.
+                    let _ = print(&format!("{line}\n"));
                 }
             }
         });

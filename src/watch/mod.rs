@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ingestd_actors::port::{Event, Observer};
 
-pub use figures::{Figures, FiguresNow, FileOutcome};
+pub use figures::{Figures, FiguresNow, FileOutcome, HeldUp};
 pub use live::LiveView;
 pub use progress::Progress;
 

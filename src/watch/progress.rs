@@ -1,12 +1,13 @@
 //! Progress for people: a bar on a terminal, a line now and then elsewhere.
 
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use super::Figures;
-use crate::cli::thousands;
+use crate::cli::{harmless, thousands};
 
 /// How often a bar is drawn.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -39,7 +40,7 @@ impl Progress {
             loop {
                 tokio::time::sleep(REDRAW).await;
                 let (bytes, rows, held_up) = figures.look(|now| {
-                    let held_up = now.degraded.values().next().cloned();
+                    let held_up = now.held_up_by().map(harmless);
                     (now.bytes_read, now.durable.total(), held_up)
                 });
                 let rate = (rows as f64 / started.elapsed().as_secs_f64()) as u64;
@@ -51,7 +52,12 @@ impl Progress {
                 shown.set_message(message.clone());
                 if !on_terminal && Instant::now() >= next_line {
                     next_line += LINE_EVERY;
-                    eprintln!("{bytes} of {total_bytes} bytes, {message}");
+                    let _ = writeln!(
+                        io::stderr(),
+                        "{} of {}, {message}",
+                        HumanBytes(bytes.min(total_bytes)),
+                        HumanBytes(total_bytes)
+                    );
                 }
             }
         });

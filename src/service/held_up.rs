@@ -1,0 +1,143 @@
+//! What holds a pipeline up, noted in the ledger, so that `ingestd status` can show it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ingestd_actors::error::Result;
+use ingestd_actors::port::{Event, Observer};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::postgres::{Database, classify};
+
+/// How long until a note that could not be written is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Hands every event on, and notes in the ledger what the children wait for.
+///
+/// A note is written apart from the tree, as soon as the database lets it: only the newest counts.
+pub(super) struct HeldUpNotes {
+    next: Arc<dyn Observer>,
+    reasons: Mutex<BTreeMap<String, String>>,
+    note: watch::Sender<Option<String>>,
+}
+
+impl HeldUpNotes {
+    /// An observer between the tree and `next`, for this life of a pipeline.
+    pub(super) fn before(
+        next: Arc<dyn Observer>,
+        database: &Database,
+        pipeline: &str,
+        instance: Uuid,
+    ) -> Arc<dyn Observer> {
+        let (note, notes) = watch::channel(None);
+        let ledger = Notes {
+            database: database.clone(),
+            pipeline: pipeline.to_owned(),
+            instance: instance.to_string(),
+        };
+        database.runtime().spawn(ledger.keep(notes));
+        Arc::new(HeldUpNotes {
+            next,
+            reasons: Mutex::default(),
+            note,
+        })
+    }
+
+    fn observe_reasons(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) {
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut reasons);
+        let text = in_words(&reasons);
+        self.note.send_if_modified(|note| {
+            let differs = *note != text;
+            *note = text;
+            differs
+        });
+    }
+}
+
+impl Observer for HeldUpNotes {
+    fn observe(&self, event: &Event) {
+        match event {
+            Event::Degraded { child, reason, .. } => self.observe_reasons(|reasons| {
+                reasons.insert(child.clone(), reason.clone());
+            }),
+            Event::Recovered { child } => self.observe_reasons(|reasons| {
+                reasons.remove(child);
+            }),
+            _ => {}
+        }
+        self.next.observe(event);
+    }
+}
+
+/// All reasons, each once: two writers mostly wait for the same.
+fn in_words(reasons: &BTreeMap<String, String>) -> Option<String> {
+    let different: BTreeSet<&str> = reasons.values().map(String::as_str).collect();
+    if different.is_empty() {
+        return None;
+    }
+    Some(different.into_iter().collect::<Vec<_>>().join("; "))
+}
+
+/// The column of the ledger that the notes are written to.
+struct Notes {
+    database: Database,
+    pipeline: String,
+    instance: String,
+}
+
+impl Notes {
+    /// Writes each note, until the observer is gone.
+    async fn keep(self, mut notes: watch::Receiver<Option<String>>) {
+        while notes.changed().await.is_ok() {
+            loop {
+                let note = notes.borrow_and_update().clone();
+                if self.write(note.as_deref()).await.is_ok() {
+                    break;
+                }
+                // What holds the pipeline up may be that the database is down.
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Whoever waits for another instance's pipeline leaves that one's note alone.
+    async fn write(&self, note: Option<&str>) -> Result<()> {
+        let client = self.database.client().await?;
+        client
+            .execute(
+                "insert into ingestd.pipelines as p (name, degraded, degraded_at)
+                 values ($1, $2, case when $2::text is not null then clock_timestamp() end)
+                 on conflict (name) do update
+                 set degraded = excluded.degraded,
+                     degraded_at = case when p.degraded is null or excluded.degraded is null
+                                        then excluded.degraded_at else p.degraded_at end
+                 where p.lease_instance is null or p.lease_instance = $3::text::uuid",
+                &[&self.pipeline, &note, &self.instance],
+            )
+            .await
+            .map_err(|error| classify(error, "noting what holds the pipeline up"))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_said_once() {
+        let reason = |child: &str, reason: &str| (child.to_owned(), reason.to_owned());
+        let mut reasons = BTreeMap::from([
+            reason("writer 0", "no permission"),
+            reason("writer 1", "no permission"),
+            reason("archiver", "no space"),
+        ]);
+        let words = in_words(&reasons);
+        assert_eq!(words.as_deref(), Some("no permission; no space"));
+        reasons.clear();
+        assert_eq!(in_words(&reasons), None);
+    }
+}
