@@ -1,5 +1,7 @@
 //! What the integration tests stand on: databases, servers, directories, and the program itself.
 
+pub mod answer;
+pub mod home;
 mod own_server;
 mod scratch;
 mod server;

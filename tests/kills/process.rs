@@ -1,0 +1,85 @@
+//! The program is killed.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use ingestd::local_server::LocalServer;
+
+use super::Scene;
+use super::progress::Watcher;
+use crate::support::{answer, database};
+
+const KILLS: u32 = 50;
+/// How many of them must come while a file is being read and a batch was committed in that life.
+const TELLING: u32 = 40;
+/// Much longer than what is in flight, so that they are in READING for most of their time.
+const FILES: u64 = 3;
+const ROWS_PER_FILE: u64 = 80_000;
+/// The most records that a life gets to commit before it is killed, where its file is known to be
+/// in READING.
+const MOST: i64 = 4_000;
+
+#[test]
+fn fifty_times_while_the_server_lives_on_with_a_key() {
+    outlived_by_the_server(true);
+}
+
+#[test]
+fn fifty_times_while_the_server_lives_on_without_a_key() {
+    outlived_by_the_server(false);
+}
+
+#[test]
+fn fifty_times_together_with_its_private_server_with_a_key() {
+    together_with_the_server(true);
+}
+
+#[test]
+fn fifty_times_together_with_its_private_server_without_a_key() {
+    together_with_the_server(false);
+}
+
+fn outlived_by_the_server(keyed: bool) {
+    let database = database();
+    let scene = Scene::new(Some(&database.url), keyed, FILES, ROWS_PER_FILE);
+    kill_and_compare(&scene, &database.url);
+}
+
+fn together_with_the_server(keyed: bool) {
+    let scene = Scene::new(None, keyed, FILES, ROWS_PER_FILE);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    // Makes the cluster, and lets go of it again.
+    let server = runtime.block_on(LocalServer::open(&scene.home.data()));
+    let url = server.expect("a cluster").url();
+    kill_and_compare(&scene, &url);
+}
+
+fn kill_and_compare(scene: &Scene, url: &str) {
+    let mut random = StdRng::seed_from_u64(scene.seed);
+    let mut watcher = Watcher::new(url);
+    let mut telling = 0;
+    for kill in 1..=KILLS {
+        let amount = random.random_range(1..=MOST);
+        // Every tenth kill comes whatever the file's state.
+        let anyhow = kill % 10 == 0;
+        let service = scene.home.run();
+        let mut first = None;
+        let last = watcher.wait_for(|now| {
+            let first = *first.get_or_insert(now.records);
+            let enough = now.records >= first + amount;
+            now.is_all() || (enough && (anyhow || now.reading > 0))
+        });
+        service.kill();
+        assert!(!last.is_all(), "all is loaded before kill {kill}");
+        telling += u32::from(last.reading > 0 && Some(last.records) > first);
+    }
+    assert!(telling >= TELLING, "only {telling} kills tell something");
+
+    let service = scene.home.run();
+    watcher.wait_for(|now| now.is_all());
+    let mut client = postgres::Client::connect(url, postgres::NoTls).expect("a connection");
+    assert!(answer::all_archived(&mut client, &scene.generator));
+    scene.assert_exactly_once(&mut client);
+    drop(client);
+    service.stop();
+}
