@@ -46,6 +46,8 @@ pub struct Checkpointer {
     files: BTreeMap<FileId, OpenFile>,
     leaving: HashSet<FileId>,
     working: bool,
+    /// How many notes of progress are on their way to the ledger.
+    noting: usize,
     waiting_for_all: Vec<oneshot::Sender<()>>,
     waiting_for_rest: Vec<oneshot::Sender<()>>,
 }
@@ -79,6 +81,7 @@ impl Checkpointer {
             files: BTreeMap::new(),
             leaving: HashSet::new(),
             working: false,
+            noting: 0,
             waiting_for_all: Vec::new(),
             waiting_for_rest: Vec::new(),
         }
@@ -291,7 +294,7 @@ impl Checkpointer {
         if progress.is_empty() {
             return;
         }
-        // Late or lost, it only costs reading again: no retry, and nobody waits for it.
+        // Late or lost, it only costs reading again: no retry, and only an orderly end waits for it.
         let noted = self.deps.ledger.progress(progress);
         let log = self.deps.log.clone();
         let noting = async move {
@@ -299,7 +302,11 @@ impl Checkpointer {
                 slog::debug!(log, "progress not noted"; "reason" => %error);
             }
         };
-        context.spawn(noting.into_actor(self));
+        self.noting += 1;
+        context.spawn(noting.into_actor(self).map(|(), actor, context| {
+            actor.noting -= 1;
+            actor.step(context);
+        }));
     }
 
     fn run<T: 'static>(
@@ -332,6 +339,7 @@ impl Checkpointer {
 
     fn answer_waiting(&mut self) {
         let at_rest = !self.working
+            && self.noting == 0
             && self.leaving.is_empty()
             && self.files.values().all(|open| open.ending.is_none());
         if at_rest {
