@@ -67,6 +67,8 @@ pub struct FileReader {
     last_plan: Option<i64>,
     resumed: bool,
     busy: bool,
+    /// Whether records are in hand, between their file and the accumulator.
+    records_in_hand: bool,
     paused: bool,
     waiting_for_pause: Vec<oneshot::Sender<()>>,
 }
@@ -93,6 +95,7 @@ impl FileReader {
             last_plan: None,
             resumed: false,
             busy: false,
+            records_in_hand: false,
             paused: false,
             waiting_for_pause: Vec::new(),
         }
@@ -145,6 +148,7 @@ impl FileReader {
             match result {
                 Ok(output) => {
                     actor.busy = false;
+                    actor.records_in_hand = false;
                     done(actor, output);
                     actor.step(context);
                 }
@@ -362,6 +366,7 @@ impl FileReader {
             }
             Ok((reading, ending))
         };
+        self.records_in_hand = true;
         self.run(work, context, |actor, (reading, ending)| match ending {
             None => actor.reading = Some(reading),
             Some(ending) => actor.end(&reading.claim, ending),

@@ -31,7 +31,8 @@ impl Handler<FilesFound> for FileReader {
     }
 }
 
-/// Stops reading at the next chunk, or goes on. The answer to a pause comes once nothing is read.
+/// Stops reading at the next chunk, or goes on. The answer to a pause comes once nothing is read:
+/// what only waits for the ledger, perhaps for long, reads nothing until the pause ends.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct SetPaused(pub bool);
@@ -48,6 +49,9 @@ impl Handler<SetPaused> for FileReader {
         let (answer, answered) = oneshot::channel();
         if paused {
             self.waiting_for_pause.push(answer);
+            if !self.records_in_hand {
+                self.answer_paused();
+            }
         } else {
             // Dropped: to go on needs no waiting.
             drop(answer);
