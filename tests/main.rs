@@ -1,6 +1,10 @@
 //! The integration tests: one program, so that they are linked once and share one server.
 
 mod harness;
+mod inbox;
+mod instances;
 mod kills;
 mod local_server;
+mod memory;
+mod signals;
 mod support;

@@ -3,9 +3,8 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::Scene;
-use super::progress::Watcher;
 use crate::support::OwnServer;
+use crate::support::scene::{Scene, Watcher};
 
 const STOPS: u32 = 10;
 const FILES: u64 = 3;
@@ -25,7 +24,7 @@ fn ten_times_without_a_key() {
 
 fn stop_and_compare(keyed: bool) {
     let mut server = OwnServer::start_new();
-    let scene = Scene::new(Some(&server.url()), keyed, FILES, ROWS_PER_FILE);
+    let scene = Scene::small_batches(Some(&server.url()), keyed, FILES, ROWS_PER_FILE);
     let mut random = StdRng::seed_from_u64(scene.seed);
     let mut watcher = Watcher::new(&server.url());
     let service = scene.home.run();
@@ -41,6 +40,6 @@ fn stop_and_compare(keyed: bool) {
         server.start();
     }
     watcher.wait_for(|now| now.is_all());
-    scene.assert_exactly_once(&mut server.client());
+    scene.assert_exactly_once(&server.url());
     service.stop();
 }

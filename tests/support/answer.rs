@@ -31,13 +31,6 @@ pub fn drop_files(generator: &Generator, inbox: &Path) {
     }
 }
 
-/// Whether all files have been archived.
-pub fn all_archived(client: &mut Client, generator: &Generator) -> bool {
-    let count = "select count(*) from ingestd.files where state = 'ARCHIVED'";
-    let archived = client.query_one(count, &[]);
-    archived.is_ok_and(|row| row.get::<_, i64>(0) == generator.files().cast_signed())
-}
-
 /// Fails, and says by what, unless the table and the dead letters are exactly what the files hold,
 /// every file is ARCHIVED with its identity holding, and stands whole in the archive.
 pub fn assert_exactly_once(client: &mut Client, generator: &Generator, keyed: bool, data: &Path) {

@@ -43,11 +43,11 @@ impl Home {
         self.scratch.path().join("data")
     }
 
-    /// The directory of the demo's pipeline that files arrive in; it is made where there is none.
-    pub fn inbox(&self) -> PathBuf {
-        let inbox = self.data().join("inbox/ecommerce");
-        fs::create_dir_all(&inbox).expect("a directory");
-        inbox
+    /// A directory below the data directory; it is made where there is none.
+    pub fn directory(&self, name: &str) -> PathBuf {
+        let directory = self.data().join(name);
+        fs::create_dir_all(&directory).expect("a directory");
+        directory
     }
 
     /// Starts the service.
@@ -148,7 +148,8 @@ impl Service {
         number.parse().expect("a number")
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }
@@ -159,6 +160,12 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Replaces what must be there.
+pub fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from:?} is to be replaced");
+    text.replace(from, to)
 }
 
 /// The names of what stands in a directory, hidden ones too.

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod home;
 mod own_server;
+pub mod scene;
 mod scratch;
 mod server;
 mod shared_server;
