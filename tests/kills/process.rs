@@ -17,7 +17,9 @@ const FILES: u64 = 3;
 const ROWS_PER_FILE: u64 = 70_000;
 /// The most records that a life gets to commit before it is killed, where its file is known to be
 /// in READING.
-const MOST: i64 = 3_000;
+const MOST: i64 = 2_000;
+/// How many more it gets while its file is not known to be so: then the kill comes all the same.
+const GRACE: i64 = 10_000;
 
 /// Each batch takes 10 ms at least, so that it doesn't depend on the machine how far a file has
 /// come when the ledger is first told that it is in READING.
@@ -81,19 +83,22 @@ fn kill_and_compare(scene: &Scene, url: &str) {
     for kill in 1..=KILLS {
         let amount = random.random_range(1..=MOST);
         // Every tenth kill comes whatever the file's state.
-        let anyhow = kill % 10 == 0;
+        let grace = if kill % 10 == 0 { 0 } else { GRACE };
         let service = scene.home.run();
         let mut first = None;
         let last = watcher.wait_for(|now| {
             let first = *first.get_or_insert(now.records);
-            let enough = now.records >= first + amount;
-            now.is_all() || (enough && (anyhow || now.reading > 0))
+            let more = now.records - first - amount;
+            now.is_all() || more >= grace || (more >= 0 && now.reading > 0)
         });
         service.kill();
-        assert!(!last.is_all(), "all is loaded before kill {kill}");
+        assert!(!last.is_all(), "all is loaded before kill {kill}: {last:?}");
+        eprintln!("kill {kill}: wanted {amount} more than {first:?}, {last:?}");
         telling += u32::from(last.reading > 0 && Some(last.records) > first);
     }
-    eprintln!("{telling} of {KILLS} kills with a file in READING and a batch committed in that life");
+    eprintln!(
+        "{telling} of {KILLS} kills with a file in READING and a batch committed in that life"
+    );
     assert!(telling >= TELLING, "only {telling} kills tell something");
 
     let service = scene.home.run();
