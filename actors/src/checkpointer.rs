@@ -24,6 +24,9 @@ use crate::supervision::Lifeline;
 
 /// How often the ledger learns how far files have come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// How soon it is told that the reading of a file has begun: one note for all that begin until then,
+/// and none for those that are finished by then.
+const OPENED_AFTER: Duration = Duration::from_millis(50);
 /// How many files are committed in one transaction at most.
 const GROUP: usize = 256;
 
@@ -48,6 +51,8 @@ pub struct Checkpointer {
     working: bool,
     /// How many notes of progress are on their way to the ledger.
     noting: usize,
+    /// Whether files were opened that the ledger is about to be told of.
+    opened_due: bool,
     waiting_for_all: Vec<oneshot::Sender<()>>,
     waiting_for_rest: Vec<oneshot::Sender<()>>,
 }
@@ -82,6 +87,7 @@ impl Checkpointer {
             leaving: HashSet::new(),
             working: false,
             noting: 0,
+            opened_due: false,
             waiting_for_all: Vec::new(),
             waiting_for_rest: Vec::new(),
         }
@@ -390,6 +396,13 @@ impl Handler<FileOpened> for Checkpointer {
             read_for: Duration::ZERO,
         };
         self.files.insert(claim.file, open);
+        if !self.opened_due {
+            self.opened_due = true;
+            context.run_later(OPENED_AFTER, |actor, context| {
+                actor.opened_due = false;
+                actor.note_progress(context);
+            });
+        }
         self.step(context);
     }
 }
