@@ -2,5 +2,10 @@
 
 mod cli;
 mod harness;
+mod inbox;
+mod instances;
+mod kills;
 mod local_server;
+mod memory;
+mod signals;
 mod support;

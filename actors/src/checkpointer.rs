@@ -29,6 +29,9 @@ pub use messages::{
 
 /// How often the ledger learns how far files have come.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// How soon it is told that the reading of a file has begun: one note for all that begin until then,
+/// and none for those that are finished by then.
+const OPENED_AFTER: Duration = Duration::from_millis(50);
 /// How many files are committed in one transaction at most.
 const GROUP: usize = 256;
 /// How many files may be between their opening and their leaving: each holds an open file.
@@ -56,6 +59,8 @@ pub struct Checkpointer {
     working: bool,
     /// The ledger is being told how far files have come.
     noting: bool,
+    /// Files were opened that the ledger is about to be told of.
+    opened_due: bool,
     /// Who waits until no file is open. A newer question of the same actor takes the place of the
     /// older one, so that a watcher that asks in every round leaves nothing behind.
     waiting_for_all: BTreeMap<Asker, Owed>,
@@ -94,6 +99,7 @@ impl Checkpointer {
             leaving: HashMap::new(),
             working: false,
             noting: false,
+            opened_due: false,
             waiting_for_all: BTreeMap::new(),
             waiting_for_rest: Vec::new(),
             waiting_for_room: Vec::new(),
@@ -292,6 +298,18 @@ impl Checkpointer {
         }));
     }
 
+    /// Tells the ledger soon that the reading of a file has begun.
+    fn note_opened_soon(&mut self, context: &mut Context<Self>) {
+        if self.opened_due {
+            return;
+        }
+        self.opened_due = true;
+        context.run_later(OPENED_AFTER, |actor, context| {
+            actor.opened_due = false;
+            actor.note_progress(context);
+        });
+    }
+
     /// Writes to the ledger how far files have come since it was last told; one at a time, so that
     /// an older note never comes after a newer one, and an outage doesn't heap them up.
     fn note_progress(&mut self, context: &mut Context<Self>) {
@@ -316,7 +334,7 @@ impl Checkpointer {
         if progress.is_empty() {
             return;
         }
-        // Late or lost, it only costs reading again: no retry.
+        // Late or lost, it only costs reading again: no retry, and only an orderly end waits for it.
         self.noting = true;
         let noted = self.deps.ledger.progress(progress);
         let log = self.deps.log.clone();

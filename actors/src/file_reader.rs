@@ -68,8 +68,8 @@ pub struct FileReader {
     last_plan: Option<i64>,
     resumed: bool,
     busy: bool,
-    /// What is under way only hands on what was read.
-    handing_on: bool,
+    /// What is under way reads from the file; all else, however long it waits, reads nothing.
+    reading_now: bool,
     /// What it was told of a pause; until it is told anything, the ledger decides.
     told: Option<bool>,
     paused: bool,
@@ -109,7 +109,7 @@ impl FileReader {
             last_plan: None,
             resumed: false,
             busy: false,
-            handing_on: false,
+            reading_now: false,
             told: None,
             paused: false,
             waiting_for_pause: Vec::new(),
@@ -165,6 +165,7 @@ impl FileReader {
             match result {
                 Ok(output) => {
                     actor.busy = false;
+                    actor.reading_now = false;
                     done(actor, output);
                     actor.step(context);
                 }
@@ -392,6 +393,7 @@ impl FileReader {
             }
             Ok(reading)
         };
+        self.reading_now = true;
         self.run(work, context, |actor, reading| {
             actor.reading = Some(reading);
         });
@@ -404,6 +406,9 @@ impl FileReader {
         let Some(mut reading) = self.reading.take() else {
             return;
         };
+        if self.paused {
+            give_all(&mut self.waiting_for_pause);
+        }
         let chunks = self.deps.chunks.clone();
         let work = async move {
             for chunk in reading.held.drain(..) {
@@ -411,12 +416,7 @@ impl FileReader {
             }
             Ok(reading)
         };
-        self.handing_on = true;
-        if self.paused {
-            give_all(&mut self.waiting_for_pause);
-        }
         self.run(work, context, |actor, mut reading| {
-            actor.handing_on = false;
             match reading.ending.take() {
                 None => actor.reading = Some(reading),
                 Some(ending) => actor.end(&reading.claim, ending),

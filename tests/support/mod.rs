@@ -1,7 +1,10 @@
 //! What the integration tests stand on: databases, servers, directories, and the program itself.
 
+pub mod answer;
 mod databases;
+pub mod home;
 mod own_server;
+pub mod scene;
 mod scratch;
 
 use std::process::Command;

@@ -33,6 +33,7 @@ impl Handler<FileOpened> for Checkpointer {
             read_for: Duration::ZERO,
         };
         self.files.insert(claim.file, open);
+        self.note_opened_soon(context);
         self.step(context);
     }
 }

@@ -30,7 +30,8 @@ impl Handler<FilesFound> for FileReader {
     }
 }
 
-/// Stops reading at the next chunk, or goes on. The answer to a pause comes once nothing is read.
+/// Stops reading at the next chunk, or goes on. The answer to a pause comes once nothing is read:
+/// what only waits for the ledger, perhaps for long, reads nothing until the pause ends.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<()>")]
 pub struct SetPaused(pub bool);
@@ -47,7 +48,7 @@ impl Handler<SetPaused> for FileReader {
         self.paused = paused;
         let (owed, answer) = later("the reader");
         self.waiting_for_pause.push(owed);
-        if !paused || self.handing_on {
+        if !paused || !self.reading_now {
             // To go on needs no waiting, and a pause that was asked for before is over.
             give_all(&mut self.waiting_for_pause);
         }

@@ -12,6 +12,7 @@ const MOST_BYTES: usize = 16 << 20;
 /// Judges the first records of a file, while its first chunks are held back.
 #[derive(Debug, Default)]
 pub struct Opening {
+    /// Refused, from the first record on.
     records: u64,
     bytes: usize,
     first_reject: Option<DeadLetter>,
@@ -48,25 +49,21 @@ impl Opening {
         if self.decided {
             return Judgement::Accept;
         }
-        self.records += chunk.records();
+        let refused = refused_at_first(chunk);
+        self.records += refused;
         self.bytes += chunk.bytes();
         if self.first_reject.is_none() {
             self.first_reject = chunk.rejects.first().cloned();
         }
-        let refused = chunk.rejects.len() as u64;
-        if refused < chunk.records() {
+        if self.records >= DECISIVE_RECORDS {
+            self.decided = true;
+            return Judgement::Refuse(self.reason());
+        }
+        if refused < chunk.records() || self.bytes >= MOST_BYTES {
             self.decided = true;
             return Judgement::Accept;
         }
-        if self.records < DECISIVE_RECORDS && self.bytes >= MOST_BYTES {
-            self.decided = true;
-            return Judgement::Accept;
-        }
-        if self.records < DECISIVE_RECORDS {
-            return Judgement::Wait;
-        }
-        self.decided = true;
-        Judgement::Refuse(self.reason())
+        Judgement::Wait
     }
 
     fn reason(&self) -> String {
@@ -85,6 +82,13 @@ impl Opening {
             });
         format!("its first {} records are all refused{first}", self.records)
     }
+}
+
+/// How many records are refused before the first one of the chunk that isn't.
+fn refused_at_first(chunk: &Chunk) -> u64 {
+    let numbers = chunk.from.record + 1..;
+    let refused = chunk.rejects.iter().map(|reject| reject.record);
+    refused.zip(numbers).take_while(|(a, b)| a == b).count() as u64
 }
 
 #[cfg(test)]
@@ -135,10 +139,29 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_after_the_first_thousand_records_does_not_count() {
+        let refused = Opening::new().judge(&chunk(1_001, 1_000));
+        assert!(matches!(refused, Judgement::Refuse(_)), "{refused:?}");
+        let accepted = Opening::new().judge(&chunk(1_001, 999));
+        assert_eq!(accepted, Judgement::Accept);
+    }
+
+    #[test]
     fn one_good_record_accepts_it_for_good() {
         let mut opening = Opening::new();
         assert_eq!(opening.judge(&chunk(999, 999)), Judgement::Wait);
-        assert_eq!(opening.judge(&chunk(2, 1)), Judgement::Accept);
+        assert_eq!(opening.judge(&chunk(2, 0)), Judgement::Accept);
         assert_eq!(opening.judge(&chunk(5000, 5000)), Judgement::Accept);
+    }
+
+    #[test]
+    fn large_refused_records_are_not_held_back_without_bound() {
+        let mut opening = Opening::new();
+        let large = |raw_bytes| Chunk {
+            raw_bytes,
+            ..chunk(1, 1)
+        };
+        assert_eq!(opening.judge(&large(MOST_BYTES / 2)), Judgement::Wait);
+        assert_eq!(opening.judge(&large(MOST_BYTES / 2)), Judgement::Accept);
     }
 }
