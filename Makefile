@@ -15,7 +15,7 @@ demo: setup
 	@cargo run --release -- demo $(ARGS)
 
 test: setup
-	@cargo test --workspace $(ARGS)
+	@cargo test --workspace --lib --tests $(ARGS)
 
 setup:
 	@.ci/setup
