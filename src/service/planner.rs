@@ -3,9 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::PortFuture;
+use tokio::sync::Mutex;
 
 use crate::fs::{file_error, open_regular};
 use crate::ledger::Planner;
@@ -15,16 +17,31 @@ use crate::postgres::{Database, catalog, ddl};
 use crate::settings::Pipeline;
 use crate::source::read_file_header;
 
+/// How long what the catalog says is believed: many small files are planned with one look at it.
+/// The sink looks at the column types again, under the table's lock, in every transaction.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
+
 /// The planner of one pipeline.
 pub struct CatalogPlanner {
     database: Database,
     pipeline: Arc<Pipeline>,
+    seen: Arc<Mutex<Option<Seen>>>,
+}
+
+/// The table as it was found.
+struct Seen {
+    table: Table,
+    at: Instant,
 }
 
 impl CatalogPlanner {
     /// A planner.
     pub fn new(database: Database, pipeline: Arc<Pipeline>) -> Self {
-        Self { database, pipeline }
+        Self {
+            database,
+            pipeline,
+            seen: Arc::default(),
+        }
     }
 
     /// Creates the pipeline's table where it is to be created, and reads what it is.
@@ -36,6 +53,23 @@ impl CatalogPlanner {
         self.database
             .run(async move { read_or_create(&database, &pipeline).await })
     }
+}
+
+async fn look_up(
+    seen: &Mutex<Option<Seen>>,
+    database: &Database,
+    pipeline: &Pipeline,
+) -> Result<Table> {
+    let mut seen = seen.lock().await;
+    if let Some(seen) = seen.as_ref().filter(|it| it.at.elapsed() < BELIEVED_FOR) {
+        return Ok(seen.table.clone());
+    }
+    let table = read_or_create(database, pipeline).await?;
+    *seen = Some(Seen {
+        table: table.clone(),
+        at: Instant::now(),
+    });
+    Ok(table)
 }
 
 async fn read_or_create(database: &Database, pipeline: &Pipeline) -> Result<Table> {
@@ -59,6 +93,7 @@ async fn read_or_create(database: &Database, pipeline: &Pipeline) -> Result<Tabl
 impl Planner for CatalogPlanner {
     fn plan_for(&self, path: &Path) -> PortFuture<LoadPlan> {
         let (database, pipeline) = (self.database.clone(), Arc::clone(&self.pipeline));
+        let seen = Arc::clone(&self.seen);
         let path = path.to_owned();
         self.database.run(async move {
             let header = {
@@ -69,7 +104,7 @@ impl Planner for CatalogPlanner {
                         Error::new(ErrorKind::Bug, "reading a header").with_source(error)
                     })??
             };
-            let table = read_or_create(&database, &pipeline).await?;
+            let table = look_up(&seen, &database, &pipeline).await?;
             let header = if header.is_empty() {
                 any_header(&pipeline, &table)
             } else {
