@@ -1,12 +1,10 @@
 //! `ingestd demo`: the main job, with nothing to configure, and the comparison at its end.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
@@ -14,10 +12,9 @@ use tokio::runtime::Handle;
 
 use super::context::ConfigArgs;
 use super::output::{complain, count_of, print, thousands};
-use crate::demo::{PIPELINE, Story, TABLE, Verdict, compare, write_missing};
+use crate::demo::{PIPELINE, Story, TABLE, Verdict, Writing, compare, files_in_ledger, start_over};
 use crate::generate::Generator;
 use crate::logging;
-use crate::postgres::{Database, classify};
 use crate::service::{Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec};
 use crate::settings::{ECOMMERCE, Environment, LogLevel, Settings};
 use crate::watch::{Figures, LiveView};
@@ -269,127 +266,4 @@ fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration, next: 
     });
     text.push_str(next);
     text
-}
-
-/// The names of the files that the pipeline's ledger knows.
-async fn files_in_ledger(database: &Database) -> Result<HashSet<String>> {
-    let asking = {
-        let database = database.clone();
-        database.clone().run(async move {
-            let client = database.client().await?;
-            let query = "select path from ingestd.files where pipeline = $1";
-            client
-                .query(query, &[&PIPELINE])
-                .await
-                .map_err(|error| classify(error, "reading the ledger"))
-        })
-    };
-    let names = asking.await?.into_iter().filter_map(|row| {
-        let path: String = row.get(0);
-        Path::new(&path)
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-    });
-    Ok(names.collect())
-}
-
-/// Drops the table, forgets the ledger, the story and the files of earlier demos.
-async fn start_over(
-    database: &Database,
-    data_dir: &Path,
-    pipeline: &crate::settings::Pipeline,
-) -> Result<()> {
-    let forgetting = {
-        let database = database.clone();
-        database.clone().run(async move {
-            let client = database.client().await?;
-            client
-                .batch_execute(&format!(
-                    "begin;
-                     delete from ingestd.files where pipeline = '{PIPELINE}';
-                     delete from ingestd.plans where pipeline = '{PIPELINE}';
-                     delete from ingestd.pipelines where name = '{PIPELINE}';
-                     drop table if exists {TABLE};
-                     commit"
-                ))
-                .await
-                .map_err(|error| classify(error, "starting over"))
-        })
-    };
-    forgetting.await?;
-    Story::forget(data_dir)?;
-    let directories = [
-        Some(&pipeline.directory),
-        pipeline.archive.as_ref(),
-        pipeline.quarantine.as_ref(),
-    ];
-    for directory in directories.into_iter().flatten() {
-        remove_events(directory)?;
-    }
-    Ok(())
-}
-
-/// Removes what the generator has written into a directory, and nothing else.
-fn remove_events(directory: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Ok(());
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.trim_start_matches('.').starts_with("events-") && entry.path().is_file() {
-            fs::remove_file(entry.path()).map_err(|error| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    format!("{} can't be removed: {error}", entry.path().display()),
-                )
-            })?;
-        }
-    }
-    Ok(())
-}
-
-/// The thread that drops files into the inbox.
-struct Writing {
-    stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<Result<u64>>,
-    written: Arc<tokio::sync::Notify>,
-}
-
-impl Writing {
-    fn start(generator: Arc<Generator>, inbox: PathBuf, known: HashSet<String>) -> Writing {
-        let stop = Arc::new(AtomicBool::new(false));
-        let written = Arc::new(tokio::sync::Notify::new());
-        let thread = {
-            let (stop, written) = (Arc::clone(&stop), Arc::clone(&written));
-            std::thread::spawn(move || {
-                let stopped = || stop.load(Ordering::Relaxed);
-                let result = write_missing(&generator, &inbox, &known, &stopped);
-                written.notify_one();
-                result
-            })
-        };
-        Writing {
-            stop,
-            thread,
-            written,
-        }
-    }
-
-    /// Resolves once all files are written, or can't be.
-    fn written(&self) -> impl Future<Output = Result<()>> + use<> {
-        let written = Arc::clone(&self.written);
-        async move {
-            written.notified().await;
-            Ok(())
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        match self.thread.join() {
-            Ok(result) => result.map(|_| ()),
-            Err(_) => Err(Error::new(ErrorKind::Bug, "the generator's thread died")),
-        }
-    }
 }

@@ -1,6 +1,5 @@
 //! What a demo generates, remembered in the data directory so that the next one goes on with it.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,6 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::thousands;
-use crate::generate::files::FileWriter;
 use crate::generate::{Generator, Share, Spec};
 
 /// How many rows a file of the demo has.
@@ -101,30 +99,6 @@ impl Story {
     pub fn rows(&self) -> u64 {
         self.rows
     }
-}
-
-/// Writes the files of a story that neither the ledger knows nor the inbox holds, one after the
-/// other, on a thread of its own. `stop` ends it between two files.
-pub fn write_missing(
-    generator: &Generator,
-    inbox: &Path,
-    known: &HashSet<String>,
-    stop: &dyn Fn() -> bool,
-) -> Result<u64> {
-    let mut writer = FileWriter::new(inbox)?;
-    let mut written = 0;
-    for file in 1..=generator.files() {
-        let name = generator.file_name(file);
-        if stop() {
-            break;
-        }
-        if known.contains(&name) || inbox.join(&name).exists() {
-            continue;
-        }
-        writer.write(generator, file)?;
-        written += 1;
-    }
-    Ok(written)
 }
 
 fn path_in(data_dir: &Path) -> PathBuf {
