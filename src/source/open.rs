@@ -52,7 +52,7 @@ impl Source for CsvSource {
 
 fn open(claim: &Claim) -> Result<Reading> {
     let path = &claim.candidate.path;
-    let file = open_regular(path).map_err(|error| vanished_or(error, "opening the file"))?;
+    let file = open_regular(path).map_err(unopened)?;
     check_identity(&file, claim, path)?;
 
     let plan: LoadPlan = serde_json::from_str(&claim.plan.definition).map_err(|error| {
@@ -203,9 +203,25 @@ pub fn read_file_header(reader: &mut dyn Read, dialect: &Dialect) -> Result<Head
     }
 }
 
-fn vanished_or(error: io::Error, doing: &str) -> Error {
-    if error.kind() == io::ErrorKind::NotFound {
-        return changed("it was gone before it could be read");
+/// A file that can't be opened holds up no other: it is this file's fault, unless it passes.
+fn unopened(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => changed("it was gone before it could be read"),
+        io::ErrorKind::PermissionDenied => changed(&format!("it can't be read: {error}")),
+        _ => file_error(error, "opening the file"),
     }
-    file_error(error, doing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_can_not_be_opened_holds_up_no_other() {
+        let kind = |number| unopened(io::Error::from_raw_os_error(number)).kind();
+        assert_eq!(kind(libc::EACCES), ErrorKind::File);
+        assert_eq!(kind(libc::ENOENT), ErrorKind::File);
+        assert_eq!(kind(libc::EMFILE), ErrorKind::Transient);
+        assert_eq!(kind(libc::ESTALE), ErrorKind::Transient);
+    }
 }
