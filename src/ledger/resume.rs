@@ -1,6 +1,7 @@
 //! What earlier lives left: unfinished files, claimed anew, and finished ones still to be moved.
 
 use std::collections::HashMap;
+use std::io;
 
 use ingestd_actors::error::Result;
 use ingestd_actors::model::{Candidate, FileState};
@@ -12,7 +13,7 @@ use super::claim::Wanted;
 use super::error::ledger_error;
 use super::known::{COLUMNS, Known};
 use super::verdict::same_metadata;
-use crate::fs::candidate_at;
+use crate::fs::{candidate_at, open_regular};
 
 /// What stands at the path of a known file.
 enum There {
@@ -20,6 +21,8 @@ enum There {
     Same(Candidate),
     /// Another one, or a changed one.
     Other,
+    /// The file, but it may not be read.
+    Unreadable,
     /// Nothing, or nothing that can be looked at.
     Nothing,
 }
@@ -92,16 +95,26 @@ impl Core {
 
 fn look_at(known: &Known) -> There {
     match candidate_at(&known.candidate.path) {
-        Ok(Some(now)) if same_metadata(&now, &known.candidate) => There::Same(now),
-        Ok(Some(_)) => There::Other,
+        Ok(Some(now)) if !same_metadata(&now, &known.candidate) => There::Other,
+        Ok(Some(now)) if known.is_unfinished() && is_locked_away(&now) => There::Unreadable,
+        Ok(Some(now)) => There::Same(now),
         Ok(None) | Err(_) => There::Nothing,
     }
+}
+
+/// Whether it may not be read: it would hold up the files after it for as long as that lasts.
+fn is_locked_away(candidate: &Candidate) -> bool {
+    let opened = open_regular(&candidate.path);
+    opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn waits(known: Known, there: There) -> Verdict {
     let reason = match there {
         There::Same(_) => "its state has just changed",
         There::Other => "it has changed since it was begun; the next scan decides",
+        There::Unreadable => {
+            "it was begun, but can't be read any more; give the service's user the right to, and its loading goes on"
+        }
         There::Nothing => {
             "it was begun, but is gone; put it back, anywhere in the inbox, and its loading goes on"
         }
@@ -119,7 +132,7 @@ fn finished(known: Known, there: There) -> Option<Verdict> {
     let candidate = match there {
         There::Same(now) => now,
         There::Other if !begun => return None,
-        There::Other | There::Nothing => known.candidate,
+        There::Other | There::Unreadable | There::Nothing => known.candidate,
     };
     let file = known.file;
     let reason = known.reason.unwrap_or_default();

@@ -231,8 +231,15 @@ fn check_left_out(table: &Table, columns: &[Column]) -> Result<(), HeaderError> 
 }
 
 fn route(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> (Routing, u16) {
+    // One writer keeps the order of the files: of several, one might write a row before another has
+    // written the row that it refers to.
+    let partitions = if table.refers_to_itself {
+        1
+    } else {
+        pipeline.partitions
+    };
     if pipeline.key.is_empty() {
-        return (Routing::Blocks, pipeline.partitions);
+        return (Routing::Blocks, partitions);
     }
     let routable = pipeline.key.iter().all(|name| {
         let has_image = columns
@@ -245,7 +252,7 @@ fn route(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> (Routing, u1
         has_image && bytes_decide
     });
     if routable {
-        (Routing::Key, pipeline.partitions)
+        (Routing::Key, partitions)
     } else {
         (Routing::Single, 1)
     }

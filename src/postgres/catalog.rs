@@ -62,6 +62,7 @@ pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Tabl
         },
         columns: read_columns(client, oid).await?,
         unique_keys: read_unique_keys(client, oid).await?,
+        refers_to_itself: refers_to_itself(client, oid).await?,
     }))
 }
 
@@ -111,4 +112,17 @@ async fn read_unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>
         .await
         .map_err(|error| classify_ledger(error, "reading a table's unique indexes"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Whether a foreign key of the table leads to the table.
+async fn refers_to_itself(client: &Client, table: Oid) -> Result<bool> {
+    let row = client
+        .query_one(
+            "select exists (select from pg_constraint
+                            where contype = 'f' and conrelid = $1 and confrelid = $1)",
+            &[&table],
+        )
+        .await
+        .map_err(|error| classify_ledger(error, "reading a table's foreign keys"))?;
+    Ok(row.get(0))
 }

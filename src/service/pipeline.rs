@@ -102,7 +102,11 @@ pub fn pipeline_spec(
         ports: Ports {
             inbox,
             ledger: Arc::new(ledger),
-            source: Arc::new(CsvSource::new(database.runtime().clone(), resolver)),
+            source: Arc::new(CsvSource::new(
+                database.runtime().clone(),
+                resolver,
+                pipeline.batch_rows,
+            )),
             sink: Arc::new(PostgresSink::new(
                 database.clone(),
                 pipeline.name.clone(),

@@ -1,6 +1,6 @@
 //! Makes the plan for a file: its header, the catalog's table, and what the pipeline wants.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -131,7 +131,34 @@ fn header_of(path: PathBuf, pipeline: &Pipeline) -> Result<Vec<String>> {
         let fields = pipeline.columns.iter();
         return Ok(fields.map(|column| column.field.clone()).collect());
     }
-    let mut file = open_regular(&path).map_err(|error| file_error(error, "opening the file"))?;
+    let mut file = open_regular(&path).map_err(unopened)?;
     let reader: &mut dyn Read = &mut file;
     Ok(read_file_header(reader, &pipeline.dialect)?.names)
+}
+
+/// It was looked at a moment ago: asked again at once, the ledger sees what has become of it.
+fn unopened(error: io::Error) -> Error {
+    let kind = error.kind();
+    let error = file_error(error, "opening the file");
+    match kind {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+            Error::new(ErrorKind::Transient, error.message()).with_source(error)
+        }
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_went_away_since_it_was_looked_at_is_looked_at_again_soon() {
+        for number in [libc::ENOENT, libc::EACCES] {
+            let error = unopened(io::Error::from_raw_os_error(number));
+            assert_eq!(error.kind(), ErrorKind::Transient);
+        }
+        let error = unopened(io::Error::from_raw_os_error(libc::EISDIR));
+        assert_eq!(error.kind(), ErrorKind::File);
+    }
 }

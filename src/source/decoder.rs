@@ -28,6 +28,8 @@ pub struct Decoder {
     encoder: RowEncoder,
     partitions: Partitions,
     fields: Vec<Field>,
+    /// No buffer gives more records than this at once.
+    most_records: usize,
     /// A record that is longer than the largest one and has not ended yet.
     passing: Option<Passing>,
 }
@@ -55,6 +57,8 @@ pub struct Decoded {
     /// end of this buffer where that ends within a record; if it has not moved at all, the next
     /// buffer must be longer. It is beyond `to` while an oversized record is passed over.
     pub next_offset: u64,
+    /// Whether it ended at the most records at once: the buffer may hold more.
+    pub stopped: bool,
     /// The rows by partition; only partitions that have any.
     pub partitions: Vec<(u16, Rows)>,
     /// The records that are no rows, in record order.
@@ -83,8 +87,15 @@ impl Decoder {
             encoder: RowEncoder::new(plan, header)?,
             partitions: Partitions::new(plan),
             fields: Vec::new(),
+            most_records: usize::MAX,
             passing: None,
         })
+    }
+
+    /// Decodes at most so many records (at least one) of a buffer at once, for batches that are small.
+    pub fn with_most_records(mut self, most: usize) -> Decoder {
+        self.most_records = most.max(1);
+        self
     }
 
     /// Decodes all complete records in `bytes`, which starts where the last buffer's `next_offset`
@@ -102,6 +113,7 @@ impl Decoder {
                 from: at,
                 to: at,
                 next_offset: 0,
+                stopped: false,
                 partitions: Vec::new(),
                 rejects: Vec::new(),
                 pending: Pending::default(),
@@ -223,7 +235,12 @@ impl Decoder {
     }
 
     fn decode_records(&mut self, run: &mut Run) {
+        let first = run.decoded.from.record;
         loop {
+            if run.decoded.to.record - first >= self.most_records as u64 {
+                run.decoded.stopped = true;
+                return;
+            }
             let scan = self
                 .scanner
                 .scan(&run.bytes, run.cursor, run.eof, &mut self.fields);

@@ -26,13 +26,19 @@ const HEADER_READ: usize = 16 << 10;
 pub struct CsvSource {
     runtime: Handle,
     resolver: Resolver,
+    batch_rows: usize,
 }
 
 impl CsvSource {
     /// A source that reads and decodes on the blocking threads of `runtime`, and asks `resolver`
-    /// what the server makes of values that the decoder does not recognise.
-    pub fn new(runtime: Handle, resolver: Resolver) -> Self {
-        Self { runtime, resolver }
+    /// what the server makes of values that the decoder does not recognise. No chunk has more than
+    /// `batch_rows` records, so that every one fits into a batch.
+    pub fn new(runtime: Handle, resolver: Resolver, batch_rows: usize) -> Self {
+        Self {
+            runtime,
+            resolver,
+            batch_rows,
+        }
     }
 }
 
@@ -40,8 +46,9 @@ impl Source for CsvSource {
     fn open(&self, claim: &Claim, pulse: Pulse) -> PortFuture<Box<dyn RecordStream>> {
         let claim = claim.clone();
         let (runtime, resolver) = (self.runtime.clone(), self.resolver.clone());
+        let batch_rows = self.batch_rows;
         Box::pin(async move {
-            let opening = runtime.spawn_blocking(move || open(&claim));
+            let opening = runtime.spawn_blocking(move || open(&claim, batch_rows));
             let reading = opening.await.map_err(super::stream::lost_thread)??;
             let stream: Box<dyn RecordStream> =
                 Box::new(CsvStream::new(reading, runtime, resolver, pulse));
@@ -50,9 +57,9 @@ impl Source for CsvSource {
     }
 }
 
-fn open(claim: &Claim) -> Result<Reading> {
+fn open(claim: &Claim, batch_rows: usize) -> Result<Reading> {
     let path = &claim.candidate.path;
-    let file = open_regular(path).map_err(|error| vanished_or(error, "opening the file"))?;
+    let file = open_regular(path).map_err(unopened)?;
     check_identity(&file, claim, path)?;
 
     let plan: LoadPlan = serde_json::from_str(&claim.plan.definition).map_err(|error| {
@@ -63,7 +70,7 @@ fn open(claim: &Claim) -> Result<Reading> {
     check_line_end(&file, at)?;
     Ok(Reading::new(
         claim,
-        Decoder::new(&plan, &header.names)?,
+        Decoder::new(&plan, &header.names)?.with_most_records(batch_rows),
         hasher_up_to(&file, claim, at.offset)?,
         at,
         Arc::new(file),
@@ -203,9 +210,25 @@ pub fn read_file_header(reader: &mut dyn Read, dialect: &Dialect) -> Result<Head
     }
 }
 
-fn vanished_or(error: io::Error, doing: &str) -> Error {
-    if error.kind() == io::ErrorKind::NotFound {
-        return changed("it was gone before it could be read");
+/// A file that can't be opened holds up no other: it is this file's fault, unless it passes.
+fn unopened(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => changed("it was gone before it could be read"),
+        io::ErrorKind::PermissionDenied => changed(&format!("it can't be read: {error}")),
+        _ => file_error(error, "opening the file"),
     }
-    file_error(error, doing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_can_not_be_opened_holds_up_no_other() {
+        let kind = |number| unopened(io::Error::from_raw_os_error(number)).kind();
+        assert_eq!(kind(libc::EACCES), ErrorKind::File);
+        assert_eq!(kind(libc::ENOENT), ErrorKind::File);
+        assert_eq!(kind(libc::EMFILE), ErrorKind::Transient);
+        assert_eq!(kind(libc::ESTALE), ErrorKind::Transient);
+    }
 }

@@ -151,6 +151,9 @@ pub(super) struct Reading {
     at: Position,
     /// Read, but not decoded: the start of a record whose end is still to come.
     rest: Bytes,
+    /// The rest may hold whole records: it is decoded before more is read. Whether the file ends
+    /// with it.
+    more_in_rest: Option<bool>,
     ended: bool,
 }
 
@@ -173,6 +176,7 @@ impl Reading {
             marks: VecDeque::new(),
             at,
             rest: Bytes::new(),
+            more_in_rest: None,
             ended: false,
         }
     }
@@ -188,11 +192,15 @@ impl Reading {
             return self.end().map(Step::End);
         }
         let buffer_start = self.hasher.offset() - self.rest.len() as u64;
-        let (bytes, eof) = self.read_block(read)?;
+        let (bytes, eof) = match self.more_in_rest.take() {
+            Some(eof) => (self.rest.clone(), eof),
+            None => self.read_block(read)?,
+        };
         let decoded = self.decoder.decode(bytes.clone(), self.at, eof);
         let used = (decoded.next_offset - buffer_start) as usize;
         self.rest = bytes.slice(used.min(bytes.len())..);
         self.at = decoded.to;
+        self.more_in_rest = decoded.stopped.then_some(eof);
         self.ended = eof && self.rest.is_empty();
         Ok(Step::Decoded(decoded))
     }

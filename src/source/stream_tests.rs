@@ -130,3 +130,23 @@ fn a_file_that_grows_while_it_is_read_is_whole() {
     let (_, end) = read_all(&mut reading).expect("read");
     assert_eq!(end.end.record, 200_000);
 }
+
+#[test]
+fn no_chunk_is_larger_than_a_batch() {
+    let (_directory, _path, mut reading) = file_of(100_000);
+    reading.decoder = reading.decoder.with_most_records(7_000);
+    let mut rows = 0;
+    loop {
+        match reading.step().expect("read") {
+            Step::Decoded(decoded) => {
+                assert_eq!(decoded.from.record, rows, "chunks follow each other");
+                assert!(decoded.to.record - rows <= 7_000);
+                rows = decoded.to.record;
+            }
+            Step::End(end) => {
+                assert_eq!((rows, end.end.record), (100_000, 100_000));
+                return;
+            }
+        }
+    }
+}

@@ -31,7 +31,7 @@ pub struct Sifted {
 /// Stages and merges the rows of a transaction that has its staging table.
 ///
 /// # Errors
-/// `Configuration` where every row is refused alike, by a code that is not known; what is wrong
+/// `Configuration` where every row is refused alike, and none may be at fault; what is wrong
 /// beside the rows; nothing is a dead letter then, since the transaction has to end.
 pub async fn sift(
     client: &Client,
@@ -235,7 +235,7 @@ impl Sieve<'_> {
         })
     }
 
-    /// A code that is not known, for every row: that is no row's fault.
+    /// A refusal that may mean all rows, of every row: that is no row's fault.
     fn check_not_all_alike(&self) -> Result<()> {
         let Some((_, first)) = self.refused.first() else {
             return Ok(());
@@ -244,13 +244,20 @@ impl Sieve<'_> {
         if self.written > 0 || !self.refused.iter().all(alike) {
             return Ok(());
         }
-        let message = format!(
-            "table {}: the server refuses every row of a batch alike",
-            self.loading.plan.table
-        );
+        let table = &self.loading.plan.table;
+        let (message, advice) = match &first.column {
+            Some(column) if first.code == "23502" => (
+                format!("table {table}: column {column:?} refuses NULL, and no file fills it"),
+                "give the column a default, or take its NOT NULL away",
+            ),
+            _ => (
+                format!("table {table}: the server refuses every row of a batch alike"),
+                "look at the table's triggers, and at the server's log",
+            ),
+        };
         Err(Error::new(ErrorKind::Configuration, message)
             .with_code(&first.code)
-            .with_advice("look at the table's triggers, and at the server's log"))
+            .with_advice(advice))
     }
 }
 

@@ -28,7 +28,8 @@ pub struct Refusal {
     pub error: Error,
     /// The SQLSTATE.
     pub code: String,
-    /// Whether the classifier knows the code; an unknown one may mean one row or all.
+    /// Whether it is surely a row's fault. An unknown code may mean one row or all; so may a NULL
+    /// in a column that no file fills.
     pub known: bool,
     /// The server's words.
     pub message: String,
@@ -59,15 +60,23 @@ pub fn fault(error: tokio_postgres::Error, doing: &str, plan: &LoadPlan) -> Faul
         return Fault::Other(classify(error, doing));
     }
     let message = server.message().to_owned();
+    let known = known.is_some() && !is_left_out(&code, server.column(), plan);
     let column = server.column().map(str::to_owned);
     let column = column.or_else(|| column_of_copy(server.where_()?, plan));
     Fault::Rows(Refusal {
         error: classify(error, doing),
         code,
-        known: known.is_some(),
+        known,
         message,
         column,
     })
+}
+
+/// A NULL in a column that the plan doesn't load: the table was changed after the file was planned,
+/// or a trigger made it.
+fn is_left_out(code: &str, column: Option<&str>, plan: &LoadPlan) -> bool {
+    let loads = |name: &str| plan.columns.iter().any(|column| column.name == name);
+    code == "23502" && column.is_some_and(|name| !loads(name))
 }
 
 /// An input error names its column only in the context, `COPY table, line 1, column price`, which

@@ -290,3 +290,32 @@ async fn values_that_no_longer_fit_the_column_wait_for_an_operator() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(fixture.dead_letters().await.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_no_file_fills_and_that_refuses_null_is_no_rows_fault() {
+    for keys in [true, false] {
+        let fixture = Fixture::new(if keys { ITEMS } else { LOG }).await;
+        let file = fixture.file().await;
+        let alter = |sql: &'static str| fixture.client.batch_execute(sql);
+        alter("alter table items add column late integer not null")
+            .await
+            .expect("altered");
+        let shares = vec![share(file, 0, &items(4, &[]))];
+        let batch = if keys {
+            keyed(shares)
+        } else {
+            appended(shares)
+        };
+        let mut writer = fixture.writer();
+        let error = writer.write(&batch).await.expect_err("no row's fault");
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains("late"), "{error}");
+        assert!(fixture.dead_letters().await.is_empty());
+
+        alter("alter table items alter late set default 7")
+            .await
+            .expect("healed");
+        let written = writer.write(&batch).await.expect("written");
+        assert_eq!(figures(counts_of(&written)), [4, 0, 0, 0, 0]);
+    }
+}

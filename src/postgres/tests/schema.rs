@@ -6,7 +6,8 @@ use std::time::Duration;
 use ingestd_actors::error::ErrorKind;
 
 use super::fixture::{Fixture, ITEMS, connect, new_database};
-use crate::plan::{Dialect, TableName};
+use crate::plan::catalog::Table;
+use crate::plan::{Dialect, TableName, build};
 use crate::postgres::catalog::read_table;
 use crate::postgres::ddl::create_table;
 use crate::postgres::migrations::migrate;
@@ -64,6 +65,7 @@ async fn a_table_is_read_as_the_plan_needs_it() {
         .expect("there");
     assert_eq!(table.name, name);
     assert_eq!(table.unique_keys, [vec!["b", "a"], vec!["c"]]);
+    assert!(!table.refers_to_itself);
     let columns: Vec<_> = table
         .columns
         .iter()
@@ -109,6 +111,30 @@ async fn without_a_schema_the_search_path_decides() {
         let table = table.expect("there");
         assert_eq!(table.name, named(Some("public"), name));
         assert_eq!(table.unique_keys, [["id"]]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_refers_to_itself_has_one_writer_for_the_order() {
+    let ddl = "create table items (id bigint primary key, parent bigint references items)";
+    let fixture = Fixture::new(ddl).await;
+    let table = read_table(&fixture.client, &named(None, "items"))
+        .await
+        .expect("read")
+        .expect("there");
+    let header = ["id".to_owned(), "parent".to_owned()];
+    for key in [vec!["id".to_owned()], Vec::new()] {
+        let mut pipeline = pipeline(named(None, "items"));
+        pipeline.key = key;
+        pipeline.partitions = 4;
+        pipeline.columns = Vec::new();
+        let partitions = |table| build(&pipeline, table, &header).expect("a plan").partitions;
+        assert_eq!(partitions(&table), 1);
+        let apart = Table {
+            refers_to_itself: false,
+            ..table.clone()
+        };
+        assert_eq!(partitions(&apart), 4);
     }
 }
 
