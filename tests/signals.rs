@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use rustix::process::Signal;
 
-use crate::support::home::drop_file;
+use crate::support::home::{Home, drop_file};
 use crate::support::scene::{Scene, Watcher, answer_to};
-use crate::support::{TestDatabase, database, wait_until};
+use crate::support::{Scratch, TestDatabase, database, wait_until};
 
 const SMALL: &str = "batch_rows = 500\nmemory = \"4MiB\"\npartitions = 2\n";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,6 +58,24 @@ fn drains(signal: Signal) {
     assert_eq!(leases, 0, "the lease is given back");
 
     goes_on(&scene, &database);
+}
+
+#[test]
+fn a_stop_while_the_database_is_waited_for_is_an_orderly_end() {
+    let nobody = Scratch::new();
+    let url = format!("host={} user=nobody dbname=none", nobody.path().display());
+    let home = Home::new(
+        Some(&url),
+        "",
+        "[pipelines.events]\ndirectory = \"inbox\"\ntable = \"events\"\n",
+    );
+    let service = home.run();
+    wait_until(PATIENCE, || home.log().contains("does not answer"));
+    let started = Instant::now();
+    service.signal(Signal::TERM);
+    let status = service.wait(PATIENCE);
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

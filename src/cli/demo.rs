@@ -131,6 +131,9 @@ async fn demo(
         complain(waits)
     })
     .await?;
+    let Some(opened) = opened else {
+        return Ok((Ended::Cut, None));
+    };
     if args.fresh {
         start_over(&opened.database, &service.data_dir, &pipeline).await?;
     }

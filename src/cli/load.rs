@@ -175,6 +175,9 @@ async fn load(
         complain(waits)
     })
     .await?;
+    let Some(opened) = opened else {
+        return Ok((Ended::Cut, FiguresNow::default()));
+    };
     // A table that can't be loaded is the user's to mend: say so at once, instead of waiting.
     let planner = CatalogPlanner::new(opened.database.clone(), pipeline.clone().into());
     let table = planner.table().await?;

@@ -35,6 +35,9 @@ async fn serve(settings: &Settings, runtime: Handle, log: &slog::Logger) -> Resu
     let mut signals = Signals::catch()?;
     let tell = |waits: &str| slog::warn!(log, "{}", waits);
     let opened = open_database(&settings.service, &runtime, log, &mut signals, &tell).await?;
+    let Some(opened) = opened else {
+        return Ok(Ended::Drained);
+    };
     let pipelines = settings
         .pipelines
         .iter()

@@ -59,7 +59,8 @@ pub struct OpenDatabase {
     pub private: Option<Arc<PrivateServer>>,
 }
 
-/// Opens the database of a service and brings its ledger up to date.
+/// Opens the database of a service and brings its ledger up to date; `None` where a signal ended the
+/// wait for it.
 ///
 /// # Errors
 /// `Configuration` where the database does not answer, with which one it is; what the migrations
@@ -70,7 +71,7 @@ pub async fn open_database(
     log: &slog::Logger,
     signals: &mut Signals,
     tell: &dyn Fn(&str),
-) -> Result<OpenDatabase> {
+) -> Result<Option<OpenDatabase>> {
     let (url, private) = match &service.database {
         Some(configured) => (configured.url().to_owned(), None),
         None => {
@@ -89,21 +90,19 @@ pub async fn open_database(
     let migrated = tokio::select! {
         migrated = migrate_in_time(&database, service, tell) => migrated,
         () = signals.stop() => {
-            return Err(Error::new(
-                ErrorKind::Transient,
-                format!("stopped while waiting for {}", origin(service)),
-            ));
+            slog::info!(log, "stopped while waiting"; "for" => origin(service));
+            return Ok(None);
         }
     };
     let applied = migrated.map_err(|error| unusable_database(service, error))?;
     if !applied.is_empty() {
         slog::info!(log, "ledger migrated"; "applied" => applied.join(", "));
     }
-    Ok(OpenDatabase {
+    Ok(Some(OpenDatabase {
         database,
         url,
         private,
-    })
+    }))
 }
 
 /// Which database it is, for people.
