@@ -243,7 +243,7 @@ fn announce(
 
 fn closing_words(compared: &Result<Verdict>, loaded: u64, took: Duration, next: &str) -> String {
     let mut text = if loaded == 0 {
-        "nothing was left to load\n".to_owned()
+        "nothing was left to load; --fresh starts over\n".to_owned()
     } else {
         speed(loaded, took)
     };
