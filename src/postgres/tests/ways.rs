@@ -241,19 +241,22 @@ async fn nothing_but_keys_are_left_as_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn row_level_security_takes_insert() {
     let fixture = Fixture::new(ITEMS).await;
+    // Roles belong to the server, which other runs of this test may share.
+    let loader = format!("loader_{}", std::process::id());
     fixture
         .client
-        .batch_execute(
-            "create role loader login; grant all on items to loader;
-             grant usage on schema ingestd to loader;
-             grant all on all tables in schema ingestd to loader;
+        .batch_execute(&format!(
+            "create role {loader} login; grant all on items to {loader};
+             grant usage on schema ingestd to {loader};
+             grant all on all tables in schema ingestd to {loader};
              alter table items enable row level security;
-             create policy small on items to loader using (true) with check (amount < 100)",
-        )
+             create policy small on items to {loader} using (true) with check (amount < 100)"
+        ))
         .await
         .expect("a policy");
     let file = fixture.file().await;
-    let url = fixture.url.replace("user=postgres", "user=loader");
+    let (server, _) = fixture.url.split_once("&user=").expect("a URL with a role");
+    let url = format!("{server}&user={loader}");
     let database = crate::postgres::Database::new(&url, tokio::runtime::Handle::current()).await;
     let sink = crate::postgres::sink::PostgresSink::new(
         database.expect("a database"),
