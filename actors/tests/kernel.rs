@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, Context, Handler, Message, Recipient};
 use ingestd_actors::error::{Error, ErrorKind};
-use ingestd_actors::supervision::{
-    ChildExited, ExitReason, Lifeline, Restart, spawn, watch_thread,
-};
+use ingestd_actors::supervision::{ChildExited, ExitReason, Lifeline, spawn, watch_thread};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::run;
@@ -110,16 +108,6 @@ fn an_aborted_child_and_a_dropped_one_end() {
         told.recv().await.expect("its end is reported");
         assert!(!second.connected());
     });
-}
-
-#[test]
-fn which_ends_lead_to_a_restart() {
-    let stopped = ExitReason::Stopped;
-    let panicked = ExitReason::Panicked("injected".to_owned());
-    assert!(Restart::Permanent.applies_to(&stopped));
-    assert!(!Restart::Transient.applies_to(&stopped));
-    assert!(Restart::Transient.applies_to(&panicked));
-    assert!(!Restart::Temporary.applies_to(&panicked));
 }
 
 #[test]

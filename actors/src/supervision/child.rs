@@ -9,28 +9,6 @@ use tokio::task::AbortHandle;
 use super::{ChildExited, ExitReason, Pulse};
 use crate::error::Error;
 
-/// Whether a child is started again when it has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restart {
-    /// Always.
-    Permanent,
-    /// Unless it stopped by itself.
-    Transient,
-    /// Never.
-    Temporary,
-}
-
-impl Restart {
-    /// Whether a child that ended for `reason` is to be started again.
-    pub fn applies_to(self, reason: &ExitReason) -> bool {
-        match self {
-            Restart::Permanent => true,
-            Restart::Transient => reason.is_abnormal(),
-            Restart::Temporary => false,
-        }
-    }
-}
-
 /// What an actor holds of its supervision: a place for its last words, and its pulse.
 #[derive(Clone, Debug, Default)]
 pub struct Lifeline {

@@ -33,11 +33,6 @@ impl ExitReason {
             },
         }
     }
-
-    /// Whether it ended otherwise than by stopping.
-    pub fn is_abnormal(&self) -> bool {
-        !matches!(self, ExitReason::Stopped)
-    }
 }
 
 impl fmt::Display for ExitReason {

@@ -13,7 +13,7 @@ mod restarts;
 mod watchdog;
 
 pub use backoff::Backoff;
-pub use child::{ChildHandle, Lifeline, Restart, spawn};
+pub use child::{ChildHandle, Lifeline, spawn};
 pub use exit::{ChildExited, ExitReason};
 pub use pulse::Pulse;
 pub use restarts::{Decision, RestartPolicy, Restarts};
