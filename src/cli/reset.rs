@@ -6,6 +6,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::output::{count_of, print};
+use crate::ledger::FORGET;
 use crate::plan::LoadPlan;
 use crate::postgres::{classify, quote};
 
@@ -145,11 +146,7 @@ fn confirmed(what: &Forgotten, args: &ResetArgs) -> Result<bool> {
 fn forget(client: &mut postgres::Client, args: &ResetArgs, what: &Forgotten) -> Result<()> {
     let write = |error| classify(error, "resetting the pipeline");
     let mut transaction = client.transaction().map_err(write)?;
-    for statement in [
-        "delete from ingestd.files where pipeline = $1",
-        "delete from ingestd.plans where pipeline = $1",
-        "delete from ingestd.pipelines where name = $1",
-    ] {
+    for statement in FORGET {
         transaction
             .execute(statement, &[&args.pipeline])
             .map_err(write)?;

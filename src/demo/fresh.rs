@@ -6,7 +6,8 @@ use std::path::Path;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 
 use super::{PIPELINE, Story, TABLE};
-use crate::postgres::{Database, classify};
+use crate::ledger::FORGET;
+use crate::postgres::{Client, Database, classify};
 use crate::settings::Pipeline;
 
 /// Drops the table, forgets the ledger, the story and the files of earlier demos.
@@ -17,18 +18,9 @@ pub async fn start_over(database: &Database, data_dir: &Path, pipeline: &Pipelin
     let forgetting = {
         let database = database.clone();
         database.clone().run(async move {
-            let client = database.client().await?;
-            client
-                .batch_execute(&format!(
-                    "begin;
-                     delete from ingestd.files where pipeline = '{PIPELINE}';
-                     delete from ingestd.plans where pipeline = '{PIPELINE}';
-                     delete from ingestd.pipelines where name = '{PIPELINE}';
-                     drop table if exists {TABLE};
-                     commit"
-                ))
-                .await
-                .map_err(|error| classify(error, "starting over"))
+            let mut client = database.client().await?;
+            let forgotten = forget(&mut client).await;
+            forgotten.map_err(|error| classify(error, "starting over"))
         })
     };
     forgetting.await?;
@@ -42,6 +34,17 @@ pub async fn start_over(database: &Database, data_dir: &Path, pipeline: &Pipelin
         remove_events(directory)?;
     }
     Ok(())
+}
+
+async fn forget(client: &mut Client) -> Result<(), tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    for statement in FORGET {
+        transaction.execute(statement, &[&PIPELINE]).await?;
+    }
+    transaction
+        .batch_execute(&format!("drop table if exists {TABLE}"))
+        .await?;
+    transaction.commit().await
 }
 
 /// Removes what the generator has written into a directory, and nothing else.

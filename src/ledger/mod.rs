@@ -45,6 +45,14 @@ use plans::Plans;
 use taken::Taken;
 use verdict::Rules;
 
+/// Forgets a pipeline, in one transaction: what it has loaded (with checkpoints and dead letters), its
+/// plans, and the pipeline itself; each takes the pipeline's name.
+pub const FORGET: [&str; 3] = [
+    "delete from ingestd.files where pipeline = $1",
+    "delete from ingestd.plans where pipeline = $1",
+    "delete from ingestd.pipelines where name = $1",
+];
+
 /// Makes the plan for a file: reads its header, and the catalog for its table.
 pub trait Planner: Send + Sync {
     /// The plan for the file at a path.
