@@ -3,21 +3,23 @@
 //! A file leaves the inbox only after the ledger says COMMITTED, and the ledger says so only when
 //! every lane is durable up to the file's end and the counts add up to its records.
 
+mod leaving;
 mod messages;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use crate::answer::{Owed, give_all};
-use crate::archiver::{Archiver, Leaving};
+use crate::archiver::Departures;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::FileTracker;
 use crate::model::{Candidate, Counts, Epoch, FileEnd, FileId, Position};
 use crate::port::{
-    Archivable, Committed, Completion, Event, Ledger, Observer, Progress, Quarantined,
+    Archivable, Archive, Committed, Completion, Event, Leaving, Ledger, Observer, Progress,
+    Quarantined,
 };
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
@@ -43,8 +45,8 @@ pub struct Deps {
     pub ledger: Arc<dyn Ledger>,
     /// Whoever watches.
     pub observer: Arc<dyn Observer>,
-    /// Takes files out of the inbox.
-    pub archiver: Archiver,
+    /// Where finished files go.
+    pub archive: Arc<dyn Archive>,
     /// The pipeline's log.
     pub log: slog::Logger,
 }
@@ -54,8 +56,11 @@ pub struct Checkpointer {
     deps: Deps,
     lifeline: Lifeline,
     files: BTreeMap<FileId, OpenFile>,
-    /// On their way out, each with what is to be tried after that.
-    leaving: HashMap<FileId, Option<Leaving>>,
+    leaving: Departures,
+    /// A group of them is on its way.
+    moving: bool,
+    /// Counts the times that files could not leave; taken while it waits to try again.
+    moves: Option<Retry>,
     working: bool,
     /// The ledger is being told how far files have come.
     noting: bool,
@@ -93,10 +98,12 @@ impl Checkpointer {
     /// A checkpointer that follows no file yet.
     pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
         Self {
+            moves: Some(Self::moves_retry(&deps)),
             deps,
             lifeline,
             files: BTreeMap::new(),
-            leaving: HashMap::new(),
+            leaving: Departures::default(),
+            moving: false,
             working: false,
             noting: false,
             opened_due: false,
@@ -205,7 +212,7 @@ impl Checkpointer {
                     candidate,
                     handle: Some(Arc::clone(&completion.end.handle)),
                 };
-                self.leave(file, Leaving::Archive(archivable), context);
+                self.leave(Leaving::Archive(archivable), context);
             }
             Committed::Fenced { file } => {
                 let error = Error::new(
@@ -270,7 +277,7 @@ impl Checkpointer {
                 reason,
             };
             actor.announce_quarantined(&quarantined);
-            actor.leave(file, Leaving::Quarantine(quarantined), context);
+            actor.leave(Leaving::Quarantine(quarantined), context);
         });
     }
 
@@ -282,20 +289,6 @@ impl Checkpointer {
             path: quarantined.candidate.path.clone(),
             reason: quarantined.reason.clone(),
         });
-    }
-
-    /// Lets the archiver take a file out of the inbox, beside everything else.
-    fn leave(&mut self, file: FileId, leaving: Leaving, context: &mut Context<Self>) {
-        self.leaving.insert(file, None);
-        let archiver = self.deps.archiver.clone();
-        let left = async move { archiver.take_out(leaving).await }.into_actor(self);
-        context.spawn(left.map(move |(), actor, context| {
-            if let Some(Some(again)) = actor.leaving.remove(&file) {
-                return actor.leave(file, again, context);
-            }
-            actor.deps.observer.observe(&Event::FileFinished { file });
-            actor.step(context);
-        }));
     }
 
     /// Tells the ledger soon that the reading of a file has begun.

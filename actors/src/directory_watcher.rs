@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 
@@ -17,8 +17,11 @@ use crate::port::{Event, Inbox, Observer, Scan};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
 
-/// Hints that follow each other closely lead to one scan.
-const TOGETHER: Duration = Duration::from_millis(2);
+/// After a hint the next scan waits for as long as the last one took, so that scanning never takes
+/// more than half of the time; but no longer than this, and not at all where it is less than that.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// See [`LONGEST_PAUSE`].
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// Files that have to wait for another are announced again after this long.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -107,7 +110,9 @@ impl Watch {
     async fn round(&mut self, mut announced: HashSet<Candidate>) -> Result<HashSet<Candidate>> {
         // Asked for before the scan, so that what changes after it is not missed.
         let changed = self.inbox.changed();
+        let started = Instant::now();
         let scan = self.scan().await?;
+        let pause = started.elapsed().min(LONGEST_PAUSE);
         let (new, mut announced_now) = split(scan.ready, &mut announced);
 
         announced_now.extend(new.iter().cloned());
@@ -135,7 +140,9 @@ impl Watch {
         match hint {
             Some(Ok(())) => {
                 self.hints.succeeded();
-                tokio::time::sleep(TOGETHER).await;
+                if pause >= SHORTEST_PAUSE {
+                    tokio::time::sleep(pause).await;
+                }
             }
             // Scans go on without hints.
             Some(Err(error)) => self.hints.wait_out(error).await?,

@@ -13,12 +13,11 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 
 use crate::answer::{Owed, ask, ended, give_all};
-use crate::archiver::Leaving;
 use crate::batch_accumulator::{Decoded, OpenFileFor};
 use crate::checkpointer::{AreOpen, FileEnded, TakeOut, WaitForAll, WaitForRoom};
 use crate::error::Result;
 use crate::model::Candidate;
-use crate::port::{Archivable, Event, Ledger, Observer, Source, Verdict};
+use crate::port::{Archivable, Event, Leaving, Ledger, Observer, Source, Verdict};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
 use reading::Reading;

@@ -15,7 +15,6 @@ use actix::{
 use rand::RngExt;
 
 use crate::answer::{Owed, done, give_all};
-use crate::archiver::Archiver;
 use crate::batch_accumulator::{self, BatchAccumulator, Flush};
 use crate::checkpointer::{self, Checkpointer, Settle};
 use crate::dead_letters::{self, DeadLetters};
@@ -131,11 +130,7 @@ impl PipelineSupervisor {
         let checkpointer_deps = checkpointer::Deps {
             ledger: Arc::clone(&ports.ledger),
             observer: Arc::clone(&observer),
-            archiver: Archiver {
-                archive: ports.archive,
-                observer: Arc::clone(&observer),
-                log: log.clone(),
-            },
+            archive: ports.archive,
             log: log.clone(),
         };
         let (checkpointer, checkpointer_handle) =

@@ -212,13 +212,32 @@ pub trait RejectStore: Send + Sync {
     fn store(&self, batch: Arc<RejectBatch>) -> PortFuture<Vec<ShareOutcome>>;
 }
 
+/// A file on its way out of the inbox.
+#[derive(Clone, Debug)]
+pub enum Leaving {
+    /// It is committed, or equals one that is.
+    Archive(Archivable),
+    /// It can't be loaded.
+    Quarantine(Quarantined),
+}
+
+impl Leaving {
+    /// Its number in the ledger.
+    pub fn file(&self) -> FileId {
+        match self {
+            Leaving::Archive(archivable) => archivable.file,
+            Leaving::Quarantine(quarantined) => quarantined.file,
+        }
+    }
+}
+
 /// Where finished files go.
 pub trait Archive: Send + Sync {
-    /// Moves a committed (or skipped) file out of the inbox; `None` where it stays by configuration.
-    fn archive(&self, file: Archivable) -> PortFuture<Option<PathBuf>>;
-
-    /// Moves a quarantined file out of the inbox; `None` where it stays by configuration.
-    fn quarantine(&self, file: Quarantined) -> PortFuture<Option<PathBuf>>;
+    /// Moves committed, skipped and quarantined files out of the inbox. One answer for each, in
+    /// order: where it went, `None` where it stays by configuration, or why it could not go; an
+    /// error of kind `File` leaves it where it stands. Only what concerns all of them alike is an
+    /// error of the whole.
+    fn take_out(&self, files: Vec<Leaving>) -> PortFuture<Vec<Result<Option<PathBuf>>>>;
 }
 
 /// What happens in a pipeline, for whoever watches: a progress bar, counters, a test.

@@ -1,5 +1,6 @@
 //! Events of the file system, as hints: which files were closed, and that a scan may be worth it.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,6 +43,10 @@ impl Hints {
         if event.need_rescan() {
             return self.wake();
         }
+        // What stands under such a name is never taken; files on their way to the archive do.
+        if event.paths.iter().all(|path| is_hidden(path)) && !event.paths.is_empty() {
+            return;
+        }
         match (event.kind, event.paths.as_slice()) {
             (EventKind::Access(AccessKind::Close(AccessMode::Write)), [path])
             | (EventKind::Modify(ModifyKind::Name(RenameMode::To)), [path])
@@ -56,6 +61,11 @@ impl Hints {
             _ => {}
         }
     }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().map(OsStr::as_encoded_bytes);
+    name.is_some_and(|name| name.starts_with(b"."))
 }
 
 /// Watches a directory for as long as the watcher lives.

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Candidate, FileId, FileState, Position};
 use ingestd_actors::port::{Verdict, gone};
@@ -204,7 +205,6 @@ impl Core {
         examined: Vec<Examined>,
         verdicts: &mut [Option<Verdict>],
     ) -> Result<()> {
-        self.lease.hold(transaction).await?;
         let mut plans = HashMap::new();
         let mut digests = HashMap::new();
         let mut wanted = Vec::new();
@@ -246,6 +246,11 @@ impl Core {
                 _ => new.push(one),
             }
         }
+        // Sent at once, carried out one after the other.
+        let ((), plans) = try_join!(
+            self.lease.hold(transaction),
+            self.plans.store(transaction, &self.pipeline, &plans),
+        )?;
         // Whatever is done to them, files are locked in one order.
         let touched: Vec<i64> = given_up
             .iter()
@@ -267,10 +272,6 @@ impl Core {
                 None => later(&candidate, "its state has just changed"),
             });
         }
-        let plans = self
-            .plans
-            .store(transaction, &self.pipeline, &plans)
-            .await?;
         let files: Vec<NewFile> = new
             .iter()
             .map(|one| {

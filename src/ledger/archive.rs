@@ -1,22 +1,29 @@
-//! The [`Archive`] port: the target is in the ledger before the file moves, the state follows it.
+//! The [`Archive`] port: the targets are in the ledger before the files move, the states follow them.
+//!
+//! A group of files costs the same few statements as one file, and its directories are made durable
+//! once, before the ledger says that it has left.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::FileId;
-use ingestd_actors::port::{Archivable, Archive, PortFuture, Quarantined};
+use ingestd_actors::port::{Archivable, Archive, Leaving, PortFuture};
 use slog::{Logger, warn};
 
 use super::admit::blocking;
-use super::error::ledger_error;
-use crate::fs::archive::{Move, Outcome, run, target, write_reason};
-use crate::fs::{file_error, path_from_text, path_text};
+use super::departures::{Stored, finish, store, stored};
+use crate::fs::archive::{Move, Outcome, run_all, target, write_reason};
+use crate::fs::{file_error, path_text};
 use crate::postgres::{Client, Database};
 use crate::settings::Pipeline;
 
 /// So many names are tried where the archive has files of the same name.
 const ATTEMPTS: u32 = 100;
+
+/// Where a file went, `None` where it stays or is gone, or why it could not go.
+type Answer = Result<Option<PathBuf>>;
 
 /// Moves finished files of one pipeline, and notes where they went.
 #[derive(Clone)]
@@ -24,6 +31,17 @@ pub struct PostgresArchive {
     database: Database,
     pipeline: Arc<Pipeline>,
     log: Logger,
+}
+
+/// A file on its way, with what is tried next.
+struct Departing {
+    index: usize,
+    file: Archivable,
+    reason: Option<String>,
+    into: PathBuf,
+    /// Where an earlier life, or the last attempt, meant it to go.
+    target: Option<PathBuf>,
+    attempt: u32,
 }
 
 impl PostgresArchive {
@@ -36,173 +54,216 @@ impl PostgresArchive {
         }
     }
 
-    async fn move_out(
-        self,
-        into: PathBuf,
-        file: Archivable,
-        reason: Option<String>,
-    ) -> Result<Option<PathBuf>> {
-        let into = std::path::absolute(&into)
-            .map_err(|error| file_error(error, &format!("finding {}", path_text(&into))))?;
+    async fn take_out_all(&self, files: Vec<Leaving>) -> Result<Vec<Answer>> {
+        let mut answers: Vec<Option<Answer>> = files.iter().map(|_| None).collect();
+        let mut departing = Vec::new();
+        for (index, leaving) in files.into_iter().enumerate() {
+            match self.departing(index, leaving)? {
+                Some(one) => departing.push(one),
+                None => answers[index] = Some(Ok(None)),
+            }
+        }
+        if !departing.is_empty() {
+            let client = self.database.client().await?;
+            departing = known(&client, departing, &mut answers).await?;
+            while !departing.is_empty() {
+                departing = self.round(&client, departing, &mut answers).await?;
+            }
+        }
+        let missing = || Err(Error::new(ErrorKind::Bug, "a file was left unanswered"));
+        let answers = answers.into_iter();
+        Ok(answers
+            .map(|answer| answer.unwrap_or_else(missing))
+            .collect())
+    }
+
+    /// What is to be moved; `None` where it stays by configuration.
+    fn departing(&self, index: usize, leaving: Leaving) -> Result<Option<Departing>> {
+        let (into, file, reason) = match leaving {
+            Leaving::Archive(file) => (&self.pipeline.archive, file, None),
+            Leaving::Quarantine(quarantined) => {
+                let file = Archivable {
+                    file: quarantined.file,
+                    candidate: quarantined.candidate,
+                    handle: None,
+                };
+                (&self.pipeline.quarantine, file, Some(quarantined.reason))
+            }
+        };
+        let Some(into) = into else {
+            return Ok(None);
+        };
+        let into = std::path::absolute(into)
+            .map_err(|error| file_error(error, &format!("finding {}", path_text(into))))?;
+        Ok(Some(Departing {
+            index,
+            file,
+            reason,
+            into,
+            target: None,
+            attempt: 0,
+        }))
+    }
+
+    /// Chooses names, notes them, moves the files, notes that they have left. Returns those whose
+    /// name was taken by another file meanwhile.
+    async fn round(
+        &self,
+        client: &Client,
+        departing: Vec<Departing>,
+        answers: &mut [Option<Answer>],
+    ) -> Result<Vec<Departing>> {
         let inbox = std::path::absolute(&self.pipeline.directory)
             .map(|path| path.canonicalize().unwrap_or(path))
             .unwrap_or_default();
-        let id = file.file;
-        let client = self.database.client().await?;
-        let mut chosen = match stored(&client, id).await? {
-            Stored::Done(path) => return Ok(path),
-            Stored::Begun(path) => Some(path),
-            Stored::No => None,
-        };
-        for attempt in 0..ATTEMPTS {
-            let name = target(&into, &inbox, &file.candidate.path, id, attempt);
-            let target = match chosen.take() {
-                Some(path) => path,
-                // Free as far as one can see; the rename makes sure.
-                None if std::fs::symlink_metadata(&name).is_ok() => continue,
-                None => {
-                    store(&client, id, Some(&name)).await?;
-                    name
-                }
-            };
-            let step = Move {
-                file: id,
-                candidate: file.candidate.clone(),
-                handle: file.handle.clone(),
-                target: target.clone(),
-            };
-            match blocking(move || run(&step)).await? {
-                Ok(Outcome::Moved) => {
-                    self.explain(&target, reason).await?;
-                    finish(&client, id, Some(&target)).await?;
-                    return Ok(Some(target));
-                }
+        let (named, nameless, chosen) = blocking(move || choose(departing, &inbox)).await?;
+        for one in nameless {
+            answers[one.index] = Some(Err(no_free_name(&one)));
+        }
+        store(client, &chosen).await?;
+
+        let steps: Vec<Move> = named.iter().map(|(one, target)| one.step(target)).collect();
+        let outcomes = blocking(move || run_all(&steps)).await?;
+
+        let mut again = Vec::new();
+        let mut left = Vec::new();
+        let mut stay = Vec::new();
+        for ((mut one, target), outcome) in named.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(Outcome::Moved) => match explain(&target, one.reason.take()).await {
+                    Ok(()) => left.push((one.index, one.file.file, Some(target))),
+                    Err(error) => answers[one.index] = Some(Err(error)),
+                },
                 Ok(Outcome::Missing) => {
-                    warn!(self.log, "file {} is missing: it is neither in the inbox nor in the archive", id.0;
-                        "path" => path_text(&file.candidate.path));
-                    finish(&client, id, None).await?;
-                    return Ok(None);
+                    warn!(self.log, "file {} is missing: it is neither in the inbox nor in the archive", one.file.file.0;
+                        "path" => path_text(&one.file.candidate.path));
+                    left.push((one.index, one.file.file, None));
                 }
-                Ok(Outcome::Collides) => {}
-                Err(error) if error.kind() == ErrorKind::File => {
-                    // It stands where it stood: the next scan looks at it afresh.
-                    store(&client, id, None).await?;
-                    return Err(error);
+                Ok(Outcome::Collides) => again.push(one),
+                Err(error) => {
+                    if error.kind() == ErrorKind::File {
+                        // It stands where it stood: the next scan looks at it afresh.
+                        stay.push((one.file.file, None));
+                    }
+                    answers[one.index] = Some(Err(error));
                 }
-                Err(error) => return Err(error),
             }
         }
-        let message = format!(
-            "file {}: no free name for it below {}",
-            id.0,
-            path_text(&into)
-        );
-        Err(Error::new(ErrorKind::Configuration, message)
-            .with_advice("move what is there somewhere else"))
+        store(client, &stay).await?;
+        let gone: Vec<_> = left
+            .iter()
+            .map(|(_, file, target)| (*file, target.clone()))
+            .collect();
+        finish(client, &gone).await?;
+        for (index, _, target) in left {
+            answers[index] = Some(Ok(target));
+        }
+        Ok(again)
     }
+}
 
-    async fn explain(&self, target: &Path, reason: Option<String>) -> Result<()> {
-        let Some(reason) = reason else {
-            return Ok(());
-        };
-        let target = target.to_owned();
-        blocking(move || {
-            let doing = format!("writing the reason beside {}", path_text(&target));
-            write_reason(&target, &reason).map_err(|error| file_error(error, &doing))
-        })
-        .await?
+impl Departing {
+    fn step(&self, target: &Path) -> Move {
+        Move {
+            file: self.file.file,
+            candidate: self.file.candidate.clone(),
+            handle: self.file.handle.clone(),
+            target: target.to_owned(),
+        }
     }
+}
+
+/// Takes up what earlier lives began with these files, and answers for those that have left.
+async fn known(
+    client: &Client,
+    departing: Vec<Departing>,
+    answers: &mut [Option<Answer>],
+) -> Result<Vec<Departing>> {
+    let ids: Vec<FileId> = departing.iter().map(|one| one.file.file).collect();
+    let mut stored: HashMap<FileId, Stored> = stored(client, &ids).await?;
+    let mut left = Vec::new();
+    for mut one in departing {
+        match stored.remove(&one.file.file) {
+            Some(Stored::Done(path)) => answers[one.index] = Some(Ok(path)),
+            Some(Stored::Begun(path)) => {
+                one.target = Some(path);
+                left.push(one);
+            }
+            Some(Stored::No) => left.push(one),
+            None => {
+                let message = format!("file {} is not in the ledger", one.file.file.0);
+                answers[one.index] = Some(Err(Error::new(ErrorKind::Fenced, message)));
+            }
+        }
+    }
+    Ok(left)
+}
+
+/// Finds each file a name that is free as far as one can see; the rename makes sure. Returns the
+/// files with their names, those that have none, and what of it is to be stored.
+#[expect(clippy::type_complexity, reason = "three lists of one step")]
+fn choose(
+    departing: Vec<Departing>,
+    inbox: &Path,
+) -> (
+    Vec<(Departing, PathBuf)>,
+    Vec<Departing>,
+    Vec<(FileId, Option<PathBuf>)>,
+) {
+    let mut taken: HashSet<PathBuf> = departing
+        .iter()
+        .filter_map(|one| one.target.clone())
+        .collect();
+    let (mut named, mut nameless, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
+    for mut one in departing {
+        if let Some(target) = one.target.take() {
+            named.push((one, target));
+            continue;
+        }
+        let source = &one.file.candidate.path;
+        let free = (one.attempt..ATTEMPTS).find_map(|attempt| {
+            let name = target(&one.into, inbox, source, one.file.file, attempt);
+            let free = !taken.contains(&name) && std::fs::symlink_metadata(&name).is_err();
+            free.then_some((attempt, name))
+        });
+        match free {
+            Some((attempt, name)) => {
+                one.attempt = attempt + 1;
+                taken.insert(name.clone());
+                chosen.push((one.file.file, Some(name.clone())));
+                named.push((one, name));
+            }
+            None => nameless.push(one),
+        }
+    }
+    (named, nameless, chosen)
+}
+
+fn no_free_name(one: &Departing) -> Error {
+    let message = format!(
+        "file {}: no free name for it below {}",
+        one.file.file.0,
+        path_text(&one.into)
+    );
+    Error::new(ErrorKind::Configuration, message).with_advice("move what is there somewhere else")
+}
+
+async fn explain(target: &Path, reason: Option<String>) -> Result<()> {
+    let Some(reason) = reason else {
+        return Ok(());
+    };
+    let target = target.to_owned();
+    blocking(move || {
+        let doing = format!("writing the reason beside {}", path_text(&target));
+        write_reason(&target, &reason).map_err(|error| file_error(error, &doing))
+    })
+    .await?
 }
 
 impl Archive for PostgresArchive {
-    fn archive(&self, file: Archivable) -> PortFuture<Option<PathBuf>> {
+    fn take_out(&self, files: Vec<Leaving>) -> PortFuture<Vec<Answer>> {
         let this = self.clone();
-        self.database.run(async move {
-            match this.pipeline.archive.clone() {
-                Some(into) => this.move_out(into, file, None).await,
-                None => Ok(None),
-            }
-        })
+        self.database
+            .run(async move { this.take_out_all(files).await })
     }
-
-    fn quarantine(&self, file: Quarantined) -> PortFuture<Option<PathBuf>> {
-        let this = self.clone();
-        self.database.run(async move {
-            let Some(into) = this.pipeline.quarantine.clone() else {
-                return Ok(None);
-            };
-            let moved = Archivable {
-                file: file.file,
-                candidate: file.candidate,
-                handle: None,
-            };
-            this.move_out(into, moved, Some(file.reason)).await
-        })
-    }
-}
-
-enum Stored {
-    No,
-    Begun(PathBuf),
-    Done(Option<PathBuf>),
-}
-
-async fn stored(client: &Client, file: FileId) -> Result<Stored> {
-    let row = client
-        .query_opt(
-            "select archive_path, archived_at is not null as archived
-             from ingestd.files where file_id = $1",
-            &[&file.0],
-        )
-        .await
-        .map_err(|error| ledger_error(error, "reading where a file goes"))?;
-    let Some(row) = row else {
-        let message = format!("file {} is not in the ledger", file.0);
-        return Err(Error::new(ErrorKind::Fenced, message));
-    };
-    let path = row
-        .get::<_, Option<&str>>("archive_path")
-        .map(path_from_text);
-    Ok(match (path, row.get("archived")) {
-        (path, true) => Stored::Done(path),
-        (Some(path), false) => Stored::Begun(path),
-        (None, false) => Stored::No,
-    })
-}
-
-async fn store(client: &Client, file: FileId, target: Option<&Path>) -> Result<()> {
-    let target = target.map(path_text);
-    client
-        .execute(
-            "update ingestd.files set archive_path = $2
-             where file_id = $1 and archived_at is null",
-            &[&file.0, &target],
-        )
-        .await
-        .map_err(|error| ledger_error(error, "noting where a file goes"))?;
-    Ok(())
-}
-
-/// A tail takes the files that it continues with it: they stood at the same path.
-async fn finish(client: &Client, file: FileId, target: Option<&Path>) -> Result<()> {
-    let target = target.map(path_text);
-    client
-        .execute(
-            "with recursive family as (
-                 select file_id, parent_id from ingestd.files where file_id = $1
-                 union all
-                 select p.file_id, p.parent_id
-                 from ingestd.files p join family on p.file_id = family.parent_id)
-             update ingestd.files f
-             set state = case when f.state = 'COMMITTED' then 'ARCHIVED' else f.state end,
-                 archived_at = clock_timestamp(), archive_path = $2,
-                 reason = case when $2::text is null and f.state = 'COMMITTED'
-                               then 'missing: it was gone before it could be archived'
-                               else f.reason end
-             where f.file_id in (select file_id from family) and f.archived_at is null",
-            &[&file.0, &target],
-        )
-        .await
-        .map_err(|error| ledger_error(error, "noting that a file is archived"))?;
-    Ok(())
 }

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 
+use futures_util::try_join;
 use ingestd_actors::error::Result;
 use ingestd_actors::model::{Checkpoint, Counts, Epoch, FileId, Lane, Position};
 use ingestd_actors::port::{Committed, Completion};
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
 use super::Core;
@@ -13,7 +15,7 @@ use super::admit::blocking;
 use super::balance::{Account, Judgement, judge};
 use super::error::ledger_error;
 use super::known::{COLUMNS, Known, to_signed, to_unsigned, unsigned};
-use super::notes::{delete_checkpoints, end_files, lock_files};
+use super::notes::{delete_checkpoints, end_files};
 use crate::fs::edge_hashes;
 
 const COUNTS: [&str; 7] = [
@@ -44,10 +46,6 @@ impl Core {
         let ids: Vec<i64> = ended.iter().map(|one| one.completion.file.0).collect();
         let mut client = self.database.client().await?;
         let transaction = client.transaction().await.map_err(failed)?;
-        transaction
-            .batch_execute("set local synchronous_commit = on")
-            .await
-            .map_err(failed)?;
         let accounts = accounts(&transaction, &ids).await?;
         let mut answers = Vec::with_capacity(ended.len());
         let (mut good, mut bad) = (Vec::new(), Vec::new());
@@ -91,20 +89,24 @@ fn look_at(completion: Completion) -> Ended {
     }
 }
 
+/// Locks files and their checkpoints, and reads what they add up to.
 async fn accounts(transaction: &Transaction<'_>, ids: &[i64]) -> Result<HashMap<FileId, Account>> {
-    let failed = |error| ledger_error(error, "adding up files");
-    lock_files(transaction, ids).await?;
-    let files = transaction
-        .query(
-            &format!(
-                "select {COLUMNS}, f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted,
-                        f.filtered, f.rejected
-                 from ingestd.files f where f.file_id = any($1)"
-            ),
-            &[&ids],
-        )
-        .await
-        .map_err(failed)?;
+    let ids = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY)];
+    let locked_files = format!(
+        "select {COLUMNS}, f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted,
+                f.filtered, f.rejected
+         from ingestd.files f where f.file_id = any($1)
+         order by f.file_id for no key update"
+    );
+    let locked_lanes = "select * from ingestd.checkpoints where file_id = any($1)
+                        order by file_id, lane for update";
+    // Sent at once, carried out one after the other.
+    let ((), files, lanes) = try_join!(
+        transaction.batch_execute("set local synchronous_commit = on"),
+        transaction.query_typed(&locked_files, &ids),
+        transaction.query_typed(locked_lanes, &ids),
+    )
+    .map_err(|error| ledger_error(error, "adding up files"))?;
     let mut accounts = HashMap::new();
     for row in &files {
         let known = Known::read(row)?;
@@ -117,14 +119,6 @@ async fn accounts(transaction: &Transaction<'_>, ids: &[i64]) -> Result<HashMap<
         };
         accounts.insert(known.file, account);
     }
-    let lanes = transaction
-        .query(
-            "select * from ingestd.checkpoints where file_id = any($1)
-             order by file_id, lane for update",
-            &[&ids],
-        )
-        .await
-        .map_err(failed)?;
     for row in &lanes {
         let file = FileId(row.get("file_id"));
         if let (Some(account), Some(lane)) =
@@ -176,9 +170,10 @@ async fn make_committed(transaction: &Transaction<'_>, good: &[(&Ended, Counts)]
     };
     let hashes = |of: fn(&Ended) -> &[u8]| good.iter().map(|(one, _)| of(one)).collect::<Vec<_>>();
     let ids = numbers(|(one, _)| one.completion.file.0);
-    transaction
-        .execute(
-            "update ingestd.files f
+    let committed = async {
+        let done = transaction
+            .execute_typed(
+                "update ingestd.files f
              set state = 'COMMITTED', reason = null, committed_at = clock_timestamp(),
                  started_at = coalesce(f.started_at, clock_timestamp()),
                  completed_at = coalesce(f.completed_at, clock_timestamp()),
@@ -197,30 +192,50 @@ async fn make_committed(transaction: &Transaction<'_>, good: &[(&Ended, Counts)]
                   as n (file_id, size, modified, device, inode, head, tail, content, record, byte,
                         line, inserted, updated, unchanged, duplicate, deleted, filtered, rejected)
              where f.file_id = n.file_id",
-            &[
-                &ids,
-                &numbers(|(one, _)| to_signed(one.completion.end.size)),
-                &numbers(|(one, _)| one.completion.end.modified),
-                &numbers(|(one, _)| one.device),
-                &numbers(|(one, _)| one.inode),
-                &hashes(|one| &one.head),
-                &hashes(|one| &one.tail),
-                &hashes(|one| &one.completion.end.content_hash),
-                &numbers(|(one, _)| to_signed(one.completion.end.end.record)),
-                &numbers(|(one, _)| to_signed(one.completion.end.end.offset)),
-                &numbers(|(one, _)| to_signed(one.completion.end.end.line)),
-                &counted(|counts| counts.inserted),
-                &counted(|counts| counts.updated),
-                &counted(|counts| counts.unchanged),
-                &counted(|counts| counts.duplicate),
-                &counted(|counts| counts.deleted),
-                &counted(|counts| counts.filtered),
-                &counted(|counts| counts.rejected),
-            ],
-        )
-        .await
-        .map_err(|error| ledger_error(error, "committing files"))?;
-    delete_checkpoints(transaction, &ids).await
+                &[
+                    (&ids, Type::INT8_ARRAY),
+                    (
+                        &numbers(|(one, _)| to_signed(one.completion.end.size)),
+                        Type::INT8_ARRAY,
+                    ),
+                    (
+                        &numbers(|(one, _)| one.completion.end.modified),
+                        Type::INT8_ARRAY,
+                    ),
+                    (&numbers(|(one, _)| one.device), Type::INT8_ARRAY),
+                    (&numbers(|(one, _)| one.inode), Type::INT8_ARRAY),
+                    (&hashes(|one| &one.head), Type::BYTEA_ARRAY),
+                    (&hashes(|one| &one.tail), Type::BYTEA_ARRAY),
+                    (
+                        &hashes(|one| &one.completion.end.content_hash),
+                        Type::BYTEA_ARRAY,
+                    ),
+                    (
+                        &numbers(|(one, _)| to_signed(one.completion.end.end.record)),
+                        Type::INT8_ARRAY,
+                    ),
+                    (
+                        &numbers(|(one, _)| to_signed(one.completion.end.end.offset)),
+                        Type::INT8_ARRAY,
+                    ),
+                    (
+                        &numbers(|(one, _)| to_signed(one.completion.end.end.line)),
+                        Type::INT8_ARRAY,
+                    ),
+                    (&counted(|counts| counts.inserted), Type::INT8_ARRAY),
+                    (&counted(|counts| counts.updated), Type::INT8_ARRAY),
+                    (&counted(|counts| counts.unchanged), Type::INT8_ARRAY),
+                    (&counted(|counts| counts.duplicate), Type::INT8_ARRAY),
+                    (&counted(|counts| counts.deleted), Type::INT8_ARRAY),
+                    (&counted(|counts| counts.filtered), Type::INT8_ARRAY),
+                    (&counted(|counts| counts.rejected), Type::INT8_ARRAY),
+                ],
+            )
+            .await;
+        done.map_err(|error| ledger_error(error, "committing files"))
+    };
+    try_join!(committed, delete_checkpoints(transaction, &ids))?;
+    Ok(())
 }
 
 /// The checkpoints stay, for whoever looks into it; the sums say what is in the table.

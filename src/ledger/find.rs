@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ingestd_actors::error::Result;
 use ingestd_actors::model::Candidate;
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 use super::Core;
 use super::error::ledger_error;
@@ -27,7 +28,7 @@ impl Core {
             .map(|candidate| path_text(&candidate.path))
             .collect();
         let rows = client
-            .query(
+            .query_typed(
                 &format!(
                     "select c.ordinal, {COLUMNS}
                      from unnest($2::text[]) with ordinality as c (path, ordinal)
@@ -36,7 +37,11 @@ impl Core {
                          where f.pipeline = $1 and f.path = c.path and f.archived_at is null
                          order by f.file_id desc limit $3) f"
                 ),
-                &[&self.pipeline, &paths, &NEWEST],
+                &[
+                    (&self.pipeline, Type::TEXT),
+                    (&paths, Type::TEXT_ARRAY),
+                    (&NEWEST, Type::INT8),
+                ],
             )
             .await
             .map_err(|error| ledger_error(error, "looking for known files"))?;
@@ -62,7 +67,7 @@ impl Core {
             .map(|(_, print)| &print.tail[..])
             .collect();
         let rows = client
-            .query(
+            .query_typed(
                 &format!(
                     "select c.ordinal, {COLUMNS}
                      from unnest($2::bigint[], $3::bytea[], $4::bytea[]) with ordinality
@@ -74,7 +79,13 @@ impl Core {
                            and f.state <> 'SKIPPED' and f.records is distinct from 0
                          order by f.file_id limit $5) f"
                 ),
-                &[&self.pipeline, &sizes, &heads, &tails, &NEWEST],
+                &[
+                    (&self.pipeline, Type::TEXT),
+                    (&sizes, Type::INT8_ARRAY),
+                    (&heads, Type::BYTEA_ARRAY),
+                    (&tails, Type::BYTEA_ARRAY),
+                    (&NEWEST, Type::INT8),
+                ],
             )
             .await
             .map_err(|error| ledger_error(error, "looking for equal files"))?;

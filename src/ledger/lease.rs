@@ -12,6 +12,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use slog::{Logger, error, warn};
 use tokio::sync::Mutex;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
@@ -129,10 +130,13 @@ impl Lease {
     /// `Fenced` where it is not.
     pub async fn hold(&self, transaction: &Transaction<'_>) -> Result<()> {
         let held = transaction
-            .query_opt(
+            .query_typed_opt(
                 "select from ingestd.pipelines
-                 where name = $1 and lease_instance = $2::text::uuid for share",
-                &[&self.who.pipeline, &self.who.instance],
+                 where name = $1 and lease_instance = $2::uuid for share",
+                &[
+                    (&self.who.pipeline, Type::TEXT),
+                    (&self.who.instance, Type::TEXT),
+                ],
             )
             .await
             .map_err(|error| ledger_error(error, "looking at the lease"))?;

@@ -9,6 +9,7 @@ mod archive;
 pub mod balance;
 mod claim;
 mod commit;
+mod departures;
 mod error;
 mod evidence;
 mod find;

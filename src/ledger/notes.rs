@@ -1,9 +1,11 @@
 //! What is noted about files on their way: progress, quarantine, and what has taken their place.
 
+use futures_util::{TryFutureExt, try_join};
 use ingestd_actors::error::Result;
 use ingestd_actors::model::{Candidate, Epoch, FileId};
 use ingestd_actors::port::Progress;
 use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
 
 use super::Core;
 use super::error::{fenced, ledger_error};
@@ -49,15 +51,11 @@ impl Core {
         let completed: Vec<bool> = progress.iter().map(|one| one.completed).collect();
         let mut client = self.database.client().await?;
         let transaction = client.transaction().await.map_err(failed)?;
-        // A note that is lost in a crash costs reading again, never a row.
-        transaction
-            .batch_execute("set local synchronous_commit = off")
-            .await
-            .map_err(failed)?;
-        lock_files(&transaction, &numbers(|one| one.file.0)).await?;
-        transaction
-            .execute(
-                "update ingestd.files f
+        let ids = numbers(|one| one.file.0);
+        let noted = async {
+            let done = transaction
+                .execute_typed(
+                    "update ingestd.files f
                  set state = case when n.completed then 'COMPLETED'
                                   when f.state = 'SCHEDULED' then 'READING' else f.state end,
                      started_at = coalesce(f.started_at, clock_timestamp()),
@@ -74,19 +72,35 @@ impl Core {
                  where f.file_id = n.file_id and f.epoch = n.epoch
                    and f.state in ('SCHEDULED', 'READING', 'COMPLETED')
                    and f.watermark_record <= n.record",
-                &[
-                    &numbers(|one| one.file.0),
-                    &numbers(|one| one.epoch.0),
-                    &numbers(|one| to_signed(one.watermark.record)),
-                    &numbers(|one| to_signed(one.watermark.offset)),
-                    &numbers(|one| to_signed(one.watermark.line)),
-                    &mark_offsets,
-                    &mark_chains,
-                    &completed,
-                ],
-            )
-            .await
-            .map_err(failed)?;
+                    &[
+                        (&ids, Type::INT8_ARRAY),
+                        (&numbers(|one| one.epoch.0), Type::INT8_ARRAY),
+                        (
+                            &numbers(|one| to_signed(one.watermark.record)),
+                            Type::INT8_ARRAY,
+                        ),
+                        (
+                            &numbers(|one| to_signed(one.watermark.offset)),
+                            Type::INT8_ARRAY,
+                        ),
+                        (
+                            &numbers(|one| to_signed(one.watermark.line)),
+                            Type::INT8_ARRAY,
+                        ),
+                        (&mark_offsets, Type::INT8_ARRAY),
+                        (&mark_chains, Type::BYTEA_ARRAY),
+                        (&completed, Type::BOOL_ARRAY),
+                    ],
+                )
+                .await;
+            done.map_err(failed)
+        };
+        // A note that is lost in a crash costs reading again, never a row.
+        let needs_no_wait = transaction
+            .batch_execute("set local synchronous_commit = off")
+            .map_err(failed);
+        // Sent at once, carried out one after the other.
+        try_join!(needs_no_wait, lock_files(&transaction, &ids), noted)?;
         transaction.commit().await.map_err(failed)
     }
 
@@ -225,7 +239,7 @@ pub(super) async fn lock_files(transaction: &Transaction<'_>, ids: &[i64]) -> Re
     let statement = "select from ingestd.files where file_id = any($1)
                      order by file_id for no key update";
     transaction
-        .execute(statement, &[&ids])
+        .execute_typed(statement, &[(&ids, Type::INT8_ARRAY)])
         .await
         .map_err(|error| ledger_error(error, "locking files"))?;
     Ok(())
@@ -236,7 +250,7 @@ pub(super) async fn lock_checkpoints(transaction: &Transaction<'_>, ids: &[i64])
     let statement = "select from ingestd.checkpoints where file_id = any($1)
                      order by file_id, lane for update";
     transaction
-        .execute(statement, &[&ids])
+        .execute_typed(statement, &[(&ids, Type::INT8_ARRAY)])
         .await
         .map_err(|error| ledger_error(error, "locking checkpoints"))?;
     Ok(())
@@ -244,9 +258,9 @@ pub(super) async fn lock_checkpoints(transaction: &Transaction<'_>, ids: &[i64])
 
 pub(super) async fn delete_checkpoints(transaction: &Transaction<'_>, ids: &[i64]) -> Result<()> {
     transaction
-        .execute(
+        .execute_typed(
             "delete from ingestd.checkpoints where file_id = any($1)",
-            &[&ids],
+            &[(&ids, Type::INT8_ARRAY)],
         )
         .await
         .map_err(|error| ledger_error(error, "deleting checkpoints"))?;

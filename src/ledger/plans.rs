@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::Plan;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 
 use super::error::ledger_error;
@@ -64,25 +65,30 @@ impl Plans {
         let digests: Vec<&[u8]> = sorted.iter().map(|plan| &plan.digest[..]).collect();
         let partitions: Vec<i32> = sorted.iter().map(|plan| plan.partitions).collect();
         let definitions: Vec<&str> = sorted.iter().map(|plan| &plan.definition[..]).collect();
-        transaction
-            .execute(
-                "insert into ingestd.plans (pipeline, digest, partitions, definition)
+        // In one statement, whose parts see the table as it was before: a plan that is new comes from
+        // the first of them; one that another transaction adds meanwhile, from asking again.
+        let statement = "with new as (
+                 insert into ingestd.plans (pipeline, digest, partitions, definition)
                  select $1, n.digest, n.partitions, n.definition::jsonb
                  from unnest($2::bytea[], $3::integer[], $4::text[])
                       as n (digest, partitions, definition)
-                 on conflict do nothing",
-                &[&pipeline, &digests, &partitions, &definitions],
-            )
-            .await
-            .map_err(failed)?;
-        let rows = transaction
-            .query(
-                "select plan_id, partitions, definition::text as definition, digest
-                 from ingestd.plans where pipeline = $1 and digest = any($2)",
-                &[&pipeline, &digests],
-            )
-            .await
-            .map_err(failed)?;
+                 on conflict do nothing
+                 returning plan_id, partitions, definition, digest)
+             select plan_id, partitions, definition::text as definition, digest from new
+             union all
+             select plan_id, partitions, definition::text as definition, digest
+             from ingestd.plans where pipeline = $1 and digest = any($2)";
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&pipeline, Type::TEXT),
+            (&digests, Type::BYTEA_ARRAY),
+            (&partitions, Type::INT4_ARRAY),
+            (&definitions, Type::TEXT_ARRAY),
+        ];
+        let store = || transaction.query_typed(statement, &parameters);
+        let mut rows = store().await.map_err(failed)?;
+        if rows.len() < sorted.len() {
+            rows = store().await.map_err(failed)?;
+        }
         rows.iter()
             .map(|row| Ok((row.get("digest"), self.remember(row)?)))
             .collect()

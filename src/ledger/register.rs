@@ -8,6 +8,7 @@ use ingestd_actors::model::{
     Candidate, Checkpoint, Claim, Epoch, FileId, FileState, HashMark, Lane, Plan, Position,
 };
 use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
 
 use super::Core;
 use super::error::ledger_error;
@@ -87,44 +88,59 @@ impl Core {
             .iter()
             .map(|file| file.duplicate_of.map(|original| original.0))
             .collect();
+        let partitions: Vec<Option<i32>> = files
+            .iter()
+            .map(|file| file.plan.as_ref().map(|plan| i32::from(plan.partitions)))
+            .collect();
+        // The order in which numbers are given out is the order of the files.
         let rows = transaction
-            .query(
-                "insert into ingestd.files
-                     (pipeline, path, size, modified, device, inode, head_hash, tail_hash,
-                      content_hash, hash_offset, hash_chain, plan_id, parent_id, base_offset,
-                      base_line, watermark_offset, watermark_line, state, reason, duplicate_of, epoch)
-                 select $1, n.path, n.size, n.modified, n.device, n.inode, n.head, n.tail,
-                      n.content, n.mark_offset, n.mark_chain, n.plan, n.parent, n.base_offset,
-                      n.base_line, n.base_offset, n.base_line, n.state, n.reason, n.original, $18
-                 from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-                      $7::bytea[], $8::bytea[], $9::bytea[], $10::bigint[], $11::bytea[],
-                      $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[],
-                      $17::text[], $19::bigint[]) with ordinality
-                      as n (path, size, modified, device, inode, head, tail, content, mark_offset,
-                            mark_chain, plan, parent, base_offset, base_line, state, reason,
-                            original, ordinal)
-                 order by n.ordinal
-                 returning file_id, path",
+            .query_typed(
+                "with n as (
+                     select * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
+                          $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bigint[],
+                          $11::bytea[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+                          $16::text[], $17::text[], $19::bigint[], $20::integer[]) with ordinality
+                          as n (path, size, modified, device, inode, head, tail, content,
+                                mark_offset, mark_chain, plan, parent, base_offset, base_line,
+                                state, reason, original, partitions, ordinal)),
+                 new as (
+                     insert into ingestd.files
+                         (pipeline, path, size, modified, device, inode, head_hash, tail_hash,
+                          content_hash, hash_offset, hash_chain, plan_id, parent_id, base_offset,
+                          base_line, watermark_offset, watermark_line, state, reason, duplicate_of,
+                          epoch)
+                     select $1, n.path, n.size, n.modified, n.device, n.inode, n.head, n.tail,
+                          n.content, n.mark_offset, n.mark_chain, n.plan, n.parent, n.base_offset,
+                          n.base_line, n.base_offset, n.base_line, n.state, n.reason, n.original, $18
+                     from n order by n.ordinal
+                     returning file_id, path, base_offset, base_line),
+                 checkpoints as (
+                     insert into ingestd.checkpoints (file_id, lane, epoch, record, byte, line)
+                     select new.file_id, lane, $18, 0, new.base_offset, new.base_line
+                     from new join n using (path), generate_series(-1, n.partitions - 1) as lane
+                     where n.plan is not null)
+                 select file_id, path from new",
                 &[
-                    &self.pipeline,
-                    &paths,
-                    &numbers(|file| to_signed(file.candidate.size)),
-                    &numbers(|file| file.candidate.modified),
-                    &numbers(|file| file.candidate.device.cast_signed()),
-                    &numbers(|file| file.candidate.inode.cast_signed()),
-                    &heads,
-                    &tails,
-                    &contents,
-                    &mark_offsets,
-                    &mark_chains,
-                    &plans,
-                    &parents,
-                    &numbers(|file| to_signed(file.base.offset)),
-                    &numbers(|file| to_signed(file.base.line)),
-                    &states,
-                    &reasons,
-                    &FIRST.0,
-                    &originals,
+                    (&self.pipeline, Type::TEXT),
+                    (&paths, Type::TEXT_ARRAY),
+                    (&numbers(|file| to_signed(file.candidate.size)), Type::INT8_ARRAY),
+                    (&numbers(|file| file.candidate.modified), Type::INT8_ARRAY),
+                    (&numbers(|file| file.candidate.device.cast_signed()), Type::INT8_ARRAY),
+                    (&numbers(|file| file.candidate.inode.cast_signed()), Type::INT8_ARRAY),
+                    (&heads, Type::BYTEA_ARRAY),
+                    (&tails, Type::BYTEA_ARRAY),
+                    (&contents, Type::BYTEA_ARRAY),
+                    (&mark_offsets, Type::INT8_ARRAY),
+                    (&mark_chains, Type::BYTEA_ARRAY),
+                    (&plans, Type::INT8_ARRAY),
+                    (&parents, Type::INT8_ARRAY),
+                    (&numbers(|file| to_signed(file.base.offset)), Type::INT8_ARRAY),
+                    (&numbers(|file| to_signed(file.base.line)), Type::INT8_ARRAY),
+                    (&states, Type::TEXT_ARRAY),
+                    (&reasons, Type::TEXT_ARRAY),
+                    (&FIRST.0, Type::INT8),
+                    (&originals, Type::INT8_ARRAY),
+                    (&partitions, Type::INT4_ARRAY),
                 ],
             )
             .await
@@ -141,45 +157,7 @@ impl Core {
             let message = "the ledger did not write down every file";
             return Err(Error::new(ErrorKind::Bug, message));
         }
-        self.register_checkpoints(transaction, files, &ids).await?;
         Ok(ids)
-    }
-
-    async fn register_checkpoints(
-        &self,
-        transaction: &Transaction<'_>,
-        files: &[NewFile],
-        ids: &[FileId],
-    ) -> Result<()> {
-        let loaded = || {
-            let both = files.iter().zip(ids);
-            both.filter_map(|(file, id)| Some((file, id.0, file.plan.as_ref()?)))
-        };
-        let numbers: Vec<i64> = loaded().map(|(_, id, _)| id).collect();
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        let partitions: Vec<i32> = loaded()
-            .map(|(_, _, plan)| i32::from(plan.partitions))
-            .collect();
-        let bytes: Vec<i64> = loaded()
-            .map(|(file, ..)| to_signed(file.base.offset))
-            .collect();
-        let lines: Vec<i64> = loaded()
-            .map(|(file, ..)| to_signed(file.base.line))
-            .collect();
-        transaction
-            .execute(
-                "insert into ingestd.checkpoints (file_id, lane, epoch, record, byte, line)
-                 select n.file_id, lane, $5, 0, n.byte, n.line
-                 from unnest($1::bigint[], $2::integer[], $3::bigint[], $4::bigint[])
-                      as n (file_id, partitions, byte, line),
-                      generate_series(-1, n.partitions - 1) as lane",
-                &[&numbers, &partitions, &bytes, &lines, &FIRST.0],
-            )
-            .await
-            .map_err(|error| ledger_error(error, "writing checkpoints down"))?;
-        Ok(())
     }
 }
 

@@ -64,10 +64,15 @@ impl Database {
             .keepalives_idle(Duration::from_secs(30))
             .keepalives_interval(Duration::from_secs(10))
             .keepalives_retries(3)
+            .tcp_user_timeout(Duration::from_secs(30))
             .options(options);
         let manager = PostgresConnectionManager::new(config, NoTls);
         let pool = bb8::Pool::builder()
             .max_size(CONNECTIONS)
+            // A connection that is closed is known to be; one that is broken unnoticed fails what it
+            // is used for, and that is tried again. A question before each use would cost as much as
+            // the use.
+            .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(10))
             .build_unchecked(manager);
         Ok(Database { pool, runtime })

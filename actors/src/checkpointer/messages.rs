@@ -8,10 +8,10 @@ use actix::{Context, Handler, Message, ResponseFuture};
 
 use super::{Checkpointer, Ending, OpenFile};
 use crate::answer::later;
-use crate::archiver::Leaving;
 use crate::error::Result;
 use crate::flow::FileTracker;
 use crate::model::{Candidate, Claim, Counts, Epoch, FileId, HashMark, Lane, Position};
+use crate::port::Leaving;
 
 /// A file's reading begins.
 #[derive(Debug, Message)]
@@ -125,16 +125,10 @@ impl Handler<TakeOut> for Checkpointer {
     type Result = ();
 
     fn handle(&mut self, TakeOut(leaving): TakeOut, context: &mut Context<Self>) {
-        // It may have been touched since: then the move that is under way leaves it in its place,
-        // and nobody would announce it again.
-        if let Some(again) = self.leaving.get_mut(&leaving.file()) {
-            *again = Some(leaving);
-            return;
-        }
         if let Leaving::Quarantine(quarantined) = &leaving {
             self.announce_quarantined(quarantined);
         }
-        self.leave(leaving.file(), leaving, context);
+        self.leave(leaving, context);
     }
 }
 

@@ -6,7 +6,7 @@ use super::{State, Step, TestFile, World};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Candidate, FileState};
 use crate::policy::{Policy, policy};
-use crate::port::{Archivable, Archive, Inbox, PortFuture, Quarantined, Scan};
+use crate::port::{Archivable, Archive, Inbox, Leaving, PortFuture, Quarantined, Scan};
 
 impl Inbox for World {
     fn scan(&self) -> PortFuture<Scan> {
@@ -58,36 +58,46 @@ pub(super) fn inode_of(state: &State, path: &Path) -> u64 {
 }
 
 impl Archive for World {
-    fn archive(&self, file: Archivable) -> PortFuture<Option<PathBuf>> {
+    fn take_out(&self, files: Vec<Leaving>) -> PortFuture<Vec<Result<Option<PathBuf>>>> {
         let world = self.clone();
         Box::pin(async move {
-            let id = file.file;
-            let work = move |state: &mut State| take_out(state, &file);
-            let result = world.call(Step::Archive, None, work).await;
-            if let Err(error) = &result
-                && !matches!(policy(error.kind()), Policy::Retry(_))
-            {
-                world.state().left_in_place.insert(id);
+            let mut answers = Vec::new();
+            for leaving in files {
+                answers.push(match leaving {
+                    Leaving::Archive(file) => world.archive(file).await,
+                    Leaving::Quarantine(file) => world.quarantine(file).await,
+                });
             }
-            result
+            Ok(answers)
         })
     }
+}
 
-    fn quarantine(&self, file: Quarantined) -> PortFuture<Option<PathBuf>> {
-        let world = self.clone();
-        Box::pin(async move {
-            let work = move |state: &mut State| {
-                let entry = state.files.get(&file.file);
-                if entry.is_none_or(|entry| entry.state != FileState::Quarantined) {
-                    state.violation(format!("{:?} moved before it is QUARANTINED", file.file));
-                }
-                if state.inbox.remove(&file.candidate.path).is_some() {
-                    state.quarantined.push(file.candidate.path.clone());
-                }
-                Ok(Some(file.candidate.path))
-            };
-            world.call(Step::MoveQuarantined, None, work).await
-        })
+impl World {
+    async fn archive(&self, file: Archivable) -> Result<Option<PathBuf>> {
+        let id = file.file;
+        let work = move |state: &mut State| take_out(state, &file);
+        let result = self.call(Step::Archive, None, work).await;
+        if let Err(error) = &result
+            && !matches!(policy(error.kind()), Policy::Retry(_))
+        {
+            self.state().left_in_place.insert(id);
+        }
+        result
+    }
+
+    async fn quarantine(&self, file: Quarantined) -> Result<Option<PathBuf>> {
+        let work = move |state: &mut State| {
+            let entry = state.files.get(&file.file);
+            if entry.is_none_or(|entry| entry.state != FileState::Quarantined) {
+                state.violation(format!("{:?} moved before it is QUARANTINED", file.file));
+            }
+            if state.inbox.remove(&file.candidate.path).is_some() {
+                state.quarantined.push(file.candidate.path.clone());
+            }
+            Ok(Some(file.candidate.path))
+        };
+        self.call(Step::MoveQuarantined, None, work).await
     }
 }
 

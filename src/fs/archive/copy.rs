@@ -34,7 +34,9 @@ pub fn copy_new(from: &Path, through: &Path, to: &Path) -> io::Result<()> {
         return Err(io::Error::other("its copy came out different"));
     }
     sync_parent(through)?;
-    rename_new(through, to)
+    rename_new(through, to)?;
+    // The original is only taken away once its copy can't be lost any more.
+    sync_parent(to)
 }
 
 /// Whether two files hold the same bytes.

@@ -1,5 +1,6 @@
 //! Renaming without replacing, and what makes it last.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -7,7 +8,8 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// Renames a file, unless something has the new name; makes both directories durable.
+/// Renames a file, unless something has the new name. Durable once [`sync_directories`] has been
+/// called for both names: until then a crash undoes it, or does not.
 ///
 /// # Errors
 /// `AlreadyExists` where something has the new name; `CrossesDevices` where it must be copied.
@@ -22,14 +24,21 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         }
         Err(error) => return Err(error.into()),
     }
-    sync_parent(to)?;
-    sync_parent(from)
+    Ok(())
 }
 
-/// Takes a name away, and makes the directory durable.
-pub fn remove(path: &Path) -> io::Result<()> {
-    std::fs::remove_file(path)?;
-    sync_parent(path)
+/// Makes the entries of all directories durable in which these paths stand, each directory once.
+pub fn sync_directories<'a>(paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    let directories: BTreeSet<&Path> = paths.filter_map(Path::parent).collect();
+    for directory in directories {
+        match File::open(directory) {
+            Ok(directory) => directory.sync_all()?,
+            // It was taken away since, with what stood in it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Makes a directory's entries durable.

@@ -11,7 +11,7 @@ use ingestd_actors::model::{Candidate, FileId};
 
 use super::copy::{copy_new, same_content};
 use super::naming::{copy_path, private_path};
-use super::rename::{remove, rename_new, sync_parent};
+use super::rename::{rename_new, sync_directories, sync_parent};
 use crate::fs::{candidate_of, file_error, path_text};
 
 /// A file on its way out of the inbox.
@@ -96,10 +96,31 @@ pub fn next(seen: Seen) -> Step {
     }
 }
 
-/// Moves a file, from wherever an earlier life left it.
+/// Moves files, from wherever an earlier life left each, and makes that durable; one answer for each.
 ///
 /// # Errors
-/// `File` where it changed after it was read: then it stands where it stood.
+/// `File` where one changed after it was read: then it stands where it stood.
+pub fn run_all(files: &[Move]) -> Vec<Result<Outcome>> {
+    let mut outcomes: Vec<Result<Outcome>> = files.iter().map(run).collect();
+    let touched = files
+        .iter()
+        .zip(&outcomes)
+        .filter(|(_, outcome)| matches!(outcome, Ok(Outcome::Moved)))
+        .flat_map(|(file, _)| [file.candidate.path.as_path(), file.target.as_path()]);
+    // Renames of one file system come to its journal in order, so that they may be made durable
+    // together; what is not durable yet, the next life finds where it was and moves again.
+    if let Err(error) = sync_directories(touched) {
+        for (file, outcome) in files.iter().zip(&mut outcomes) {
+            if matches!(outcome, Ok(Outcome::Moved)) {
+                let error = io::Error::new(error.kind(), error.to_string());
+                *outcome = Err(moving(file, error));
+            }
+        }
+    }
+    outcomes
+}
+
+/// Moves one file; its directories are not made durable.
 pub fn run(file: &Move) -> Result<Outcome> {
     loop {
         if let Some(outcome) = advance(file)? {
@@ -112,14 +133,7 @@ pub fn run(file: &Move) -> Result<Outcome> {
 pub fn advance(file: &Move) -> Result<Option<Outcome>> {
     let source = &file.candidate.path;
     let private = private_path(source, file.file);
-    let failed = |error: io::Error| {
-        let doing = format!(
-            "moving {} to {}",
-            path_text(source),
-            path_text(&file.target)
-        );
-        file_error(error, &doing)
-    };
+    let failed = |error: io::Error| moving(file, error);
     let step = next(look(file, &private).map_err(failed)?);
     match step {
         Step::End(outcome) => return Ok(Some(outcome)),
@@ -129,13 +143,13 @@ pub fn advance(file: &Move) -> Result<Option<Outcome>> {
             return Err(changed(file));
         }
         Step::Take => rename_new(source, &private).map_err(failed)?,
-        Step::DropSource => remove(source).map_err(failed)?,
+        Step::DropSource => std::fs::remove_file(source).map_err(failed)?,
         Step::Place => place(file, &private).map_err(failed)?,
         Step::DropPrivate => {
             if !same_content(&private, &file.target).map_err(failed)? {
                 return Ok(Some(Outcome::Collides));
             }
-            remove(&private).map_err(failed)?;
+            std::fs::remove_file(&private).map_err(failed)?;
         }
     }
     Ok(None)
@@ -213,6 +227,15 @@ fn metadata(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
         }
         Err(error) => Err(error),
     }
+}
+
+fn moving(file: &Move, error: io::Error) -> Error {
+    let doing = format!(
+        "moving {} to {}",
+        path_text(&file.candidate.path),
+        path_text(&file.target)
+    );
+    file_error(error, &doing)
 }
 
 fn changed(file: &Move) -> Error {

@@ -1,6 +1,6 @@
 //! Files that leave the inbox.
 
-use ingestd_actors::port::{Ledger, Verdict};
+use ingestd_actors::port::{Leaving, Ledger, Verdict};
 
 use super::world::World;
 use crate::ledger::LedgerOptions;
@@ -20,7 +20,7 @@ async fn a_committed_file_is_archived_by_whichever_life_gets_to_it() {
         panic!("it is committed: {verdict:?}");
     };
     for _ in 0..2 {
-        let to = world.archiver().archive(file.clone()).await.unwrap();
+        let to = world.archive_one(file.clone()).await.unwrap();
         assert_eq!(to, Some(world.archive.join("a.csv")));
     }
     assert!(!path.exists());
@@ -36,7 +36,7 @@ async fn a_committed_file_is_archived_by_whichever_life_gets_to_it() {
         candidate: skipped.candidate,
         handle: None,
     };
-    let to = world.archiver().archive(file).await.unwrap();
+    let to = world.archive_one(file).await.unwrap();
     let other_name = format!("a-{}.csv", skipped.file.0);
     assert_eq!(to, Some(world.archive.join(other_name)));
     assert_eq!(world.state(skipped.file.0).await, "SKIPPED");
@@ -59,10 +59,7 @@ async fn a_move_that_was_begun_is_ended_by_the_next_life() {
     let Verdict::Archive(file) = verdict else {
         panic!("its move was begun: {verdict:?}");
     };
-    assert_eq!(
-        world.archiver().archive(file).await.unwrap(),
-        Some(target.clone())
-    );
+    assert_eq!(world.archive_one(file).await.unwrap(), Some(target.clone()));
     assert_eq!(std::fs::read_to_string(target).unwrap(), "x\n1\n");
 }
 
@@ -78,7 +75,7 @@ async fn a_committed_file_that_is_gone_is_archived_as_missing() {
     let Verdict::Archive(file) = verdict else {
         panic!("it is committed: {verdict:?}");
     };
-    assert_eq!(world.archiver().archive(file).await.unwrap(), None);
+    assert_eq!(world.archive_one(file).await.unwrap(), None);
     assert_eq!(world.state(claim.file.0).await, "ARCHIVED");
     let reason = world
         .ask("select reason like 'missing%' from ingestd.files")
@@ -101,8 +98,7 @@ async fn a_quarantined_file_leaves_with_its_reason() {
     );
     assert_eq!(world.ask("select count(*) from ingestd.files").await, "(1)");
     let to = world
-        .archiver()
-        .quarantine(quarantined)
+        .take_out(Leaving::Quarantine(quarantined))
         .await
         .unwrap()
         .unwrap();
@@ -115,7 +111,7 @@ async fn a_quarantined_file_leaves_with_its_reason() {
         panic!("put back, it is tried afresh: {retried:?}");
     };
     assert_eq!(world.ask("select count(*) from ingestd.files").await, "(2)");
-    world.archiver().quarantine(retried).await.unwrap();
+    world.take_out(Leaving::Quarantine(retried)).await.unwrap();
 }
 
 #[tokio::test]
@@ -130,7 +126,47 @@ async fn a_file_that_grew_stays_and_is_admitted_as_a_tail() {
     };
     let mut writer = std::fs::File::options().append(true).open(&path).unwrap();
     std::io::Write::write_all(&mut writer, b"2\n").unwrap();
-    assert!(world.archiver().archive(file).await.is_err());
+    assert!(world.archive_one(file).await.is_err());
     let tail = world.claim(&ledger, &path).await;
     assert_eq!(tail.base.offset, 4);
+}
+
+#[tokio::test]
+async fn a_group_leaves_together_and_each_is_answered_for_itself() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    std::fs::create_dir(&world.archive).unwrap();
+    std::fs::write(world.archive.join("b.csv"), "there before").unwrap();
+    let mut files = Vec::new();
+    for name in ["a.csv", "b.csv", "changed.csv", "gone.csv"] {
+        let path = world.write(name, &format!("x\n{name}\n"));
+        let claim = world.claim(&ledger, &path).await;
+        world.load(&ledger, &claim).await;
+        let Verdict::Archive(file) = world.admit(&ledger, &path).await else {
+            panic!("it is committed");
+        };
+        files.push(file);
+    }
+    world.write("changed.csv", "longer than before\n");
+    std::fs::remove_file(world.inbox.join("gone.csv")).unwrap();
+
+    let group: Vec<Leaving> = files.iter().cloned().map(Leaving::Archive).collect();
+    let answers = world.archiver().take_out(group).await.unwrap();
+    let other_name = format!("b-{}.csv", files[1].file.0);
+    assert_eq!(
+        answers[0].as_ref().unwrap(),
+        &Some(world.archive.join("a.csv"))
+    );
+    assert_eq!(
+        answers[1].as_ref().unwrap(),
+        &Some(world.archive.join(other_name))
+    );
+    assert!(answers[2].is_err());
+    assert_eq!(answers[3].as_ref().unwrap(), &None);
+    for (file, state) in files
+        .iter()
+        .zip(["ARCHIVED", "ARCHIVED", "COMMITTED", "ARCHIVED"])
+    {
+        assert_eq!(world.state(file.file.0).await, state);
+    }
 }

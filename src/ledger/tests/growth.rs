@@ -81,7 +81,7 @@ async fn a_tail_takes_its_parent_into_the_archive() {
     let Verdict::Archive(file) = world.admit(&ledger, &path).await else {
         panic!("it is committed");
     };
-    let to = world.archiver().archive(file).await.unwrap();
+    let to = world.archive_one(file).await.unwrap();
     assert_eq!(to, Some(world.archive.join("a.csv")));
     for file in [parent.file, tail.file] {
         assert_eq!(world.state(file.0).await, "ARCHIVED");

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use ingestd_actors::error::{Error, ErrorKind};
+use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Claim, FileEnd, Position};
-use ingestd_actors::port::{Archive, Committed, Completion, Ledger, PortFuture, Verdict};
+use ingestd_actors::port::{
+    Archivable, Archive, Committed, Completion, Leaving, Ledger, PortFuture, Verdict,
+};
 use slog::Logger;
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -126,6 +128,15 @@ impl World {
             self.pipeline.clone(),
             log(),
         ))
+    }
+
+    pub async fn take_out(&self, leaving: Leaving) -> Result<Option<PathBuf>> {
+        let mut answers = self.archiver().take_out(vec![leaving]).await?;
+        answers.remove(0)
+    }
+
+    pub async fn archive_one(&self, file: Archivable) -> Result<Option<PathBuf>> {
+        self.take_out(Leaving::Archive(file)).await
     }
 
     pub fn write(&self, name: &str, content: &str) -> PathBuf {

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Batch, Counts, DeadLetter, FileId, StageTimes, Written};
+use tokio_postgres::Statement;
 
 use super::careful;
 use super::fault::Fault;
@@ -47,6 +49,14 @@ enum Attempt {
     Conflict,
     /// Rows were refused: they have to be looked for.
     Refused,
+}
+
+/// How a transaction began.
+enum Begun {
+    /// A checkpoint stands elsewhere.
+    FenceLost,
+    /// All checkpoints moved; with the COPY, where that is the way.
+    Open(Option<Statement>),
 }
 
 impl Writer {
@@ -150,18 +160,21 @@ impl Writer {
         lap(start, &mut times.prepare);
 
         let start = Instant::now();
-        link.begin().await?;
-        let moved = fence::advance(&link.client, self.owner.lane, &claims.moves()).await?;
+        let way = self.way(&loading, careful);
+        let rows = !selection.kept().is_empty();
+        let begun = self.begin(&link, &loading, claims, way.filter(|_| rows), rows);
+        let begun = begun.await?;
         lap(start, &mut times.fence);
-        if !moved {
+        let Begun::Open(copy) = begun else {
             link.rollback().await?;
             self.link = Some(link);
             return Ok(Attempt::FenceLost);
-        }
+        };
 
         let start = Instant::now();
-        let way = self.way(&loading, careful);
-        let written = self.rows(&link, &loading, &selection, batch, way).await;
+        let written = self
+            .rows(&link, &loading, &selection, batch, way, copy)
+            .await;
         let (counts, letters) = match written {
             Ok(done) => done,
             Err(Fault::Rows(refusal)) => {
@@ -202,6 +215,48 @@ impl Writer {
         Ok(Attempt::Committed(counts))
     }
 
+    /// Begins the transaction, moves the checkpoints, looks at the table and prepares the COPY: sent
+    /// at once and carried out one after the other, which costs one round trip.
+    async fn begin(
+        &self,
+        link: &Link,
+        loading: &Loading,
+        claims: &Claims,
+        way: Option<Way>,
+        rows: bool,
+    ) -> Result<Begun> {
+        let moves = claims.moves();
+        let checked = async {
+            match rows {
+                true => load::check_types(&link.client, loading).await,
+                false => Ok(()),
+            }
+        };
+        let prepared = async {
+            match way {
+                Some(Way::Copy) => {
+                    let sql = &loading.statements.copy;
+                    load::prepare_copy(&link.client, sql, loading)
+                        .await
+                        .map(Some)
+                }
+                _ => Ok(None),
+            }
+        };
+        let (begun, moved, checked, prepared) = join!(
+            link.begin(),
+            fence::advance(&link.client, self.owner.lane, &moves),
+            checked,
+            prepared,
+        );
+        begun?;
+        if !moved? {
+            return Ok(Begun::FenceLost);
+        }
+        checked?;
+        Ok(Begun::Open(prepared?))
+    }
+
     /// The way for this transaction; `None` where refused rows are looked for.
     fn way(&self, loading: &Loading, careful: bool) -> Option<Way> {
         if careful {
@@ -223,13 +278,13 @@ impl Writer {
         selection: &Selection<'_>,
         batch: &Batch,
         way: Option<Way>,
+        copy: Option<Statement>,
     ) -> Result<(Vec<Counts>, Vec<(FileId, DeadLetter)>), Fault> {
         let shares = batch.shares.len();
         let kept = selection.kept();
         if kept.is_empty() {
             return Ok((vec![Counts::default(); shares], Vec::new()));
         }
-        load::check_types(&link.client, loading).await?;
         let Some(way) = way else {
             load::ensure_staging(link, loading).await?;
             let sifted = careful::sift(&link.client, loading, selection, shares).await?;
@@ -250,8 +305,7 @@ impl Writer {
         match way {
             Way::Copy => {
                 self.row_statements += 1;
-                let sql = &loading.statements.copy;
-                let copy = load::prepare_copy(&link.client, sql, loading).await?;
+                let copy = copy.ok_or_else(|| Error::new(ErrorKind::Bug, "no COPY is prepared"))?;
                 load::copy(&link.client, &copy, selection, kept, loading).await?;
                 for run in runs {
                     counts[run.share].inserted += run.rows;
