@@ -37,7 +37,7 @@ const OPENED_AFTER: Duration = Duration::from_millis(50);
 /// How many files are committed in one transaction at most.
 const GROUP: usize = 256;
 /// How many files may be between their opening and their leaving: each holds an open file.
-const MOST_FILES: usize = 128;
+const MOST_FILES: usize = 256;
 
 /// What the checkpointer needs.
 pub struct Deps {

@@ -2,11 +2,12 @@
 //!
 //! One step at a time, and each step's answer leads to the next: nothing is read while the
 //! accumulator has no credit, while the pipeline is paused, or while files of another plan are open.
+//! Only the next candidates are admitted beside it, so that small files needn't wait for the ledger.
 
 mod messages;
 mod reading;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::answer::{Owed, ask, ended, give_all};
 use crate::batch_accumulator::{Decoded, OpenFileFor};
 use crate::checkpointer::{AreOpen, FileEnded, TakeOut, WaitForAll, WaitForRoom};
 use crate::error::Result;
-use crate::model::Candidate;
+use crate::model::{Candidate, FileId};
 use crate::port::{Archivable, Event, Leaving, Ledger, Observer, Source, Verdict};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
@@ -26,6 +27,8 @@ pub use messages::{FilesFound, SetPaused};
 
 /// How many candidates are admitted in one transaction at most.
 const GROUP: usize = 256;
+/// The next are admitted once there are fewer verdicts to follow than this.
+const FEW: usize = 128;
 
 /// What the reader needs.
 pub struct Deps {
@@ -64,6 +67,9 @@ pub struct FileReader {
     found_answer: Option<Owed<Vec<PathBuf>>>,
     /// Admitted, not yet begun.
     verdicts: VecDeque<Verdict>,
+    /// What is claimed, and not known to the checkpointer yet.
+    claimed: HashMap<FileId, Candidate>,
+    admitting: bool,
     reading: Option<Reading>,
     /// The plan of the file that was opened last: another one waits behind a barrier.
     last_plan: Option<i64>,
@@ -87,6 +93,8 @@ impl FileReader {
             again: Vec::new(),
             found_answer: None,
             verdicts: VecDeque::new(),
+            claimed: HashMap::new(),
+            admitting: false,
             reading: None,
             last_plan: None,
             resumed: false,
@@ -100,6 +108,7 @@ impl FileReader {
 
     /// Takes steps until one is under way, or there is nothing to do.
     fn step(&mut self, context: &mut Context<Self>) {
+        self.admit_ahead(context);
         while !self.busy {
             if !self.resumed {
                 self.resume(context);
@@ -111,6 +120,8 @@ impl FileReader {
                 self.read(reading, context);
             } else if let Some(verdict) = self.verdicts.pop_front() {
                 self.follow(verdict, context);
+            } else if self.admitting {
+                return;
             } else if !self.found.is_empty() {
                 self.admit(context);
             } else {
@@ -119,9 +130,27 @@ impl FileReader {
         }
     }
 
+    /// Admits the next candidates before those that were admitted are all read.
+    fn admit_ahead(&mut self, context: &mut Context<Self>) {
+        let wanted = self.resumed && !self.paused && self.verdicts.len() < FEW;
+        if wanted && !self.admitting && !self.found.is_empty() {
+            self.admit(context);
+        }
+    }
+
+    fn receive(&mut self, verdicts: Vec<Verdict>) {
+        for verdict in &verdicts {
+            if let Verdict::Load(claim) = verdict {
+                self.claimed.insert(claim.file, claim.candidate.clone());
+            }
+        }
+        self.verdicts.extend(verdicts);
+    }
+
     fn rest(&mut self) {
         give_all(&mut self.waiting_for_pause);
-        if self.reading.is_none() && self.verdicts.is_empty() && self.found.is_empty() {
+        let nothing_found = self.verdicts.is_empty() && self.found.is_empty() && !self.admitting;
+        if self.reading.is_none() && nothing_found {
             self.answer_found();
         }
     }
@@ -178,13 +207,15 @@ impl FileReader {
             if actor.paused {
                 slog::info!(actor.deps.log, "pipeline is paused");
             }
-            actor.verdicts.extend(verdicts);
+            actor.receive(verdicts);
         });
     }
 
     fn admit(&mut self, context: &mut Context<Self>) {
         let group = self.found.len().min(GROUP);
         let candidates: Vec<Candidate> = self.found.drain(..group).collect();
+        let (candidates, claimed) = self.apart_from_claimed(candidates);
+        self.again.extend(claimed);
         let are_open = self.deps.are_open.send(AreOpen(candidates.clone()));
         let ledger = Arc::clone(&self.deps.ledger);
         let mut retry = self.retry();
@@ -209,10 +240,33 @@ impl FileReader {
                 }
             }
         };
-        self.run(work, context, |actor, (verdicts, busy)| {
-            actor.verdicts.extend(verdicts);
-            actor.again.extend(busy);
-        });
+        self.admitting = true;
+        context.spawn(work.into_actor(self).map(|result, actor, context| {
+            actor.admitting = false;
+            match result {
+                Ok((verdicts, busy)) => {
+                    actor.receive(verdicts);
+                    actor.again.extend(busy);
+                    actor.step(context);
+                }
+                Err(error) => actor.lifeline.fail(error, context),
+            }
+        }));
+    }
+
+    /// Those that can be admitted, and the paths of those that are claimed already, under this name
+    /// or another name of the same inode.
+    fn apart_from_claimed(&self, found: Vec<Candidate>) -> (Vec<Candidate>, Vec<PathBuf>) {
+        let paths: HashSet<&PathBuf> = self.claimed.values().map(|it| &it.path).collect();
+        let inodes: HashSet<(u64, u64)> = self
+            .claimed
+            .values()
+            .map(|it| (it.device, it.inode))
+            .collect();
+        let (claimed, free): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|it| paths.contains(&it.path) || inodes.contains(&(it.device, it.inode)));
+        (free, claimed.into_iter().map(|it| it.path).collect())
     }
 
     /// Does what was decided about a file.

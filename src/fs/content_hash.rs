@@ -95,7 +95,7 @@ impl Default for ContentHasher {
 /// `UnexpectedEof` where the file is shorter.
 pub fn hash_prefix(file: &File, length: u64) -> io::Result<ContentHasher> {
     let mut hasher = ContentHasher::new();
-    let mut buffer = vec![0; 256 << 10];
+    let mut buffer = vec![0; length.min(256 << 10) as usize];
     while hasher.offset() < length {
         let left = length - hasher.offset();
         let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));

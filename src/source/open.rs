@@ -138,7 +138,7 @@ fn hasher_up_to(file: &File, claim: &Claim, offset: u64) -> Result<ContentHasher
         return hash_prefix(file, offset).map_err(reading);
     };
     let mut hasher = ContentHasher::resume(mark);
-    let mut buffer = vec![0; 256 << 10];
+    let mut buffer = vec![0; offset.min(256 << 10) as usize];
     while hasher.offset() < offset {
         let wanted = (offset - hasher.offset()).min(buffer.len() as u64) as usize;
         let read = file

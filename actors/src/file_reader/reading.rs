@@ -68,9 +68,12 @@ impl FileReader {
                 }
             }
         };
-        self.run(work, context, |actor, (claim, opened)| match opened {
-            Ok(stream) => actor.begin(claim, stream),
-            Err(error) => actor.end(&claim, Ending::Quarantine(error.to_string())),
+        self.run(work, context, |actor, (claim, opened)| {
+            actor.claimed.remove(&claim.file);
+            match opened {
+                Ok(stream) => actor.begin(claim, stream),
+                Err(error) => actor.end(&claim, Ending::Quarantine(error.to_string())),
+            }
         });
     }
 
