@@ -207,6 +207,7 @@ impl FileReader {
             if actor.paused {
                 slog::info!(actor.deps.log, "pipeline is paused");
             }
+            slog::info!(actor.deps.log, "ready"; "unfinished" => verdicts.len());
             actor.receive(verdicts);
         });
     }

@@ -2,6 +2,7 @@
 
 mod database;
 mod held_up;
+mod open_files;
 mod pipeline;
 mod planner;
 mod signals;

@@ -50,6 +50,7 @@ impl Tree {
         signals: Signals,
         log: &slog::Logger,
     ) -> Tree {
+        super::open_files::raise_limit();
         let (give_up, given_up) = oneshot::channel();
         let companion = private.map(|private| {
             let companion: Arc<dyn Companion> = Arc::new(ServerCompanion(Arc::clone(private)));
