@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, CopyInSink, SimpleQueryMessage, Statement};
 
 use super::fault::{Fault, fault};
+use super::presence::Presence;
 use super::selection::{Run, Selection};
 use super::statements::{Facts, MergeSql, Statements};
 use crate::plan::{LoadPlan, ValueType};
@@ -28,6 +29,8 @@ pub struct Loading {
     pub facts: Facts,
     /// What is sent.
     pub statements: Statements,
+    /// How to ask which keys are there, where that can be asked.
+    pub presence: Option<Presence>,
 }
 
 /// Reads what the statements for a plan depend on.
@@ -64,6 +67,7 @@ pub async fn prepare(client: &Client, id: i64, plan: &LoadPlan) -> Result<Loadin
         plan: plan.clone(),
         facts,
         statements: Statements::new(id, plan, facts),
+        presence: Presence::new(plan),
     })
 }
 

@@ -10,6 +10,8 @@ mod careful;
 mod fault;
 mod load;
 mod pace;
+mod presence;
+mod row_work;
 mod selection;
 mod statements;
 pub mod writer;

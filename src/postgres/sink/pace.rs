@@ -5,6 +5,8 @@
 pub enum Way {
     /// COPY straight into the table: twice as fast, as long as no key is there already.
     Copy,
+    /// Ask which keys are there; COPY the other rows, and upsert these.
+    Sort,
     /// COPY into a staging table, then INSERT … ON CONFLICT.
     Upsert,
 }
@@ -50,14 +52,34 @@ impl Pace {
         } else {
             FIRST
         };
-        self.way = Way::Upsert;
+        self.way = match self.way {
+            Way::Copy => Way::Sort,
+            // Somebody else writes such keys at the same time.
+            Way::Sort | Way::Upsert => Way::Upsert,
+        };
         self.quiet = 0;
     }
 
-    /// A batch was committed; `met` says whether any of its keys was there.
-    pub fn committed(&mut self, met: bool) {
-        self.quiet = if met { 0 } else { self.quiet.saturating_add(1) };
-        if self.way == Way::Upsert && self.quiet >= self.wanted {
+    /// A batch of `rows` was committed, of whose keys `met` were there.
+    pub fn committed(&mut self, rows: u64, met: u64) {
+        if rows == 0 {
+            return;
+        }
+        self.quiet = if met > 0 {
+            0
+        } else {
+            self.quiet.saturating_add(1)
+        };
+        if self.way == Way::Copy {
+            return;
+        }
+        // Where most are there, asking first is a step too many.
+        self.way = if met > rows / 2 {
+            Way::Upsert
+        } else {
+            Way::Sort
+        };
+        if self.quiet >= self.wanted {
             self.way = Way::Copy;
             self.quiet = 0;
         }
@@ -70,15 +92,15 @@ mod tests {
 
     fn batches_until_copy(pace: &mut Pace) -> u32 {
         let mut batches = 0;
-        while pace.way() == Way::Upsert {
-            pace.committed(false);
+        while pace.way() != Way::Copy {
+            pace.committed(10, 0);
             batches += 1;
         }
         batches
     }
 
     #[test]
-    fn a_conflict_leads_to_the_upsert_and_quiet_batches_lead_back() {
+    fn a_conflict_leads_away_from_copy_and_quiet_batches_lead_back() {
         let mut pace = Pace::default();
         assert_eq!(pace.way(), Way::Copy);
         pace.conflicted();
@@ -87,20 +109,39 @@ mod tests {
         let second = batches_until_copy(&mut pace);
         assert!(second == 2 * first, "{first}, then {second}");
         for _ in 0..1000 {
-            pace.committed(false);
+            pace.committed(10, 0);
         }
         pace.conflicted();
         assert_eq!(batches_until_copy(&mut pace), FIRST);
     }
 
     #[test]
-    fn keys_that_are_there_keep_the_upsert() {
+    fn keys_that_are_there_keep_away_from_copy() {
         let mut pace = Pace::default();
         pace.conflicted();
         for _ in 0..1000 {
-            pace.committed(true);
-            pace.committed(false);
+            pace.committed(10, 1);
+            pace.committed(10, 0);
+            assert_ne!(pace.way(), Way::Copy);
         }
+    }
+
+    #[test]
+    fn what_is_mostly_there_is_upserted_and_what_is_mostly_new_is_sorted() {
+        let mut pace = Pace::default();
+        pace.conflicted();
+        assert_eq!(pace.way(), Way::Sort);
+        pace.committed(10, 6);
+        assert_eq!(pace.way(), Way::Upsert);
+        pace.committed(10, 5);
+        assert_eq!(pace.way(), Way::Sort);
+    }
+
+    #[test]
+    fn a_key_that_somebody_else_writes_meanwhile_is_upserted() {
+        let mut pace = Pace::default();
+        pace.conflicted();
+        pace.conflicted();
         assert_eq!(pace.way(), Way::Upsert);
     }
 

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Batch, Counts, DeadLetter, FileId, StageTimes, Written};
+use ingestd_actors::model::{Batch, Counts, StageTimes, Written};
 use tokio_postgres::Statement;
 
-use super::careful;
 use super::fault::Fault;
-use super::load::{self, Loading, Staged};
+use super::load::{self, Loading};
 use super::pace::{Pace, Way};
-use super::selection::{Run, Selection};
+use super::row_work::RowWork;
+use super::selection::Selection;
 use crate::plan::LoadPlan;
 use crate::postgres::claims::{Claims, Pending};
 use crate::postgres::dead_letters;
@@ -50,6 +50,9 @@ enum Attempt {
     /// Rows were refused: they have to be looked for.
     Refused,
 }
+
+/// Below so many rows a round trip costs more than the upsert of new ones.
+const WORTH_SORTING: usize = 1_000;
 
 /// How a transaction began.
 enum Begun {
@@ -160,7 +163,7 @@ impl Writer {
         lap(start, &mut times.prepare);
 
         let start = Instant::now();
-        let way = self.way(&loading, careful);
+        let way = self.way(&loading, selection.kept().len(), careful);
         let rows = !selection.kept().is_empty();
         let begun = self.begin(&link, &loading, claims, way.filter(|_| rows), rows);
         let begun = begun.await?;
@@ -172,9 +175,19 @@ impl Writer {
         };
 
         let start = Instant::now();
-        let written = self
-            .rows(&link, &loading, &selection, batch, way, copy)
-            .await;
+        let mut work = RowWork {
+            link: &link,
+            loading: &loading,
+            selection: &selection,
+            shares: batch.shares.len(),
+            statements: 0,
+            staged: false,
+        };
+        let written = work.write(way, copy).await;
+        let RowWork {
+            statements, staged, ..
+        } = work;
+        self.row_statements += statements;
         let (counts, letters) = match written {
             Ok(done) => done,
             Err(Fault::Rows(refusal)) => {
@@ -182,12 +195,18 @@ impl Writer {
                 self.link = Some(link);
                 let keyed = !loading.plan.key.is_empty();
                 return Ok(match way {
-                    Some(Way::Copy) if keyed && refusal.is_duplicate_key() => Attempt::Conflict,
+                    Some(Way::Copy | Way::Sort) if keyed && refusal.is_duplicate_key() => {
+                        Attempt::Conflict
+                    }
                     _ => Attempt::Refused,
                 });
             }
             Err(Fault::Other(error)) => return Err(error),
         };
+        let letters = letters.into_iter();
+        let letters: Vec<_> = letters
+            .map(|(share, letter)| (batch.shares[share].file, letter))
+            .collect();
         dead_letters::store(&link.client, &self.owner.pipeline, &letters).await?;
         let counted: Vec<_> = claims
             .live()
@@ -205,13 +224,12 @@ impl Writer {
         committed?;
         lap(start, &mut times.commit);
 
-        let has_staged = way != Some(Way::Copy) && !selection.kept().is_empty();
-        if has_staged && !link.staged.contains(&loading.id) {
+        if staged && !link.staged.contains(&loading.id) {
             link.staged.push(loading.id);
         }
         self.link = Some(link);
-        self.pace
-            .committed(counts.iter().any(|c| c.updated + c.unchanged > 0));
+        let met = counts.iter().map(|c| c.updated + c.unchanged).sum();
+        self.pace.committed(selection.kept().len() as u64, met);
         Ok(Attempt::Committed(counts))
     }
 
@@ -234,7 +252,7 @@ impl Writer {
         };
         let prepared = async {
             match way {
-                Some(Way::Copy) => {
+                Some(Way::Copy | Way::Sort) => {
                     let sql = &loading.statements.copy;
                     load::prepare_copy(&link.client, sql, loading)
                         .await
@@ -258,7 +276,7 @@ impl Writer {
     }
 
     /// The way for this transaction; `None` where refused rows are looked for.
-    fn way(&self, loading: &Loading, careful: bool) -> Option<Way> {
+    fn way(&self, loading: &Loading, rows: usize, careful: bool) -> Option<Way> {
         if careful {
             None
         } else if loading.facts.insert_only {
@@ -266,70 +284,12 @@ impl Writer {
         } else if loading.plan.key.is_empty() {
             Some(Way::Copy)
         } else {
-            Some(self.pace.way())
-        }
-    }
-
-    /// Writes the rows: counts for each share of the batch, and the dead letters.
-    async fn rows(
-        &mut self,
-        link: &Link,
-        loading: &Loading,
-        selection: &Selection<'_>,
-        batch: &Batch,
-        way: Option<Way>,
-        copy: Option<Statement>,
-    ) -> Result<(Vec<Counts>, Vec<(FileId, DeadLetter)>), Fault> {
-        let shares = batch.shares.len();
-        let kept = selection.kept();
-        if kept.is_empty() {
-            return Ok((vec![Counts::default(); shares], Vec::new()));
-        }
-        let Some(way) = way else {
-            load::ensure_staging(link, loading).await?;
-            let sifted = careful::sift(&link.client, loading, selection, shares).await?;
-            self.row_statements += sifted.statements;
-            let letters = sifted.refused.into_iter();
-            let letters = letters.map(|(share, letter)| (batch.shares[share].file, letter));
-            return Ok((sifted.counts, letters.collect()));
-        };
-        let mut counts: Vec<Counts> = selection
-            .duplicates()
-            .into_iter()
-            .map(|duplicate| Counts {
-                duplicate,
-                ..Counts::default()
+            let sorts = loading.presence.is_some() && rows >= WORTH_SORTING;
+            Some(match self.pace.way() {
+                Way::Sort if !sorts => Way::Upsert,
+                way => way,
             })
-            .collect();
-        let runs = selection.runs(kept);
-        match way {
-            Way::Copy => {
-                self.row_statements += 1;
-                let copy = copy.ok_or_else(|| Error::new(ErrorKind::Bug, "no COPY is prepared"))?;
-                load::copy(&link.client, &copy, selection, kept, loading).await?;
-                for run in runs {
-                    counts[run.share].inserted += run.rows;
-                }
-            }
-            Way::Upsert => {
-                self.row_statements += 2;
-                load::ensure_staging(link, loading).await?;
-                let sql = &loading.statements.stage;
-                let stage = load::prepare_copy(&link.client, sql, loading).await?;
-                load::copy(&link.client, &stage, selection, kept, loading).await?;
-                // Staged in one go into a table that is empty: numbered from 1 without a gap.
-                let ordinal = |run: Run| (run.start as i64 + 1, run);
-                let runs: Vec<_> = runs.into_iter().map(ordinal).collect();
-                let staged = Staged {
-                    sql: &loading.statements.merge_all,
-                    first: 1,
-                    last: kept.len() as i64,
-                    runs: &runs,
-                };
-                load::merge(&link.client, &staged, loading, &mut counts).await?;
-            }
         }
-        Ok((counts, Vec::new()))
     }
 
     /// The batch's plan, parsed once and looked up in the catalog once a connection.

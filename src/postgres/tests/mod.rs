@@ -7,5 +7,6 @@ mod fixture;
 mod rejects;
 mod resolver;
 mod schema;
+mod sorting;
 mod unknown;
 mod ways;
