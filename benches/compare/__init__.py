@@ -1,0 +1,1 @@
+"""The comparison: one scenario a file; Python's standard library and PostgreSQL's programs only."""
