@@ -16,7 +16,7 @@ use crate::answer::{Owed, give_all};
 use crate::archiver::Departures;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::FileTracker;
-use crate::model::{Candidate, Counts, Epoch, FileEnd, FileId, Position};
+use crate::model::{Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, Position};
 use crate::port::{
     Archivable, Archive, Committed, Completion, Event, Leaving, Ledger, Observer, Progress,
     Quarantined,
@@ -80,6 +80,8 @@ struct OpenFile {
     /// What the ledger was told last: the watermark, and whether it was read to its end.
     noted: Option<(Position, bool)>,
     counts: Counts,
+    /// Up to where each lane was seen to commit.
+    lanes: BTreeMap<Lane, Position>,
     started: Instant,
     ending: Option<Ending>,
     read_for: Duration,
@@ -150,6 +152,7 @@ impl Checkpointer {
             open.tracker.is_durable().then(|| Completion {
                 file,
                 epoch: open.epoch,
+                seen: open.seen(),
                 end: end.clone(),
             })
         });
@@ -217,7 +220,10 @@ impl Checkpointer {
             Committed::Fenced { file } => {
                 let error = Error::new(
                     ErrorKind::Fenced,
-                    format!("file {} was claimed by another life", file.0),
+                    format!(
+                        "file {} was claimed by another life, or the server lost commits in a crash",
+                        file.0
+                    ),
                 );
                 self.lifeline.fail(error, context);
             }
@@ -319,6 +325,7 @@ impl Checkpointer {
                     file,
                     epoch: open.epoch,
                     watermark: open.tracker.watermark(),
+                    seen: open.seen(),
                     hash_mark: open.tracker.hash_mark(),
                     completed: open.ending.is_some(),
                 }
@@ -396,6 +403,13 @@ impl Checkpointer {
 impl OpenFile {
     fn to_note(&self) -> (Position, bool) {
         (self.tracker.watermark(), self.ending.is_some())
+    }
+
+    fn seen(&self) -> Vec<Checkpoint> {
+        let lanes = self.lanes.iter();
+        lanes
+            .map(|(&lane, &position)| Checkpoint { lane, position })
+            .collect()
     }
 
     fn is_noted(&self) -> bool {

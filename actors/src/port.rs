@@ -12,8 +12,8 @@ use futures_util::future::BoxFuture;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Batch, Candidate, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Position, Read, RejectBatch,
-    ShareOutcome, Written,
+    Batch, Candidate, Checkpoint, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Position, Read,
+    RejectBatch, ShareOutcome, Written,
 };
 use crate::supervision::Pulse;
 
@@ -102,6 +102,9 @@ pub struct Progress {
     pub epoch: Epoch,
     /// Everything up to here is durable in all lanes.
     pub watermark: Position,
+    /// Up to where each lane was seen to commit in this life: see [`Completion::seen`]. Where one
+    /// stands below it now, the watermark is not true any more.
+    pub seen: Vec<Checkpoint>,
     /// The content hash's state at or before the watermark.
     pub hash_mark: Option<HashMark>,
     /// Whether the file was read to its end (COMPLETED), or is still read (READING).
@@ -115,6 +118,9 @@ pub struct Completion {
     pub file: FileId,
     /// The claim.
     pub epoch: Epoch,
+    /// Up to where each lane was seen to commit in this life. A server that crashes may forget what
+    /// it has acknowledged, where it was told not to wait for its disk.
+    pub seen: Vec<Checkpoint>,
     /// What was found at its end.
     pub end: FileEnd,
 }
@@ -129,7 +135,7 @@ pub enum Committed {
         /// The sum over its lanes.
         counts: Counts,
     },
-    /// Another claim has it.
+    /// Another claim has it, or it does not stand any more where this life has brought it.
     Fenced {
         /// The file.
         file: FileId,

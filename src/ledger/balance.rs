@@ -24,14 +24,20 @@ pub enum Judgement {
     Commit(Counts),
     /// It is committed already.
     Done(Counts),
-    /// Another claim has it.
+    /// Another claim has it, or a lane stands below where it was seen to commit: the server has
+    /// crashed, and lost what it had acknowledged. It has to be read again from the ledger.
     Fenced,
     /// It failed, now or before.
     Unbalanced(String),
 }
 
-/// Judges a file whose reading ended under a claim.
-pub fn judge(account: Option<&Account>, epoch: Epoch, end: &FileEnd) -> Judgement {
+/// Judges a file whose reading ended under a claim, and whose lanes were seen to commit up to `seen`.
+pub fn judge(
+    account: Option<&Account>,
+    epoch: Epoch,
+    seen: &[Checkpoint],
+    end: &FileEnd,
+) -> Judgement {
     let Some(account) = account.filter(|account| account.epoch == epoch) else {
         return Judgement::Fenced;
     };
@@ -44,6 +50,13 @@ pub fn judge(account: Option<&Account>, epoch: Epoch, end: &FileEnd) -> Judgemen
         FileState::Skipped | FileState::Quarantined => return Judgement::Fenced,
     }
     if account.lanes.iter().any(|(_, claim, _)| *claim != epoch) {
+        return Judgement::Fenced;
+    }
+    let stands_below = |seen: &Checkpoint| {
+        let mut lanes = account.lanes.iter();
+        lanes.any(|(now, ..)| now.lane == seen.lane && now.position.record < seen.position.record)
+    };
+    if seen.iter().any(stands_below) {
         return Judgement::Fenced;
     }
     let mut counts = Counts::default();
@@ -132,8 +145,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_crashed_server_has_forgotten_is_read_again_and_does_not_fail_the_file() {
+        let seen = |record| Checkpoint {
+            lane: Lane::Partition(0),
+            position: Position {
+                record,
+                offset: record * 10,
+                line: record + 1,
+            },
+        };
+        let account = account(8, 2);
+        let judged = |seen| judge(Some(&account), EPOCH, &[seen], &end(10, 100));
+        assert_eq!(judged(seen(11)), Judgement::Fenced);
+        assert!(matches!(judged(seen(10)), Judgement::Commit(_)));
+    }
+
+    #[test]
     fn what_adds_up_is_committed_with_idle_lanes_behind() {
-        let Judgement::Commit(counts) = judge(Some(&account(8, 2)), EPOCH, &end(10, 100)) else {
+        let Judgement::Commit(counts) = judge(Some(&account(8, 2)), EPOCH, &[], &end(10, 100))
+        else {
             panic!("it adds up");
         };
         assert_eq!((counts.inserted, counts.rejected), (8, 2));
@@ -146,7 +176,7 @@ mod tests {
             (account(8, 2), end(10, 99)),
             (account(9, 0), end(9, 100)),
         ] {
-            let judged = judge(Some(&account), EPOCH, &end);
+            let judged = judge(Some(&account), EPOCH, &[], &end);
             assert!(matches!(judged, Judgement::Unbalanced(_)), "{judged:?}");
         }
     }
@@ -156,15 +186,15 @@ mod tests {
         let mut stale_lane = account(8, 2);
         stale_lane.lanes[1].1 = Epoch(4);
         assert_eq!(
-            judge(Some(&stale_lane), EPOCH, &end(10, 100)),
+            judge(Some(&stale_lane), EPOCH, &[], &end(10, 100)),
             Judgement::Fenced
         );
         let current = account(8, 2);
         assert_eq!(
-            judge(Some(&current), Epoch(2), &end(10, 100)),
+            judge(Some(&current), Epoch(2), &[], &end(10, 100)),
             Judgement::Fenced
         );
-        assert_eq!(judge(None, EPOCH, &end(10, 100)), Judgement::Fenced);
+        assert_eq!(judge(None, EPOCH, &[], &end(10, 100)), Judgement::Fenced);
     }
 
     #[test]
@@ -173,7 +203,7 @@ mod tests {
         committed.state = FileState::Committed;
         committed.lanes.clear();
         committed.counts.inserted = 10;
-        let judged = judge(Some(&committed), EPOCH, &end(10, 100));
+        let judged = judge(Some(&committed), EPOCH, &[], &end(10, 100));
         assert_eq!(judged, Judgement::Done(committed.counts));
     }
 }

@@ -50,9 +50,14 @@ impl Core {
         let mut answers = Vec::with_capacity(ended.len());
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for one in &ended {
-            let Completion { file, epoch, end } = &one.completion;
+            let Completion {
+                file,
+                epoch,
+                seen,
+                end,
+            } = &one.completion;
             let file = *file;
-            answers.push(match judge(accounts.get(&file), *epoch, end) {
+            answers.push(match judge(accounts.get(&file), *epoch, seen, end) {
                 Judgement::Commit(counts) => {
                     good.push((one, counts));
                     Committed::Done { file, counts }

@@ -54,12 +54,16 @@ pub async fn store(client: &Client, files: &[(FileId, Option<PathBuf>)]) -> Resu
     let (ids, targets) = columns(files);
     client
         .execute_typed(
-            "with locked as (
+            // Durable, whatever the role has set: a file whose target is not known could not be found
+            // there after a crash.
+            "with durable as materialized (
+                 select set_config('synchronous_commit', 'on', true)),
+             locked as (
                  select f.file_id from ingestd.files f where f.file_id = any($1)
                  order by f.file_id for no key update)
              update ingestd.files f set archive_path = n.target
              from unnest($1::bigint[], $2::text[]) as n (file_id, target)
-                  join locked using (file_id)
+                  join locked using (file_id), durable
              where f.file_id = n.file_id and f.archived_at is null",
             &[(&ids, Type::INT8_ARRAY), (&targets, Type::TEXT_ARRAY)],
         )

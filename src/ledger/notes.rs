@@ -49,6 +49,16 @@ impl Core {
             .map(|one| one.hash_mark.map(|mark| mark.chain.to_vec()))
             .collect();
         let completed: Vec<bool> = progress.iter().map(|one| one.completed).collect();
+        let seen = || {
+            progress
+                .iter()
+                .flat_map(|one| one.seen.iter().map(|it| (one.file, it)))
+        };
+        let seen_files: Vec<i64> = seen().map(|(file, _)| file.0).collect();
+        let seen_lanes: Vec<i32> = seen().map(|(_, it)| it.lane.number()).collect();
+        let seen_records: Vec<i64> = seen()
+            .map(|(_, it)| to_signed(it.position.record))
+            .collect();
         let mut client = self.database.client().await?;
         let transaction = client.transaction().await.map_err(failed)?;
         let ids = numbers(|one| one.file.0);
@@ -71,7 +81,15 @@ impl Core {
                       as n (file_id, epoch, record, byte, line, mark_offset, mark_chain, completed)
                  where f.file_id = n.file_id and f.epoch = n.epoch
                    and f.state in ('SCHEDULED', 'READING', 'COMPLETED')
-                   and f.watermark_record <= n.record",
+                   and f.watermark_record <= n.record
+                   -- After a crash the server may have lost what it had acknowledged, where it was
+                   -- told not to wait for its disk: to go on at the watermark would skip that.
+                   and not exists (
+                       select from unnest($9::bigint[], $10::integer[], $11::bigint[])
+                                as seen (file_id, lane, record)
+                       left join ingestd.checkpoints c using (file_id, lane)
+                       where seen.file_id = f.file_id
+                         and coalesce(c.record, -1) < seen.record)",
                     &[
                         (&ids, Type::INT8_ARRAY),
                         (&numbers(|one| one.epoch.0), Type::INT8_ARRAY),
@@ -90,6 +108,9 @@ impl Core {
                         (&mark_offsets, Type::INT8_ARRAY),
                         (&mark_chains, Type::BYTEA_ARRAY),
                         (&completed, Type::BOOL_ARRAY),
+                        (&seen_files, Type::INT8_ARRAY),
+                        (&seen_lanes, Type::INT4_ARRAY),
+                        (&seen_records, Type::INT8_ARRAY),
                     ],
                 )
                 .await;

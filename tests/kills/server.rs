@@ -14,16 +14,30 @@ const MOST: i64 = 4_000;
 
 #[test]
 fn ten_times_with_a_key() {
-    stop_and_compare(true);
+    stop_and_compare(OwnServer::start_new(), true);
 }
 
 #[test]
 fn ten_times_without_a_key() {
-    stop_and_compare(false);
+    stop_and_compare(OwnServer::start_new(), false);
 }
 
-fn stop_and_compare(keyed: bool) {
-    let mut server = OwnServer::start_new();
+/// What it has acknowledged lately is lost each time, and has to be loaded again.
+#[test]
+fn ten_times_where_commits_do_not_wait_for_the_disk() {
+    let server = OwnServer::start_new();
+    let mut client = server.client();
+    for setting in [
+        "alter system set synchronous_commit = off",
+        "alter system set wal_writer_delay = '10s'",
+        "select pg_reload_conf()",
+    ] {
+        client.batch_execute(setting).expect(setting);
+    }
+    stop_and_compare(server, true);
+}
+
+fn stop_and_compare(mut server: OwnServer, keyed: bool) {
     let scene = Scene::small_batches(Some(&server.url()), keyed, FILES, ROWS_PER_FILE);
     let mut random = StdRng::seed_from_u64(scene.seed);
     let mut watcher = Watcher::new(&server.url());

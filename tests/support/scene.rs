@@ -120,6 +120,15 @@ impl Watcher {
         })
     }
 
+    /// What the ledger says of files that have not come to their end.
+    fn unfinished(&mut self) -> String {
+        let query = "select coalesce(string_agg(f::text, E'\\n'), '') from ingestd.file_status f
+                     where state <> 'ARCHIVED'";
+        let client = self.client.as_mut();
+        let row = client.and_then(|client| client.query_one(query, &[]).ok());
+        row.map_or(String::new(), |row| row.get(0))
+    }
+
     /// Looks until there is something to be seen that is wanted.
     pub fn wait_for(&mut self, mut wanted: impl FnMut(Progress) -> bool) -> Progress {
         let deadline = Instant::now() + PATIENCE;
@@ -131,7 +140,11 @@ impl Watcher {
                     return progress;
                 }
             }
-            assert!(Instant::now() < deadline, "waited in vain; last: {last:?}");
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain; last: {last:?}; {}",
+                self.unfinished()
+            );
             thread::sleep(Duration::from_millis(2));
         }
     }

@@ -1,6 +1,6 @@
 //! What the checkpointer is told and asked.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,7 @@ impl Handler<FileOpened> for Checkpointer {
             candidate: claim.candidate,
             noted: None,
             counts: Counts::default(),
+            lanes: BTreeMap::new(),
             started: Instant::now(),
             ending: None,
             read_for: Duration::ZERO,
@@ -87,6 +88,7 @@ impl Handler<LaneMoved> for Checkpointer {
         if let Some(open) = self.current(moved.file, moved.epoch) {
             open.tracker.moved(moved.lane, moved.to);
             open.counts += moved.counts;
+            open.lanes.insert(moved.lane, moved.to);
             self.step(context);
         }
     }

@@ -1,7 +1,7 @@
 //! What one life leaves to the next.
 
 use ingestd_actors::error::ErrorKind;
-use ingestd_actors::model::Position;
+use ingestd_actors::model::{Checkpoint, Lane, Position};
 use ingestd_actors::port::{Committed, Ledger, Progress, Verdict};
 
 use super::world::{World, claim, end_of};
@@ -25,6 +25,7 @@ async fn a_new_life_goes_on_where_the_last_one_was() {
         file: old.file,
         epoch: old.epoch,
         watermark: at(1, 4),
+        seen: Vec::new(),
         hash_mark: None,
         completed: false,
     };
@@ -172,4 +173,31 @@ async fn a_quarantined_file_is_fenced_and_keeps_its_figures() {
         .quarantine(claim.file, ingestd_actors::model::Epoch(0), "late".into())
         .await;
     assert_eq!(stale.unwrap_err().kind(), ErrorKind::Fenced);
+}
+
+#[tokio::test]
+async fn a_watermark_beyond_what_a_crash_has_left_is_not_believed() {
+    let world = World::new(false).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "x\n1\n2\n3\n");
+    let claim = world.claim(&ledger, &path).await;
+    assert!(world.move_checkpoint(&claim, 1, at(2, 6), 2).await);
+    for (seen, expected) in [(3, "(0)"), (2, "(2)")] {
+        let progress = Progress {
+            file: claim.file,
+            epoch: claim.epoch,
+            watermark: at(2, 6),
+            seen: vec![Checkpoint {
+                lane: Lane::Partition(1),
+                position: at(seen, 2 + 2 * seen),
+            }],
+            hash_mark: None,
+            completed: false,
+        };
+        ledger.progress(vec![progress]).await.unwrap();
+        let noted = world
+            .ask("select watermark_record from ingestd.files")
+            .await;
+        assert_eq!(noted, expected);
+    }
 }

@@ -186,6 +186,7 @@ impl World {
         let completion = Completion {
             file: claim.file,
             epoch: claim.epoch,
+            seen: Vec::new(),
             end,
         };
         ledger.commit(vec![completion]).await.unwrap().remove(0)
