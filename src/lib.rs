@@ -18,9 +18,11 @@
 //! | [`service`] | the one place that composes them |
 //! | [`generate`], [`demo`] | e-commerce events with a known answer, and the comparison with it |
 //! | [`watch`], [`logging`] | figures and log lines |
+//! | [`allocator`] | what keeps the process small |
 
 #![warn(missing_docs)]
 
+pub mod allocator;
 pub mod cli;
 pub mod csv;
 pub mod demo;

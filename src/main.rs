@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    ingestd::allocator::keep_one_arena();
     ingestd::cli::main()
 }

@@ -120,15 +120,11 @@ impl BatchAccumulator {
             return Ok(());
         };
         let (file, to) = (chunk.file, chunk.to);
-        let rows: usize = chunk.partitions.iter().map(|(_, rows)| rows.len()).sum();
-        let kept = (rows + chunk.rejects.len()).max(1);
-        // Whatever is kept keeps all raw bytes of its chunk alive.
-        let raw_share = |rows: usize| chunk.raw_bytes * rows / kept;
         let mut lanes = Vec::with_capacity(chunk.partitions.len() + 1);
 
         for (partition, rows) in chunk.partitions {
             let lane = &mut self.partitions.entry(partition).or_default().queue;
-            let (count, bytes) = (rows.len(), rows.bytes() + raw_share(rows.len()));
+            let (count, bytes) = (rows.len(), rows.bytes());
             lane.push(file, to, count, bytes, Arc::new(rows));
             self.credits.take(bytes);
             open.outstanding += 1;
@@ -138,7 +134,7 @@ impl BatchAccumulator {
         let rejects = chunk.rejects;
         if !rejects.is_empty() {
             let count = rejects.len();
-            let bytes = count * std::mem::size_of::<DeadLetter>() + raw_share(count);
+            let bytes = rejects.iter().map(DeadLetter::bytes).sum();
             self.rejects.queue.push(file, to, count, bytes, rejects);
             self.credits.take(bytes);
             open.outstanding += 1;

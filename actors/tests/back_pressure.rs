@@ -71,7 +71,7 @@ fn records_that_are_held_back_for_a_judgement_are_bounded_in_bytes() {
         line: 1,
         offset: 0,
         length: 1 << 20,
-        raw: bytes::Bytes::new(),
+        raw: vec![b'x'; 1 << 20].into(),
         column: None,
         reason: Reason::RecordTooLarge,
         message: String::new(),
@@ -93,7 +93,6 @@ fn records_that_are_held_back_for_a_judgement_are_bounded_in_bytes() {
             partitions: Vec::new(),
             rejects: vec![letter.clone()],
             hash_mark: None,
-            raw_bytes: 1 << 20,
         };
         opening.judge(&chunk) == Judgement::Accept
     });

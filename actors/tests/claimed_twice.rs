@@ -123,17 +123,13 @@ fn claim(epoch: i64) -> Claim {
 
 /// One record of the file.
 fn chunk(epoch: i64, record: u64) -> Chunk {
-    let row = RowRef {
+    let mut rows = Rows::default();
+    let place = Place {
         record,
         line: record + 1,
-        data: (0, 0),
-        key: (0, 0),
-        raw: (0, 0),
+        offset: record * 10,
     };
-    let rows = Rows {
-        index: vec![row],
-        ..Rows::default()
-    };
+    rows.push(place, b"", b"", b"");
     Chunk {
         file: FileId(1),
         epoch: Epoch(epoch),
@@ -142,7 +138,6 @@ fn chunk(epoch: i64, record: u64) -> Chunk {
         partitions: vec![(0, rows)],
         rejects: Vec::new(),
         hash_mark: None,
-        raw_bytes: 0,
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) const SETTLE: Duration = Duration::from_secs(2);
 pub(super) const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) const BATCH_ROWS: usize = 50_000;
 pub(super) const BATCH_BYTES: usize = 8 << 20;
-pub(super) const MEMORY: usize = 64 << 20;
+pub(super) const MEMORY: usize = 48 << 20;
 
 impl Pipeline {
     /// A pipeline with the defaults that loads named files into a table that exists: columns by the

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{DeadLetter, Position, Rows};
+use ingestd_actors::model::{DeadLetter, Place, Position, Rows};
 use memchr::memchr;
 
-use super::partitions::{Partitions, Place};
+use super::partitions::Partitions;
 use super::pending::{Answer, Pending, PendingRecord};
 use super::reject::Reject;
 use super::row_encoder::{Outcome, RowEncoder};
@@ -42,7 +42,8 @@ struct Passing {
     offset: u64,
     /// Its bytes that have been given so far.
     seen: u64,
-    raw: Bytes,
+    /// Its first bytes.
+    raw: Vec<u8>,
 }
 
 /// What came out of one buffer.
@@ -101,9 +102,9 @@ impl Decoder {
     /// Decodes all complete records in `bytes`, which starts where the last buffer's `next_offset`
     /// says (at first: at the offset of `at`); `at` is the last buffer's `to`, and `eof` says that
     /// the file ends at the end of `bytes`.
-    pub fn decode(&mut self, bytes: Bytes, at: Position, eof: bool) -> Decoded {
+    pub fn decode(&mut self, bytes: &[u8], at: Position, eof: bool) -> Decoded {
         let eof = eof && bytes.len() <= LARGEST_BUFFER;
-        let bytes = bytes.slice(..bytes.len().min(LARGEST_BUFFER));
+        let bytes = &bytes[..bytes.len().min(LARGEST_BUFFER)];
         let passed = self
             .passing
             .as_ref()
@@ -128,11 +129,7 @@ impl Decoder {
         }
         let mut decoded = run.decoded;
         decoded.next_offset = run.raw_offset + run.cursor as u64;
-        decoded.partitions = self.partitions.take(&run.bytes, run.raw_offset);
-        if !decoded.pending.is_empty() {
-            decoded.pending.raw = run.bytes;
-            decoded.pending.raw_offset = run.raw_offset;
-        }
+        decoded.partitions = self.partitions.take();
         decoded
     }
 
@@ -156,36 +153,28 @@ impl Decoder {
         let mut values = &pending.values[..];
         self.partitions
             .put_back(std::mem::take(&mut decoded.partitions));
+        let mut start = 0;
         for waiting in &pending.records {
             let (own, rest) = values.split_at(waiting.values);
             values = rest;
-            let (start, end) = (waiting.raw.0 as usize, waiting.raw.1 as usize);
             // The record was scanned before: it is whole, and ends where its span does.
-            let bytes = &pending.raw[..end];
-            self.scanner.scan(bytes, start, true, &mut self.fields);
+            let raw = &pending.raw[start..waiting.end];
+            start = waiting.end;
+            self.scanner.scan(raw, 0, true, &mut self.fields);
             let mut answers = own.iter().map(answer_to);
-            let place = Place {
-                record: waiting.record,
-                line: waiting.line,
-                raw: waiting.raw,
-            };
-            match self.encoder.encode(bytes, &self.fields, &mut answers) {
+            match self.encoder.encode(raw, &self.fields, &mut answers) {
                 Ok(_) => {
                     let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-                    self.partitions.push(place, tuple, image);
+                    self.partitions.push(waiting.place, tuple, image, raw);
                 }
                 Err(reject) => {
-                    let length = (end - start) as u64;
-                    let raw = pending.raw.slice(start..end.min(start + RAW_CAP));
-                    let offset = pending.raw_offset + start as u64;
-                    decoded
-                        .rejects
-                        .push(dead_letter(&place, offset, length, raw, reject));
+                    let letter = dead_letter(waiting.place, raw.len() as u64, raw, reject);
+                    decoded.rejects.push(letter);
                 }
             }
         }
         self.partitions.sort();
-        decoded.partitions = self.partitions.take(&pending.raw, pending.raw_offset);
+        decoded.partitions = self.partitions.take();
         decoded.rejects.sort_by_key(|letter| letter.record);
         Ok(())
     }
@@ -225,10 +214,10 @@ impl Decoder {
         let place = Place {
             record: run.decoded.to.record + 1,
             line: run.decoded.to.line,
-            raw: (0, 0),
+            offset: passing.offset,
         };
         let reject = Reject::fault(fault, length, self.scanner.max_record());
-        let letter = dead_letter(&place, passing.offset, length, passing.raw, reject);
+        let letter = dead_letter(place, length, &passing.raw, reject);
         run.decoded.rejects.push(letter);
         run.step(1, lines);
         true
@@ -243,7 +232,7 @@ impl Decoder {
             }
             let scan = self
                 .scanner
-                .scan(&run.bytes, run.cursor, run.eof, &mut self.fields);
+                .scan(run.bytes, run.cursor, run.eof, &mut self.fields);
             match scan {
                 Scan::Record(record) => {
                     run.cursor = record.next;
@@ -283,8 +272,7 @@ impl Decoder {
             oversized,
             offset: run.raw_offset + run.cursor as u64,
             seen,
-            // A copy, so that the buffer does not stay in memory while more of them come.
-            raw: Bytes::copy_from_slice(&run.bytes[run.cursor..run.cursor + held]),
+            raw: run.bytes[run.cursor..run.cursor + held].to_vec(),
         });
         run.cursor += seen as usize;
     }
@@ -303,12 +291,12 @@ impl Decoder {
         }
         let outcome = self
             .encoder
-            .encode(&run.bytes, &self.fields, &mut std::iter::empty())?;
+            .encode(run.bytes, &self.fields, &mut std::iter::empty())?;
         let place = run.place(record);
         match outcome {
             Outcome::Row => {
                 let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-                self.partitions.push(place, tuple, image);
+                self.partitions.push(place, tuple, image, raw);
             }
             Outcome::Unrecognised => {
                 let pending = &mut run.decoded.pending;
@@ -318,10 +306,10 @@ impl Decoder {
                         .expect("a part of a valid record, cut at ASCII characters");
                     pending.ask(type_name, text);
                 }
+                pending.raw.extend_from_slice(raw);
                 pending.records.push(PendingRecord {
-                    record: place.record,
-                    line: place.line,
-                    raw: place.raw,
+                    place,
+                    end: pending.raw.len(),
                     values: pending.values.len() - before,
                 });
             }
@@ -331,8 +319,8 @@ impl Decoder {
 }
 
 /// One buffer while it is decoded.
-struct Run {
-    bytes: Bytes,
+struct Run<'a> {
+    bytes: &'a [u8],
     eof: bool,
     /// Where the buffer starts in the file.
     raw_offset: u64,
@@ -341,13 +329,13 @@ struct Run {
     decoded: Decoded,
 }
 
-impl Run {
+impl Run<'_> {
     /// Passes over a byte order mark at the file's start; whether that could be decided.
     fn pass_byte_order_mark(&mut self) -> bool {
         if self.raw_offset + self.cursor as u64 != 0 {
             return true;
         }
-        let Some(length) = skip_byte_order_mark(&self.bytes, self.eof) else {
+        let Some(length) = skip_byte_order_mark(self.bytes, self.eof) else {
             return false;
         };
         self.cursor = length;
@@ -368,30 +356,24 @@ impl Run {
         Place {
             record: self.decoded.to.record + 1,
             line: self.decoded.to.line,
-            raw: (record.start as u32, record.end as u32),
+            offset: self.raw_offset + record.start as u64,
         }
     }
 
     fn reject(&mut self, record: &Record, reject: Reject) {
-        let end = record.end.min(record.start + RAW_CAP);
-        let letter = dead_letter(
-            &self.place(record),
-            self.raw_offset + record.start as u64,
-            (record.end - record.start) as u64,
-            self.bytes.slice(record.start..end),
-            reject,
-        );
+        let raw = &self.bytes[record.start..record.end];
+        let letter = dead_letter(self.place(record), raw.len() as u64, raw, reject);
         self.decoded.rejects.push(letter);
     }
 }
 
-fn dead_letter(place: &Place, offset: u64, length: u64, raw: Bytes, reject: Reject) -> DeadLetter {
+fn dead_letter(place: Place, length: u64, raw: &[u8], reject: Reject) -> DeadLetter {
     DeadLetter {
         record: place.record,
         line: place.line,
-        offset,
+        offset: place.offset,
         length,
-        raw,
+        raw: Bytes::copy_from_slice(&raw[..raw.len().min(RAW_CAP)]),
         column: reject.column,
         reason: reject.reason,
         message: reject.message,

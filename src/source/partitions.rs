@@ -1,7 +1,6 @@
 //! Rows on their way into the buffers of their partitions.
 
-use bytes::Bytes;
-use ingestd_actors::model::{RowRef, Rows};
+use ingestd_actors::model::{Place, Rows};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::plan::{LoadPlan, Routing};
@@ -9,21 +8,22 @@ use crate::plan::{LoadPlan, Routing};
 /// Records of one block go to one partition, where no key decides.
 const BLOCK: u64 = 4096;
 
-/// Where a record stands: in the file and in the buffer.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    pub record: u64,
-    pub line: u64,
-    pub raw: (u32, u32),
-}
-
 /// The rows of one buffer, by partition.
 #[derive(Debug)]
 pub struct Partitions {
     routing: Routing,
     rows: Vec<Rows>,
-    /// How much each partition's rows took for the last buffer: as much is set aside for the next.
-    usual: Vec<(usize, usize, usize)>,
+    /// How much room each partition's rows took lately: as much is set aside for the next.
+    usual: Vec<Room>,
+}
+
+/// How much room rows take, in bytes and in rows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    data: usize,
+    keys: usize,
+    raw: usize,
+    rows: usize,
 }
 
 impl Partitions {
@@ -36,35 +36,29 @@ impl Partitions {
         Partitions {
             routing: plan.routing,
             rows: vec![Rows::default(); partitions],
-            usual: vec![(0, 0, 0); partitions],
+            usual: vec![Room::default(); partitions],
         }
     }
 
     /// Adds an encoded row to its partition.
-    pub fn push(&mut self, place: Place, tuple: &[u8], image: &[u8]) {
+    pub fn push(&mut self, place: Place, tuple: &[u8], image: &[u8], raw: &[u8]) {
         let partition = self.route(place.record, image);
         let rows = &mut self.rows[partition];
-        if rows.index.is_empty() {
-            let (data, keys, index) = self.usual[partition];
-            rows.data.reserve(data.max(tuple.len()));
-            rows.keys.reserve(keys.max(image.len()));
-            rows.index.reserve(index);
+        if rows.is_empty() {
+            self.usual[partition].set_aside(rows);
         }
-        append(rows, place, tuple, image);
+        rows.push(place, tuple, image, raw);
     }
 
     /// Takes the rows out: those of the partitions that have any, in the partitions' order.
-    pub fn take(&mut self, raw: &Bytes, raw_offset: u64) -> Vec<(u16, Rows)> {
+    pub fn take(&mut self) -> Vec<(u16, Rows)> {
         let mut taken = Vec::new();
         for (partition, rows) in self.rows.iter_mut().enumerate() {
-            if rows.is_empty() {
-                continue;
+            if !rows.is_empty() {
+                let rows = std::mem::take(rows);
+                self.usual[partition].learn(&rows);
+                taken.push((partition as u16, rows));
             }
-            let mut rows = std::mem::take(rows);
-            self.usual[partition] = (rows.data.len(), rows.keys.len(), rows.len());
-            rows.raw = raw.clone();
-            rows.raw_offset = raw_offset;
-            taken.push((partition as u16, rows));
         }
         taken
     }
@@ -94,20 +88,22 @@ impl Partitions {
     }
 }
 
-fn append(rows: &mut Rows, place: Place, tuple: &[u8], image: &[u8]) {
-    let data = append_span(&mut rows.data, tuple);
-    let key = append_span(&mut rows.keys, image);
-    rows.index.push(RowRef {
-        record: place.record,
-        line: place.line,
-        data,
-        key,
-        raw: place.raw,
-    });
-}
+impl Room {
+    /// A little more than usual: what grows beyond its room doubles it.
+    fn set_aside(self, rows: &mut Rows) {
+        let room = |usual: usize| usual + usual / 8;
+        rows.data.reserve(room(self.data));
+        rows.keys.reserve(room(self.keys));
+        rows.raw.reserve(room(self.raw));
+        rows.index.reserve(room(self.rows));
+    }
 
-fn append_span(buffer: &mut Vec<u8>, bytes: &[u8]) -> (u32, u32) {
-    let start = buffer.len() as u32;
-    buffer.extend_from_slice(bytes);
-    (start, buffer.len() as u32)
+    /// One buffer that has few of a partition's rows does not make few of them the usual.
+    fn learn(&mut self, rows: &Rows) {
+        let learn = |usual: &mut usize, now: usize| *usual = now.max(*usual - usual.div_ceil(8));
+        learn(&mut self.data, rows.data.len());
+        learn(&mut self.keys, rows.keys.len());
+        learn(&mut self.raw, rows.raw.len());
+        learn(&mut self.rows, rows.len());
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use ingestd_actors::model::Place;
 
 /// Values of one type that the server is asked to encode.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub struct Refusal {
 /// The records of one buffer that wait for the server.
 #[derive(Debug, Default)]
 pub struct Pending {
-    pub(super) raw: Bytes,
-    pub(super) raw_offset: u64,
+    /// The records' raw bytes, one after the other.
+    pub(super) raw: Vec<u8>,
     pub(super) records: Vec<PendingRecord>,
     /// For each unrecognised value of each record, in order: which question, which text of it.
     pub(super) values: Vec<(u32, u32)>,
@@ -41,9 +42,9 @@ pub struct Pending {
 /// A record that waits for the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PendingRecord {
-    pub record: u64,
-    pub line: u64,
-    pub raw: (u32, u32),
+    pub place: Place,
+    /// Where it ends in [`Pending::raw`].
+    pub end: usize,
     /// How many of [`Pending::values`] are this record's.
     pub values: usize,
 }

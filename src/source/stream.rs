@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{
@@ -149,8 +149,10 @@ pub(super) struct Reading {
     marks: VecDeque<HashMark>,
     passed_mark: Option<HashMark>,
     at: Position,
-    /// Read, but not decoded: the start of a record whose end is still to come.
-    rest: Bytes,
+    /// What was read last; used again for every block.
+    buffer: Vec<u8>,
+    /// What of it is not decoded: the start of a record whose end is still to come.
+    rest: Range<usize>,
     /// The rest may hold whole records: it is decoded before more is read. Whether the file ends
     /// with it.
     more_in_rest: Option<bool>,
@@ -175,7 +177,8 @@ impl Reading {
             hasher,
             marks: VecDeque::new(),
             at,
-            rest: Bytes::new(),
+            buffer: Vec::new(),
+            rest: 0..0,
             more_in_rest: None,
             ended: false,
         }
@@ -191,60 +194,61 @@ impl Reading {
         if self.ended {
             return self.end().map(Step::End);
         }
-        let buffer_start = self.hasher.offset() - self.rest.len() as u64;
-        let (bytes, eof) = match self.more_in_rest.take() {
-            Some(eof) => (self.rest.clone(), eof),
+        let rest_starts = self.hasher.offset() - self.rest.len() as u64;
+        let eof = match self.more_in_rest.take() {
+            Some(eof) => eof,
             None => self.read_block(read)?,
         };
-        let decoded = self.decoder.decode(bytes.clone(), self.at, eof);
-        let used = (decoded.next_offset - buffer_start) as usize;
-        self.rest = bytes.slice(used.min(bytes.len())..);
+        let bytes = &self.buffer[self.rest.clone()];
+        let decoded = self.decoder.decode(bytes, self.at, eof);
+        let used = (decoded.next_offset - rest_starts) as usize;
+        self.rest.start += used.min(bytes.len());
         self.at = decoded.to;
         self.more_in_rest = decoded.stopped.then_some(eof);
         self.ended = eof && self.rest.is_empty();
         Ok(Step::Decoded(decoded))
     }
 
-    /// The rest of the last block and the next one, and whether the file ends with them.
-    fn read_block(
-        &mut self,
-        read: impl Fn(&mut [u8], u64) -> io::Result<usize>,
-    ) -> Result<(Bytes, bool)> {
-        // A record that is longer than a block is read by steps that double.
-        let wanted = BLOCK.max(self.rest.len());
-        let mut bytes = Vec::with_capacity(self.rest.len() + wanted);
-        bytes.extend_from_slice(&self.rest);
-        let kept = bytes.len();
-        bytes.resize(kept + wanted, 0);
-        let mut filled = kept;
-        let mut eof = false;
-        while filled < bytes.len() {
-            match read(&mut bytes[filled..], self.hasher.offset()) {
-                Ok(0) => {
-                    eof = true;
-                    break;
-                }
+    /// Reads the next block behind the rest of the last one; whether the file ends with it.
+    fn read_block(&mut self, read: impl Fn(&mut [u8], u64) -> io::Result<usize>) -> Result<bool> {
+        self.make_room();
+        while self.rest.end < self.buffer.len() {
+            match read(&mut self.buffer[self.rest.end..], self.hasher.offset()) {
+                Ok(0) => return Ok(true),
                 Ok(read) => {
-                    self.hash(&bytes[filled..filled + read]);
-                    filled += read;
+                    let before = self.rest.end;
+                    self.rest.end += read;
+                    self.hash(before..before + read);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // What came before it is hashed, and is not read again: it has to be kept, or
-                    // its records would be missing when this is asked once more.
-                    bytes.truncate(filled);
-                    self.rest = Bytes::from(bytes);
-                    return Err(file_error(error, "reading the file"));
-                }
+                // What came before it is hashed, and is not read again: it stays in the rest.
+                Err(error) => return Err(file_error(error, "reading the file")),
             }
         }
-        bytes.truncate(filled);
-        Ok((Bytes::from(bytes), eof))
+        Ok(false)
     }
 
-    fn hash(&mut self, bytes: &[u8]) {
+    /// Moves the rest to the buffer's start, with room for a block behind it.
+    fn make_room(&mut self) {
+        let kept = self.rest.len();
+        self.buffer.copy_within(self.rest.clone(), 0);
+        self.rest = 0..kept;
+        // A record that is longer than a block is read by steps that double.
+        let most = BLOCK.max(kept);
+        // No more for a small file than it takes to see its end; one that has grown is read on.
+        let wanted = match self.claimed.size.saturating_sub(self.hasher.offset()) {
+            0 => most,
+            left => usize::try_from(left + 1).map_or(most, |left| left.min(most)),
+        };
+        self.buffer.resize(kept + wanted, 0);
+        if self.buffer.capacity() > 4 * self.buffer.len().max(BLOCK) {
+            self.buffer.shrink_to_fit();
+        }
+    }
+
+    fn hash(&mut self, span: Range<usize>) {
         let before = self.hasher.mark();
-        self.hasher.update(bytes);
+        self.hasher.update(&self.buffer[span]);
         if let Some(mark) = self.hasher.mark().filter(|mark| Some(*mark) != before) {
             self.marks.push_back(mark);
         }
@@ -261,7 +265,6 @@ impl Reading {
         Chunk {
             file: self.file_id,
             epoch: self.epoch,
-            raw_bytes: (decoded.to.offset - decoded.from.offset) as usize,
             from: decoded.from,
             to: decoded.to,
             partitions: decoded.partitions,

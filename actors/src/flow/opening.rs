@@ -121,7 +121,6 @@ mod tests {
             partitions: Vec::new(),
             rejects: (1..=rejects).map(dead_letter).collect(),
             hash_mark: None,
-            raw_bytes: 10,
         }
     }
 
@@ -157,9 +156,10 @@ mod tests {
     #[test]
     fn large_refused_records_are_not_held_back_without_bound() {
         let mut opening = Opening::new();
-        let large = |raw_bytes| Chunk {
-            raw_bytes,
-            ..chunk(1, 1)
+        let large = |length| {
+            let mut chunk = chunk(1, 1);
+            chunk.rejects[0].raw = vec![b'x'; length].into();
+            chunk
         };
         assert_eq!(opening.judge(&large(MOST_BYTES / 2)), Judgement::Wait);
         assert_eq!(opening.judge(&large(MOST_BYTES / 2)), Judgement::Accept);

@@ -31,15 +31,14 @@ pub struct Chunk {
     pub rejects: Vec<DeadLetter>,
     /// The content hash's state at or before `to`.
     pub hash_mark: Option<HashMark>,
-    /// The length of the raw bytes that rows and rejects keep alive.
-    pub raw_bytes: usize,
 }
 
 impl Chunk {
     /// The memory that the chunk holds, in bytes.
     pub fn bytes(&self) -> usize {
         let rows: usize = self.partitions.iter().map(|(_, rows)| rows.bytes()).sum();
-        rows + self.raw_bytes + self.rejects.len() * std::mem::size_of::<DeadLetter>()
+        let rejects: usize = self.rejects.iter().map(DeadLetter::bytes).sum();
+        rows + rejects
     }
 
     /// The number of records in the run.

@@ -67,3 +67,10 @@ pub struct DeadLetter {
     /// The server's SQLSTATE, where the server refused it.
     pub sqlstate: Option<String>,
 }
+
+impl DeadLetter {
+    /// The memory that it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        std::mem::size_of::<DeadLetter>() + self.raw.len() + self.message.len()
+    }
+}

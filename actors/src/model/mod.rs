@@ -16,4 +16,4 @@ pub use chunk::{Chunk, FileEnd, HashMark, Read};
 pub use dead_letter::{DeadLetter, Reason};
 pub use file::{Candidate, Checkpoint, Claim, Epoch, FileId, FileState, Plan};
 pub use position::{Lane, Position};
-pub use rows::{RowRef, Rows};
+pub use rows::{Place, RowRef, Rows};

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::sink::REFUSED;
 use super::{Fault, State, Step, TestFile, TestRecord, World};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Chunk, Claim, DeadLetter, FileEnd, Position, Read, Reason, RowRef, Rows};
+use crate::model::{Chunk, Claim, DeadLetter, FileEnd, Place, Position, Read, Reason, Rows};
 use crate::port::{PortFuture, RecordStream, Source};
 use crate::supervision::Pulse;
 
@@ -87,7 +87,6 @@ impl TestStream {
     fn decode(&self, start: usize, end: usize, poisoned: bool) -> Chunk {
         let mut partitions: BTreeMap<u16, Rows> = BTreeMap::new();
         let mut rejects = Vec::new();
-        let raw = Bytes::from(vec![b'x'; (end - start) * TestFile::RECORD_BYTES as usize]);
         for (index, record) in self.file.records[start..end].iter().enumerate() {
             let number = (start + index) as u64 + 1;
             let (key, value) = match *record {
@@ -101,21 +100,14 @@ impl TestStream {
             let partition = (key % u64::from(self.claim.plan.partitions)) as u16;
             let partition = if poisoned { u16::MAX } else { partition };
             let rows = partitions.entry(partition).or_default();
-            let at = rows.data.len() as u32;
-            rows.data.extend(key.to_le_bytes());
-            rows.data.extend(value.to_le_bytes());
-            let key_at = rows.keys.len() as u32;
-            rows.keys.extend(key.to_le_bytes());
-            let raw_at = (index as u64 * TestFile::RECORD_BYTES) as u32;
-            rows.index.push(RowRef {
+            let place = Place {
                 record: number,
                 line: number,
-                data: (at, at + 16),
-                key: (key_at, key_at + 8),
-                raw: (raw_at, raw_at + TestFile::RECORD_BYTES as u32),
-            });
-            rows.raw = raw.clone();
-            rows.raw_offset = start as u64 * TestFile::RECORD_BYTES;
+                offset: (number - 1) * TestFile::RECORD_BYTES,
+            };
+            let data = [key.to_le_bytes(), value.to_le_bytes()].concat();
+            let raw = [b'x'; TestFile::RECORD_BYTES as usize];
+            rows.push(place, &data, &key.to_le_bytes(), &raw);
         }
         Chunk {
             file: self.claim.file,
@@ -129,7 +121,6 @@ impl TestStream {
             partitions: partitions.into_iter().collect(),
             rejects,
             hash_mark: None,
-            raw_bytes: raw.len(),
         }
     }
 }

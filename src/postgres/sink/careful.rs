@@ -284,7 +284,7 @@ fn dead_letter(selection: &Selection<'_>, index: u32, refusal: Refusal) -> DeadL
     DeadLetter {
         record: row.record,
         line: row.line,
-        offset: rows.offset_of(row),
+        offset: row.offset,
         length: raw.len() as u64,
         raw: Bytes::copy_from_slice(&raw[..raw.len().min(RAW_CAP)]),
         column: refusal.column,

@@ -9,6 +9,7 @@ use ingestd_actors::model::Counts;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, CopyInSink, SimpleQueryMessage, Statement};
 
+use super::copy_data::CopyData;
 use super::fault::{Fault, fault};
 use super::presence::Presence;
 use super::selection::{Run, Selection};
@@ -149,7 +150,8 @@ pub async fn copy(
     loading: &Loading,
 ) -> Result<(), Fault> {
     let doing = format!("copying into {}", loading.plan.table);
-    send(client, statement, selection.copy_data(rows))
+    let data = CopyData::new(selection.spans(rows));
+    send(client, statement, data)
         .await
         .map_err(|error| fault(error, &doing, &loading.plan))
 }
@@ -157,7 +159,7 @@ pub async fn copy(
 async fn send(
     client: &Client,
     statement: &Statement,
-    data: Vec<Bytes>,
+    data: impl Iterator<Item = Bytes>,
 ) -> Result<(), tokio_postgres::Error> {
     let sink: CopyInSink<Bytes> = client.copy_in(statement).await?;
     let mut sink = pin!(sink);

@@ -7,6 +7,7 @@
 
 mod bisection;
 mod careful;
+mod copy_data;
 mod fault;
 mod load;
 mod pace;

@@ -1,9 +1,9 @@
-//! PURE: which rows of a batch are written, and as which bytes.
+//! PURE: which rows of a batch are written.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
 use ingestd_actors::model::{Batch, RowRef, Rows};
 
 use crate::postgres::claims::Claims;
@@ -132,31 +132,23 @@ impl<'a> Selection<'a> {
         runs
     }
 
-    /// These rows as binary COPY data, header and trailer included.
-    ///
-    /// Rows that stand side by side travel as one slice of the chunk's own memory; only short runs
-    /// are gathered into a buffer, so that a message is never small.
-    pub fn copy_data(&self, rows: &[u32]) -> Vec<Bytes> {
-        let mut data = CopyData::new();
-        let mut span: Option<(&Arc<Rows>, u32, u32)> = None;
-        for index in rows {
-            let (chunk, row) = self.find(*index);
-            span = Some(match span {
-                Some((same, start, end)) if Arc::ptr_eq(same, chunk) && end == row.data.0 => {
-                    (same, start, row.data.1)
-                }
-                before => {
-                    if let Some((chunk, start, end)) = before {
-                        data.push(chunk, start, end);
-                    }
-                    (chunk, row.data.0, row.data.1)
-                }
-            });
-        }
-        if let Some((chunk, start, end)) = span {
-            data.push(chunk, start, end);
-        }
-        data.finish()
+    /// The encoded bytes of these rows, as spans of their chunks: one for all rows that stand side by
+    /// side.
+    pub fn spans<'s>(&'s self, rows: &'s [u32]) -> impl Iterator<Item = Span<'a>> + 's {
+        let mut rows = rows.iter().map(|index| self.find(*index)).peekable();
+        std::iter::from_fn(move || {
+            let (chunk, first) = rows.next()?;
+            let (start, mut end) = first.data;
+            while let Some((_, next)) =
+                rows.next_if(|(same, next)| Arc::ptr_eq(same, chunk) && next.data.0 == end)
+            {
+                end = next.data.1;
+            }
+            Some(Span {
+                chunk,
+                bytes: start as usize..end as usize,
+            })
+        })
     }
 }
 
@@ -171,76 +163,18 @@ pub struct Run {
     pub share: usize,
 }
 
-/// The signature, no flags, no extension.
-const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-
-/// Where the tuple's field count would stand.
-const TRAILER: i16 = -1;
-
-/// Runs below this are gathered.
-const SHORT: usize = 64 << 10;
-
-/// The largest message; the server holds one whole.
-const PIECE: usize = 1 << 20;
-
-struct CopyData {
-    pieces: Vec<Bytes>,
-    gathered: BytesMut,
-}
-
-impl CopyData {
-    fn new() -> CopyData {
-        let mut gathered = BytesMut::with_capacity(SHORT);
-        gathered.put_slice(HEADER);
-        CopyData {
-            pieces: Vec::new(),
-            gathered,
-        }
-    }
-
-    fn push(&mut self, chunk: &Arc<Rows>, start: u32, end: u32) {
-        let (start, end) = (start as usize, end as usize);
-        if end - start < SHORT {
-            self.gathered.put_slice(&chunk.data[start..end]);
-            if self.gathered.len() >= SHORT {
-                self.flush();
-            }
-            return;
-        }
-        self.flush();
-        let mut rest = Bytes::from_owner(Encoded(chunk.clone())).slice(start..end);
-        while !rest.is_empty() {
-            let piece = rest.split_to(rest.len().min(PIECE));
-            self.pieces.push(piece);
-        }
-    }
-
-    fn flush(&mut self) {
-        if !self.gathered.is_empty() {
-            self.pieces.push(self.gathered.split().freeze());
-        }
-    }
-
-    fn finish(mut self) -> Vec<Bytes> {
-        self.gathered.put_i16(TRAILER);
-        self.flush();
-        self.pieces
-    }
-}
-
-/// Lends the encoded rows of a chunk without copying them.
-struct Encoded(Arc<Rows>);
-
-impl AsRef<[u8]> for Encoded {
-    fn as_ref(&self) -> &[u8] {
-        &self.0.data
-    }
+/// Encoded rows that stand side by side in one chunk.
+pub struct Span<'a> {
+    /// The chunk.
+    pub chunk: &'a Arc<Rows>,
+    /// Where they stand in its data.
+    pub bytes: Range<usize>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ingestd_actors::model::{Epoch, FileId, Plan, Position, Share};
+    use ingestd_actors::model::{Epoch, FileId, Place, Plan, Position, Share};
 
     use crate::postgres::fence::Move;
 
@@ -248,16 +182,14 @@ mod tests {
     fn rows(first: u64, keys: &[&str], width: usize) -> Arc<Rows> {
         let mut rows = Rows::default();
         for (number, key) in keys.iter().enumerate() {
-            let (data, keys) = (rows.data.len() as u32, rows.keys.len() as u32);
-            rows.data.extend(vec![b'a' + number as u8; width]);
-            rows.keys.extend(key.as_bytes());
-            rows.index.push(RowRef {
-                record: first + number as u64,
-                line: first + number as u64 + 1,
-                data: (data, rows.data.len() as u32),
-                key: (keys, rows.keys.len() as u32),
-                raw: (0, 0),
-            });
+            let record = first + number as u64;
+            let place = Place {
+                record,
+                line: record + 1,
+                offset: 0,
+            };
+            let data = vec![b'a' + number as u8; width];
+            rows.push(place, &data, key.as_bytes(), b"");
         }
         Arc::new(rows)
     }
@@ -328,6 +260,21 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_stand_side_by_side_are_one_span() {
+        let chunks = vec![
+            rows(1, &["x", "y", "", "z"], 10),
+            rows(5, &["", "y"], 10),
+            rows(7, &[""], 10),
+        ];
+        let (batch, claims) = batch(vec![chunks]);
+        let selection = Selection::new(&batch, &claims, true);
+        let spans = selection.spans(selection.kept());
+        let spans: Vec<_> = spans.map(|span| span.bytes).collect();
+        assert_eq!(spans, [0..10, 20..40, 0..20, 0..10]);
+        assert_eq!(selection.spans(&[]).count(), 0);
+    }
+
+    #[test]
     fn runs_follow_the_shares() {
         let (batch, claims) = batch(vec![
             vec![rows(1, &["", ""], 1)],
@@ -341,22 +288,5 @@ mod tests {
             .map(|run| (run.start, run.rows, run.share))
             .collect();
         assert_eq!(runs, [(0, 2, 0), (2, 1, 2)]);
-    }
-
-    #[test]
-    fn copy_data_are_the_rows_between_header_and_trailer() {
-        for width in [1, 100, SHORT, PIECE] {
-            let chunks = vec![rows(1, &["x", "y", "x"], width), rows(4, &["z"], width)];
-            let (batch, claims) = batch(vec![chunks]);
-            let selection = Selection::new(&batch, &claims, true);
-            let pieces = selection.copy_data(selection.kept());
-            assert!(pieces.iter().all(|piece| piece.len() <= PIECE + SHORT));
-            let mut expected = HEADER.to_vec();
-            for letter in [b'b', b'c', b'a'] {
-                expected.extend(vec![letter; width]);
-            }
-            expected.extend([0xff, 0xff]);
-            assert!(pieces.concat() == expected, "width {width}");
-        }
     }
 }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ingestd_actors::model::{
-    Batch, Counts, Epoch, FileId, Plan, Position, RowRef, Rows, Share, ShareOutcome, Written,
+    Batch, Counts, Epoch, FileId, Place, Plan, Position, Rows, Share, ShareOutcome, Written,
 };
 use tokio::runtime::Handle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -253,33 +252,27 @@ pub fn share(file: FileId, from: u64, items: &[Item<'_>]) -> Share {
 /// Encoded items with their ids as keys; an id of 0 has no image of its key.
 pub fn rows(first: u64, items: &[Item<'_>]) -> Rows {
     let mut rows = Rows::default();
-    let mut raw = Vec::new();
     for (number, (id, name, amount)) in items.iter().enumerate() {
-        let (data, key, text) = (rows.data.len(), rows.keys.len(), raw.len());
-        rows.data.extend(3i16.to_be_bytes());
+        let mut data = 3i16.to_be_bytes().to_vec();
         for field in [
             &id.to_be_bytes()[..],
             name.as_bytes(),
             &amount.to_be_bytes()[..],
         ] {
-            rows.data.extend((field.len() as i32).to_be_bytes());
-            rows.data.extend(field);
+            data.extend((field.len() as i32).to_be_bytes());
+            data.extend(field);
         }
-        if *id != 0 {
-            rows.keys.extend(id.to_be_bytes());
-        }
-        raw.extend(format!("{id},{name},{amount}").bytes());
+        let key = id.to_be_bytes();
+        let key = if *id == 0 { &[][..] } else { &key[..] };
+        let raw = format!("{id},{name},{amount}");
         let record = first + number as u64;
-        rows.index.push(RowRef {
+        let place = Place {
             record,
             line: record + 1,
-            data: (data as u32, rows.data.len() as u32),
-            key: (key as u32, rows.keys.len() as u32),
-            raw: (text as u32, raw.len() as u32),
-        });
+            offset: 1000 + rows.raw.len() as u64,
+        };
+        rows.push(place, &data, key, raw.as_bytes());
     }
-    rows.raw = Bytes::from(raw);
-    rows.raw_offset = 1000;
     rows
 }
 

@@ -107,7 +107,7 @@ fn an_unclosed_quote_costs_one_line() {
 fn what_the_encoders_do_not_know_is_asked_once_each() {
     let file = b"0x10,view,1,epoch\n1,buy,1,epoch\n0x10,view,-1,epoch\n0xFF,view,x,epoch\n";
     let (plan, mut decoder) = (plan(), decoder(&plan()));
-    let mut decoded = decoder.decode(Bytes::from_static(file), Position::START, true);
+    let mut decoded = decoder.decode(file, Position::START, true);
     let questions = decoded.pending.questions().to_vec();
     let expected = [
         ("integer", vec!["0x10", "0xFF"]),
@@ -223,14 +223,14 @@ fn while_an_oversized_record_is_passed_over_the_position_stays() {
     let mut decoder = decoder(&plan);
     let good = b"1,view,1,2000-01-01\n";
     let first = [&good[..], &[b'x'; 50]].concat();
-    let decoded = decoder.decode(Bytes::from(first), Position::START, false);
+    let decoded = decoder.decode(&first, Position::START, false);
     assert_eq!((decoded.to.record, decoded.to.offset), (1, 20));
     assert_eq!(decoded.next_offset, 70);
-    let decoded = decoder.decode(Bytes::from(vec![b'y'; 30]), decoded.to, false);
+    let decoded = decoder.decode(&[b'y'; 30], decoded.to, false);
     assert_eq!((decoded.to.record, decoded.to.offset), (1, 20));
     assert_eq!(decoded.next_offset, 100);
     let last = [&b"zz\r\n"[..], &good[..]].concat();
-    let decoded = decoder.decode(Bytes::from(last), decoded.to, true);
+    let decoded = decoder.decode(&last, decoded.to, true);
     let letter = &decoded.rejects[0];
     assert_eq!((letter.record, letter.line), (2, 2));
     assert_eq!((letter.offset, letter.length), (20, 82));

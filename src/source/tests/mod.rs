@@ -118,7 +118,7 @@ fn feed(plan: &LoadPlan, file: &[u8], start: Position, step: usize) -> Outcome {
     loop {
         filled = (filled + step).min(file.len());
         let eof = filled == file.len();
-        let bytes = Bytes::copy_from_slice(&file[from..filled]);
+        let bytes = &file[from..filled];
         let mut decoded = decoder.decode(bytes, at, eof);
         let answers: Vec<_> = decoded.pending.questions().iter().map(ask).collect();
         decoder
@@ -150,7 +150,7 @@ fn rows_of(decoded: &Decoded) -> Vec<Row> {
                 partition: *partition,
                 record: row.record,
                 line: row.line,
-                offset: rows.offset_of(row),
+                offset: row.offset,
                 raw: rows.raw_of(row).to_vec(),
                 tuple: rows.data_of(row).to_vec(),
                 key: rows.key_of(row).to_vec(),
