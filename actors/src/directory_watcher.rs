@@ -12,6 +12,7 @@ use crate::answer::ask;
 use crate::checkpointer::{Asker, WaitForAll};
 use crate::error::Result;
 use crate::file_reader::FilesFound;
+use crate::index_builder::BuildIndexes;
 use crate::model::Candidate;
 use crate::port::{Event, Inbox, Observer, Scan};
 use crate::retry::Retry;
@@ -30,6 +31,8 @@ pub struct Deps {
     pub reader: Recipient<FilesFound>,
     /// The checkpointer.
     pub wait_for_all: Recipient<WaitForAll>,
+    /// The index builder.
+    pub indexes: Recipient<BuildIndexes>,
     /// Whoever watches.
     pub observer: Arc<dyn Observer>,
     /// The pipeline's log.
@@ -62,6 +65,7 @@ impl DirectoryWatcher {
             inbox: Arc::clone(&self.deps.inbox),
             reader: self.deps.reader.clone(),
             wait_for_all: self.deps.wait_for_all.clone(),
+            indexes: self.deps.indexes.clone(),
             observer: Arc::clone(&self.deps.observer),
             scan_interval: self.deps.scan_interval,
             lifeline: self.lifeline.clone(),
@@ -87,6 +91,7 @@ struct Watch {
     inbox: Arc<dyn Inbox>,
     reader: Recipient<FilesFound>,
     wait_for_all: Recipient<WaitForAll>,
+    indexes: Recipient<BuildIndexes>,
     observer: Arc<dyn Observer>,
     scan_interval: Duration,
     lifeline: Lifeline,
@@ -97,18 +102,33 @@ struct Watch {
 impl Watch {
     async fn run(mut self) -> Result<Infallible> {
         let mut announced = HashSet::new();
+        let mut later = false;
         loop {
-            announced = self.round(announced).await?;
+            announced = self.round(announced, later).await?;
+            later = true;
         }
     }
 
     /// Scans, announces what is new and waits for the next reason to scan. Takes what was announced
     /// and still stood there at the last scan, and returns what does now.
-    async fn round(&mut self, mut announced: HashSet<Candidate>) -> Result<HashSet<Candidate>> {
+    ///
+    /// A `later` round than the first has seen all read that this life has found at its start: a
+    /// first load is over. Where files go on coming, it is never idle, and its indexes are built
+    /// beside the loading.
+    async fn round(
+        &mut self,
+        mut announced: HashSet<Candidate>,
+        later: bool,
+    ) -> Result<HashSet<Candidate>> {
         // Asked for before the scan, so that what changes after it is not missed.
         let changed = self.inbox.changed();
         let scan = self.scan().await?;
         let (new, mut announced_now) = split(scan.ready, &mut announced);
+
+        if later && !new.is_empty() {
+            // Where it is gone, the supervisor starts all of them again.
+            self.indexes.do_send(BuildIndexes);
+        }
 
         announced_now.extend(new.iter().cloned());
         // Announced even where it is nothing: the answer also tells that what earlier lives left
@@ -159,10 +179,11 @@ impl Watch {
         }
     }
 
-    /// Says that everything is finished, once it is; then never resolves.
+    /// Says that everything is finished, once it is, missing indexes too; then never resolves.
     async fn idle(&self) -> Result<Infallible> {
         let all = WaitForAll(Asker::Watcher);
         ask(&self.wait_for_all, all, "the checkpointer").await?;
+        ask(&self.indexes, BuildIndexes, "the index builder").await?;
         self.observer.observe(&Event::Idle);
         std::future::pending().await
     }
