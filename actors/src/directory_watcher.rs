@@ -69,6 +69,7 @@ impl DirectoryWatcher {
             observer: Arc::clone(&self.deps.observer),
             scan_interval: self.deps.scan_interval,
             lifeline: self.lifeline.clone(),
+            has_read: false,
             scans: retry(),
             hints: retry(),
         }
@@ -95,6 +96,8 @@ struct Watch {
     observer: Arc<dyn Observer>,
     scan_interval: Duration,
     lifeline: Lifeline,
+    /// Files were announced, and all that was to be read of them is read.
+    has_read: bool,
     scans: Retry,
     hints: Retry,
 }
@@ -102,31 +105,23 @@ struct Watch {
 impl Watch {
     async fn run(mut self) -> Result<Infallible> {
         let mut announced = HashSet::new();
-        let mut later = false;
         loop {
-            announced = self.round(announced, later).await?;
-            later = true;
+            announced = self.round(announced).await?;
         }
     }
 
     /// Scans, announces what is new and waits for the next reason to scan. Takes what was announced
     /// and still stood there at the last scan, and returns what does now.
-    ///
-    /// A `later` round than the first has seen all read that this life has found at its start: a
-    /// first load is over. Where files go on coming, it is never idle, and its indexes are built
-    /// beside the loading.
-    async fn round(
-        &mut self,
-        mut announced: HashSet<Candidate>,
-        later: bool,
-    ) -> Result<HashSet<Candidate>> {
+    async fn round(&mut self, mut announced: HashSet<Candidate>) -> Result<HashSet<Candidate>> {
         // Asked for before the scan, so that what changes after it is not missed.
         let changed = self.inbox.changed();
         let scan = self.scan().await?;
         let (new, mut announced_now) = split(scan.ready, &mut announced);
 
-        if later && !new.is_empty() {
-            // Where it is gone, the supervisor starts all of them again.
+        let found_any = !new.is_empty();
+        if found_any && self.has_read {
+            // What was found first is read: a first load is over. Where files go on coming, nothing
+            // is ever idle, and the indexes are built beside the loading. Nobody waits for them.
             self.indexes.do_send(BuildIndexes);
         }
 
@@ -134,6 +129,7 @@ impl Watch {
         // Announced even where it is nothing: the answer also tells that what earlier lives left
         // unfinished is read, which the scan may not show.
         let again = ask(&self.reader, FilesFound(new), "the reader").await?;
+        self.has_read |= found_any;
         let nothing_left = again.is_empty() && scan.settles_in.is_none();
         let waits_for_another = !again.is_empty();
         let again: HashSet<PathBuf> = again.into_iter().collect();

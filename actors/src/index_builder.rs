@@ -1,7 +1,7 @@
 //! Builds the indexes that a first load has put off, once somebody says that it is over.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
@@ -12,6 +12,10 @@ use crate::error::{ErrorKind, Result};
 use crate::port::{DeferredIndexes, Event, IndexEnd, MissingIndex, Observer};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
+
+/// Where nothing gets better until somebody changes something, the server has rest for so many times
+/// as long as it has worked in vain.
+const REST: u32 = 10;
 
 /// What the builder needs.
 #[derive(Clone)]
@@ -94,13 +98,17 @@ async fn build_all(deps: Deps) -> Result<()> {
     let observer = Arc::clone(&deps.observer);
     let mut retry = Retry::new("index builder", observer, deps.log.clone());
     loop {
-        match build_each_once(&deps).await {
-            Ok(()) => {
-                retry.succeeded();
-                return Ok(());
-            }
-            Err(error) => retry.wait_out(error).await?,
-        }
+        let started = Instant::now();
+        let Err(error) = build_each_once(&deps).await else {
+            retry.succeeded();
+            return Ok(());
+        };
+        let in_vain = match error.kind() {
+            ErrorKind::Configuration => started.elapsed(),
+            _ => Duration::ZERO,
+        };
+        retry.wait_out(error).await?;
+        tokio::time::sleep(in_vain * REST).await;
     }
 }
 

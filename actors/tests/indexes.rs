@@ -192,3 +192,30 @@ fn an_orderly_end_does_not_wait_for_them() {
         assert_eq!(world.state().missing_indexes, ["a"]);
     });
 }
+
+/// The table may be created for the very files that were found just now.
+#[test]
+fn the_first_files_do_not_start_the_building() {
+    run(async {
+        let world = World::new(1);
+        let _life = Life::start(&world, Setting::default());
+        until_idle_without_files(&world).await;
+        world.state().missing_indexes = vec!["a".to_owned()];
+        let reading = Hold::default();
+        world.fail(Step::SourceNext, 1, Fault::Hold(reading.clone()));
+        let before = world.state().called(Step::MissingIndexes);
+        world.put("first.csv", TestFile::rows(0, 9));
+        world.until_called(Step::SourceNext, 1).await;
+        assert_eq!(world.state().called(Step::MissingIndexes), before);
+        reading.release();
+        until_built(&world).await;
+    });
+}
+
+async fn until_idle_without_files(world: &World) {
+    world
+        .until("idle", |state| {
+            state.count(|it| matches!(it, Event::Idle)) > 0
+        })
+        .await;
+}

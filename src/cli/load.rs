@@ -23,7 +23,8 @@ use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 /// Load the named files and end
 ///
 /// With --table, no configuration is needed: columns by the header, types from the table. The files
-/// stay where they are, unless told --archive. A file that was loaded before is skipped.
+/// stay where they are, unless told --archive. A file that was loaded before is skipped. A table that
+/// it creates gets its further indexes at the end.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   ingestd load events.csv --table public.events --key event_id
@@ -287,6 +288,13 @@ fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
         }
     }
     text.push_str(&built(&figures.indexes));
+    for (index, why) in &figures.indexes_given_up {
+        text.push_str(&format!(
+            "index {} was not built: {}\n",
+            harmless(index),
+            harmless(why)
+        ));
+    }
     let seconds = started.elapsed().as_secs_f64();
     let records = figures.durable.total();
     if records > 0 {

@@ -65,6 +65,8 @@ pub struct FiguresNow {
     pub building: Option<(String, Instant)>,
     /// The indexes that were built in this life after a first load, with how long each took.
     pub indexes: Vec<(String, Duration)>,
+    /// Those that were not built, and why.
+    pub indexes_given_up: Vec<(String, String)>,
     /// How often the pipeline had nothing left to do.
     pub idle: u64,
     /// When something became durable that left nothing open, or the first file was opened.
@@ -188,8 +190,12 @@ impl FiguresNow {
             }
             Event::IndexEnded { index, end, took } => {
                 self.building = None;
-                if *end == IndexEnd::Built {
-                    self.indexes.push((index.clone(), *took));
+                match end {
+                    IndexEnd::Built => self.indexes.push((index.clone(), *took)),
+                    IndexEnd::WasThere => {}
+                    IndexEnd::GivenUp(why) => {
+                        self.indexes_given_up.push((index.clone(), why.clone()));
+                    }
                 }
             }
             Event::Idle => self.idle += 1,

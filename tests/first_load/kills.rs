@@ -23,9 +23,7 @@ fn locked(place: &Place) -> Client {
 
 /// A `load` that is killed before its file is loaded.
 fn killed_while_loading(place: &mut Place) {
-    let load = place
-        .home
-        .start(&["load", "--archive", &place.file().to_owned()]);
+    let load = place.home.start(&["load", "--archive", place.file()]);
     let lock = locked(place);
     place.wait_for(|client| {
         let writer = "select from pg_locks

@@ -360,6 +360,8 @@ async fn a_value_that_is_too_long_for_it_is_the_operators() {
     assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
     assert_eq!(error.code(), Some("54000"));
     assert!(error.to_string().contains("too long"), "{error}");
+    let left = fixture.ask(INDEXES).await;
+    assert_eq!(left, ["Orders_pkey|t"], "what is left would take room");
     let shorter = format!("update {TABLE} set price = 'short'");
     fixture.client.batch_execute(&shorter).await.expect("a row");
     assert_eq!(build_first(&indexes).await, IndexEnd::Built);
