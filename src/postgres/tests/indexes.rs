@@ -290,7 +290,9 @@ async fn only_one_builds_at_a_time() {
     lease(&fixture, successor).await;
     let indexes = PostgresIndexes::new(fixture.database.clone(), "orders", successor);
     let new = tokio::spawn(indexes.build(index));
-    let error = old.await.expect("no panic").expect_err("ended");
+    let ended = tokio::time::timeout(Duration::from_secs(30), old).await;
+    let ended = ended.expect("it does not go on for ever");
+    let error = ended.expect("no panic").expect_err("ended");
     assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
     assert_ne!(backend_that_waits(&fixture).await, backend);
     in_the_way.batch_execute("commit").await.expect("committed");
