@@ -12,6 +12,7 @@ use crate::answer::ask;
 use crate::checkpointer::{Asker, WaitForAll};
 use crate::error::Result;
 use crate::file_reader::FilesFound;
+use crate::index_builder::BuildIndexes;
 use crate::model::Candidate;
 use crate::port::{Event, Inbox, Observer, Scan};
 use crate::retry::Retry;
@@ -33,6 +34,8 @@ pub struct Deps {
     pub reader: Recipient<FilesFound>,
     /// The checkpointer.
     pub wait_for_all: Recipient<WaitForAll>,
+    /// The index builder.
+    pub indexes: Recipient<BuildIndexes>,
     /// Whoever watches.
     pub observer: Arc<dyn Observer>,
     /// The pipeline's log.
@@ -65,9 +68,11 @@ impl DirectoryWatcher {
             inbox: Arc::clone(&self.deps.inbox),
             reader: self.deps.reader.clone(),
             wait_for_all: self.deps.wait_for_all.clone(),
+            indexes: self.deps.indexes.clone(),
             observer: Arc::clone(&self.deps.observer),
             scan_interval: self.deps.scan_interval,
             lifeline: self.lifeline.clone(),
+            has_read: false,
             scans: retry(),
             hints: retry(),
         }
@@ -90,9 +95,12 @@ struct Watch {
     inbox: Arc<dyn Inbox>,
     reader: Recipient<FilesFound>,
     wait_for_all: Recipient<WaitForAll>,
+    indexes: Recipient<BuildIndexes>,
     observer: Arc<dyn Observer>,
     scan_interval: Duration,
     lifeline: Lifeline,
+    /// Files were announced, and all that was to be read of them is read.
+    has_read: bool,
     scans: Retry,
     hints: Retry,
 }
@@ -115,10 +123,18 @@ impl Watch {
         let pause = started.elapsed().min(LONGEST_PAUSE);
         let (new, mut announced_now) = split(scan.ready, &mut announced);
 
+        let found_any = !new.is_empty();
+        if found_any && self.has_read {
+            // What was found first is read: a first load is over. Where files go on coming, nothing
+            // is ever idle, and the indexes are built beside the loading. Nobody waits for them.
+            self.indexes.do_send(BuildIndexes);
+        }
+
         announced_now.extend(new.iter().cloned());
         // Announced even where it is nothing: the answer also tells that what earlier lives left
         // unfinished is read, which the scan may not show.
         let again = ask(&self.reader, FilesFound(new), "the reader").await?;
+        self.has_read |= found_any;
         let nothing_left = again.is_empty() && scan.settles_in.is_none();
         let waits_for_another = !again.is_empty();
         let again: HashSet<PathBuf> = again.into_iter().collect();
@@ -166,10 +182,11 @@ impl Watch {
         }
     }
 
-    /// Says that everything is finished, once it is; then never resolves.
+    /// Says that everything is finished, once it is, missing indexes too; then never resolves.
     async fn idle(&self) -> Result<Infallible> {
         let all = WaitForAll(Asker::Watcher);
         ask(&self.wait_for_all, all, "the checkpointer").await?;
+        ask(&self.indexes, BuildIndexes, "the index builder").await?;
         self.observer.observe(&Event::Idle);
         std::future::pending().await
     }

@@ -15,7 +15,8 @@
 //!     ├── writer supervisor      owns the batches that are not acknowledged
 //!     │   └── partition writer   one a partition, with a connection of its own
 //!     ├── dead letters           records that could not be decoded
-//!     └── checkpointer           watermark, commit, archive
+//!     ├── checkpointer           watermark, commit, archive
+//!     └── index builder          what a first load has put off
 //! ```
 //!
 //! Data flows one way, by messages that are answered: reader → accumulator → writers and dead
@@ -65,6 +66,7 @@ pub mod directory_watcher;
 pub mod error;
 pub mod file_reader;
 pub mod flow;
+pub mod index_builder;
 pub mod model;
 pub mod partition_writer;
 pub mod pipeline_supervisor;

@@ -22,6 +22,7 @@ use crate::directory_watcher::{self, DirectoryWatcher};
 use crate::error::{Error, ErrorKind};
 use crate::file_reader::{self, FileReader, SetPaused};
 use crate::flow::Limits;
+use crate::index_builder::{self, IndexBuilder};
 use crate::partition_writer;
 use crate::port::Ports;
 use crate::retry::Retry;
@@ -174,10 +175,23 @@ impl PipelineSupervisor {
                 FileReader::new(reader_deps, lifeline)
             });
 
+        let index_deps = index_builder::Deps {
+            indexes: ports.indexes,
+            observer: Arc::clone(&observer),
+            log: log.clone(),
+        };
+        let (indexes, indexes_handle) = spawn(
+            "index builder",
+            generation,
+            exits.clone(),
+            move |lifeline| IndexBuilder::new(index_deps, lifeline),
+        );
+
         let watcher_deps = directory_watcher::Deps {
             inbox: ports.inbox,
             reader: reader.clone().recipient(),
             wait_for_all: checkpointer.clone().recipient(),
+            indexes: indexes.recipient(),
             observer,
             log,
             scan_interval: self.spec.scan_interval,
@@ -195,6 +209,7 @@ impl PipelineSupervisor {
             checkpointer_handle,
             accumulator_handle,
             reader_handle,
+            indexes_handle,
             watcher_handle,
         ];
         self.running = Some(Running {

@@ -246,6 +246,38 @@ pub trait Archive: Send + Sync {
     fn take_out(&self, files: Vec<Leaving>) -> PortFuture<Vec<Result<Option<PathBuf>>>>;
 }
 
+/// An index that is still to be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingIndex {
+    /// Its number in the list.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its table, for people.
+    pub table: String,
+}
+
+/// What became of an index that was to be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexEnd {
+    /// It was built.
+    Built,
+    /// An earlier life, or somebody else, has built it.
+    WasThere,
+    /// It is not built, since what it was to be of is gone: why, for people.
+    GivenUp(String),
+}
+
+/// The indexes of a table that is loaded for the first time: they are built after that.
+pub trait DeferredIndexes: Send + Sync {
+    /// Those that are missing, in the order in which they are built.
+    fn missing(&self) -> PortFuture<Vec<MissingIndex>>;
+
+    /// Builds one, beside the loading, and strikes it from the list. After an error the same is
+    /// asked again: whatever an earlier try has left is cleared away.
+    fn build(&self, index: MissingIndex) -> PortFuture<IndexEnd>;
+}
+
 /// What happens in a pipeline, for whoever watches: a progress bar, counters, a test.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -304,7 +336,21 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// Everything that the last scan found is finished, and nothing is settling.
+    /// The building of an index starts.
+    IndexStarted {
+        /// Its name.
+        index: String,
+    },
+    /// The building of an index has ended.
+    IndexEnded {
+        /// Its name.
+        index: String,
+        /// How.
+        end: IndexEnd,
+        /// How long that took.
+        took: Duration,
+    },
+    /// Everything that the last scan found is finished, nothing is settling, and no index is missing.
     Idle,
     /// Something outside keeps the pipeline from going on; it tries again.
     Degraded {
@@ -352,6 +398,8 @@ pub struct Ports {
     pub rejects: Arc<dyn RejectStore>,
     /// See [`Archive`].
     pub archive: Arc<dyn Archive>,
+    /// See [`DeferredIndexes`].
+    pub indexes: Arc<dyn DeferredIndexes>,
     /// See [`Observer`].
     pub observer: Arc<dyn Observer>,
 }

@@ -10,6 +10,7 @@ mod claimed_twice;
 mod control;
 mod found;
 mod happy_path;
+mod indexes;
 mod kernel;
 mod lost_answers;
 mod outages;

@@ -8,7 +8,7 @@ use postgres::NoTls;
 
 use super::output::shell_word;
 use crate::local_server::{self, Borrowed};
-use crate::postgres::classify;
+use crate::postgres::{classify, migrations};
 use crate::service::unusable_database;
 use crate::settings::{ConfigFile, Environment, Settings, Sources};
 
@@ -123,7 +123,7 @@ pub fn connect(settings: &Settings) -> Result<Connection> {
 /// A connection to a database that has a ledger.
 ///
 /// # Errors
-/// `Configuration` where it has none yet.
+/// `Configuration` where it has none yet, or an older one than this program reads.
 pub fn connect_to_ledger(settings: &Settings) -> Result<Connection> {
     let mut connection = connect(settings)?;
     let found = connection
@@ -131,6 +131,7 @@ pub fn connect_to_ledger(settings: &Settings) -> Result<Connection> {
         .query_one("select to_regclass('ingestd.files') is not null", &[])
         .map_err(|error| classify(error, "looking for the ledger"))?;
     if found.get::<_, bool>(0) {
+        check_version(&mut connection.client)?;
         return Ok(connection);
     }
     Err(Error::new(
@@ -138,4 +139,18 @@ pub fn connect_to_ledger(settings: &Settings) -> Result<Connection> {
         "this database has no ledger: nothing was ever loaded into it",
     )
     .with_advice("`ingestd load`, `ingestd run` and `ingestd migrate` make one"))
+}
+
+fn check_version(client: &mut postgres::Client) -> Result<()> {
+    let version = "select coalesce(max(version), 0) from ingestd.migrations";
+    let version: i32 = client
+        .query_one(version, &[])
+        .map_err(|error| classify(error, "reading the ledger's version"))?
+        .get(0);
+    if version >= migrations::newest() {
+        return Ok(());
+    }
+    let message = format!("the ledger of this database is of an older ingestd (version {version})");
+    Err(Error::new(ErrorKind::Configuration, message)
+        .with_advice("`ingestd migrate` brings it up to date"))
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
@@ -14,7 +14,8 @@ use super::output::{complain, count_of, harmless, print, thousands};
 use crate::logging;
 use crate::plan::TableName;
 use crate::service::{
-    CatalogPlanner, Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec,
+    CatalogPlanner, Ended, FirstLoad, Loading, Signals, Tree, block_on, open_database,
+    pipeline_spec,
 };
 use crate::settings::{LogLevel, Pipeline, Settings};
 use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
@@ -22,7 +23,8 @@ use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 /// Load the named files and end
 ///
 /// With --table, no configuration is needed: columns by the header, types from the table. The files
-/// stay where they are, unless told --archive. A file that was loaded before is skipped.
+/// stay where they are, unless told --archive. A file that was loaded before is skipped. A table that
+/// it creates gets its further indexes at the end.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   ingestd load events.csv --table public.events --key event_id
@@ -89,8 +91,7 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
         Ended::GaveUp(error) => return Err(error),
         Ended::Cut => return Ok(interrupted(&figures)),
     }
-    let finished = figures.outcomes.len();
-    if finished < args.files.len() && figures.idle == 0 {
+    if figures.idle == 0 {
         return Ok(interrupted(&figures));
     }
     let quarantined = figures
@@ -108,9 +109,10 @@ pub fn run(args: &LoadArgs) -> Result<ExitCode> {
 
 /// Says what to do about an end before the end.
 fn interrupted(figures: &FiguresNow) -> ExitCode {
-    let why = match figures.held_up_by() {
-        Some(reason) => format!(" while waiting: {}", harmless(reason)),
-        None => String::new(),
+    let why = match (figures.held_up_by(), &figures.building) {
+        (Some(reason), _) => format!(" while waiting: {}", harmless(reason)),
+        (None, Some((index, _))) => format!(" while building index {}", harmless(index)),
+        (None, None) => String::new(),
     };
     complain(&format!(
         "interrupted{why}; the same command goes on where this one ended"
@@ -179,7 +181,11 @@ async fn load(
         return Ok((Ended::Cut, FiguresNow::default()));
     };
     // A table that can't be loaded is the user's to mend: say so at once, instead of waiting.
-    let planner = CatalogPlanner::new(opened.database.clone(), pipeline.clone().into());
+    let planner = CatalogPlanner::new(
+        opened.database.clone(),
+        pipeline.clone().into(),
+        FirstLoad::Always,
+    );
     let table = planner.table().await?;
     crate::plan::check_key(&pipeline, &table)?;
 
@@ -281,6 +287,14 @@ fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
             )),
         }
     }
+    text.push_str(&built(&figures.indexes));
+    for (index, why) in &figures.indexes_given_up {
+        text.push_str(&format!(
+            "index {} was not built: {}\n",
+            harmless(index),
+            harmless(why)
+        ));
+    }
     let seconds = started.elapsed().as_secs_f64();
     let records = figures.durable.total();
     if records > 0 {
@@ -294,4 +308,23 @@ fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
         text.push_str(&format!("the refused records: {hint}\n"));
     }
     text
+}
+
+/// A line for the indexes that were built after the load, where there were any.
+fn built(indexes: &[(String, Duration)]) -> String {
+    if indexes.is_empty() {
+        return String::new();
+    }
+    let took: Duration = indexes.iter().map(|(_, took)| *took).sum();
+    let names: Vec<String> = indexes.iter().map(|(name, _)| harmless(name)).collect();
+    let what = if indexes.len() == 1 {
+        "1 index was".to_owned()
+    } else {
+        format!("{} indexes were", indexes.len())
+    };
+    format!(
+        "{what} built after the load, in {:.1} s: {}\n",
+        took.as_secs_f64(),
+        names.join(", ")
+    )
 }

@@ -7,6 +7,7 @@ mod files;
 pub mod generate;
 mod load;
 mod migrate;
+mod missing_indexes;
 mod output;
 mod psql;
 mod reset;

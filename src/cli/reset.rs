@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use ingestd_actors::error::{Error, ErrorKind, Result};
 
 use super::context::{ConfigArgs, connect_to_ledger};
-use super::output::{count_of, print};
+use super::output::{count_of, harmless, print};
 use crate::ledger::FORGET;
 use crate::plan::LoadPlan;
 use crate::postgres::{classify, quote};
@@ -13,7 +13,8 @@ use crate::postgres::{classify, quote};
 /// Forget what a pipeline has loaded
 ///
 /// Its files, their checkpoints and dead letters leave the ledger: files that are found again are
-/// loaded again. The table stays unless told otherwise.
+/// loaded again. The table stays unless told otherwise, and so does the list of the indexes that it
+/// still lacks after an interrupted first load.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  ingestd reset ecommerce --drop-table --yes")]
 pub struct ResetArgs {
@@ -40,16 +41,22 @@ pub fn run(args: &ResetArgs) -> Result<()> {
     if !args.yes && !confirmed(&what, args)? {
         return print("nothing was changed\n");
     }
-    forget(&mut connection.client, args, &what)?;
+    let missing = forget(&mut connection.client, args, &what)?;
+    let dropped = match args.drop_table {
+        true => format!("; dropped {}", what.tables.join(", ")),
+        false => String::new(),
+    };
+    let missing = match missing.as_slice() {
+        [] => String::new(),
+        names => format!(
+            "; its next run or load builds what its table lacks: {}",
+            harmless(&names.join(", "))
+        ),
+    };
     print(&format!(
-        "pipeline {} is forgotten: {}{}\n",
+        "pipeline {} is forgotten: {}{dropped}{missing}\n",
         args.pipeline,
         what.describe(),
-        if args.drop_table {
-            format!("; dropped {}", what.tables.join(", "))
-        } else {
-            String::new()
-        }
     ))
 }
 
@@ -143,14 +150,14 @@ fn confirmed(what: &Forgotten, args: &ResetArgs) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn forget(client: &mut postgres::Client, args: &ResetArgs, what: &Forgotten) -> Result<()> {
+/// Forgets it; the indexes that a table lacks which stays.
+fn forget(
+    client: &mut postgres::Client,
+    args: &ResetArgs,
+    what: &Forgotten,
+) -> Result<Vec<String>> {
     let write = |error| classify(error, "resetting the pipeline");
     let mut transaction = client.transaction().map_err(write)?;
-    for statement in FORGET {
-        transaction
-            .execute(statement, &[&args.pipeline])
-            .map_err(write)?;
-    }
     if args.drop_table {
         for table in &what.tables {
             transaction
@@ -158,5 +165,17 @@ fn forget(client: &mut postgres::Client, args: &ResetArgs, what: &Forgotten) -> 
                 .map_err(write)?;
         }
     }
-    transaction.commit().map_err(write)
+    for statement in FORGET {
+        transaction
+            .execute(statement, &[&args.pipeline])
+            .map_err(write)?;
+    }
+    let missing = transaction
+        .query(
+            "select name from ingestd.deferred_indexes where pipeline = $1 order by index_id",
+            &[&args.pipeline],
+        )
+        .map_err(write)?;
+    transaction.commit().map_err(write)?;
+    Ok(missing.iter().map(|row| row.get(0)).collect())
 }

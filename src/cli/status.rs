@@ -4,12 +4,14 @@ use ingestd_actors::error::Result;
 use serde_json::json;
 
 use super::context::{ConfigArgs, connect_to_ledger};
+use super::missing_indexes::{self, MissingIndex};
 use super::output::{harmless, print, print_json, table, thousands};
 use crate::postgres::classify;
 
 /// Show the pipelines: what they do, what holds them up
 ///
-/// Every pipeline that has ever run into this database: its state, its files, its dead letters.
+/// Every pipeline that has ever run into this database: its state, its files, its dead letters, and
+/// the indexes that are still to be built after a first load.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  ingestd status --json | jq '.[].state'")]
 pub struct StatusArgs {
@@ -50,11 +52,15 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         .client
         .query(QUERY, &[])
         .map_err(|error| classify(error, "reading the ledger"))?;
+    let missing = missing_indexes::read(&mut connection.client)?;
     let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();
     if args.json {
         let pipelines = rows.iter().map(|row| {
+            let name: String = row.get("name");
+            let missing = missing.iter().filter(|index| index.pipeline == name);
+            let missing: Vec<_> = missing.map(MissingIndex::json).collect();
             json!({
-                "pipeline": row.get::<_, String>("name"), "state": state(row),
+                "pipeline": name, "state": state(row),
                 "host": row.get::<_, Option<String>>("lease_host"),
                 "process": row.get::<_, Option<i32>>("lease_process"),
                 "degraded": row.get::<_, Option<String>>("degraded"),
@@ -65,12 +71,16 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                 },
                 "records": count(row, "records"), "dead_letters": count(row, "dead_letters"),
                 "last_commit_at": row.get::<_, Option<String>>("last_commit"),
+                "missing_indexes": missing,
             })
         });
         return print_json(&pipelines.collect());
     }
     if rows.is_empty() {
-        return print("no pipeline has run yet\n");
+        return print(&format!(
+            "no pipeline has run yet\n{}",
+            missing_indexes::in_words(&missing)
+        ));
     }
     let lines: Vec<Vec<String>> = rows
         .iter()
@@ -104,7 +114,11 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         "last commit",
         "held up by",
     ];
-    print(&table(&heading, &lines))
+    print(&format!(
+        "{}{}",
+        table(&heading, &lines),
+        missing_indexes::in_words(&missing)
+    ))
 }
 
 fn state(row: &postgres::Row) -> &'static str {

@@ -38,12 +38,12 @@ pub async fn start_over(database: &Database, data_dir: &Path, pipeline: &Pipelin
 
 async fn forget(client: &mut Client) -> Result<(), tokio_postgres::Error> {
     let transaction = client.transaction().await?;
-    for statement in FORGET {
-        transaction.execute(statement, &[&PIPELINE]).await?;
-    }
     transaction
         .batch_execute(&format!("drop table if exists {TABLE}"))
         .await?;
+    for statement in FORGET {
+        transaction.execute(statement, &[&PIPELINE]).await?;
+    }
     transaction.commit().await
 }
 

@@ -47,8 +47,12 @@ use taken::Taken;
 use verdict::Rules;
 
 /// Forgets a pipeline, in one transaction: what it has loaded (with checkpoints and dead letters), its
-/// plans, and the pipeline itself; each takes the pipeline's name.
-pub const FORGET: [&str; 3] = [
+/// plans, and the pipeline itself; each takes the pipeline's name. Tables that go too are dropped
+/// before: the indexes that a table lacks are forgotten with it, and built by the pipeline's next
+/// life where it stays.
+pub const FORGET: [&str; 4] = [
+    "delete from ingestd.deferred_indexes i where pipeline = $1
+     and not exists (select from pg_class c where c.oid = i.relation)",
     "delete from ingestd.files where pipeline = $1",
     "delete from ingestd.plans where pipeline = $1",
     "delete from ingestd.pipelines where name = $1",

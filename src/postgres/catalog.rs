@@ -11,9 +11,10 @@ use crate::plan::catalog::{Table, TableColumn};
 
 /// The ledger's tables. A role called `ingestd` has their schema first in its search path, and may
 /// have made tables of its own there.
-const LEDGER: [&str; 7] = [
+const LEDGER: [&str; 8] = [
     "checkpoints",
     "dead_letters",
+    "deferred_indexes",
     "files",
     "migrations",
     "pipelines",

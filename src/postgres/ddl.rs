@@ -3,21 +3,36 @@
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio_postgres::{Client, Transaction};
 
+use super::deferred_indexes::{self, Index};
 use super::error::classify;
 use super::quote;
 use crate::settings::Pipeline;
 
-/// Creates the pipeline's table with its indexes, all or nothing; whether it was missing.
+/// When the further indexes of a table that is created are built. Its key is always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FurtherIndexes {
+    /// With the table.
+    AtOnce,
+    /// After its first load, from the list in the ledger.
+    AfterLoad,
+}
+
+/// Creates the pipeline's table with its indexes, or with their list, all or nothing; whether it was
+/// missing.
 ///
 /// A table that is there stays as it is, indexes included. Two processes may do this at once.
 ///
 /// # Errors
 /// `Configuration` where the pipeline lists no columns, or where the server takes the operator's
 /// types and expressions for no SQL.
-pub async fn create_table(client: &mut Client, pipeline: &Pipeline) -> Result<bool> {
+pub async fn create_table(
+    client: &mut Client,
+    pipeline: &Pipeline,
+    further: FurtherIndexes,
+) -> Result<bool> {
     let doing = format!("creating table {}", pipeline.table);
     let failed = |error| classify(error, &doing);
-    let transaction = client.transaction().await.map_err(failed)?;
+    let mut transaction = client.transaction().await.map_err(failed)?;
     let name = quote::table(&pipeline.table);
     // CREATE TABLE IF NOT EXISTS alone fails on the catalog's unique index when two run at once.
     transaction
@@ -40,9 +55,28 @@ pub async fn create_table(client: &mut Client, pipeline: &Pipeline) -> Result<bo
         create_schema(&transaction, schema).await?;
     }
     transaction
-        .batch_execute(&statements(pipeline)?)
+        .batch_execute(&table_statement(pipeline)?)
         .await
         .map_err(failed)?;
+    let indexes = indexes(pipeline);
+    let statements: Vec<String> = indexes
+        .iter()
+        .map(|index| index.create_at_once(&pipeline.table))
+        .collect();
+    // Built on the empty table in any case: what the server does not take is said now, not after
+    // hours of loading.
+    let building = transaction.transaction().await.map_err(failed)?;
+    building
+        .batch_execute(&statements.join(";\n"))
+        .await
+        .map_err(failed)?;
+    match further {
+        FurtherIndexes::AtOnce => building.commit().await.map_err(failed)?,
+        FurtherIndexes::AfterLoad => {
+            building.rollback().await.map_err(failed)?;
+            deferred_indexes::note(&transaction, &pipeline.name, &pipeline.table, &indexes).await?;
+        }
+    }
     transaction.commit().await.map_err(failed)?;
     Ok(true)
 }
@@ -79,8 +113,8 @@ async fn create_schema(transaction: &Transaction<'_>, schema: &str) -> Result<()
     Ok(())
 }
 
-/// The statements that create the table and what belongs to it.
-fn statements(pipeline: &Pipeline) -> Result<String> {
+/// The statement that creates the table with its key.
+fn table_statement(pipeline: &Pipeline) -> Result<String> {
     if pipeline.columns.is_empty() {
         return Err(Error::new(
             ErrorKind::Configuration,
@@ -115,23 +149,22 @@ fn statements(pipeline: &Pipeline) -> Result<String> {
         parts.push(format!("PRIMARY KEY ({key})"));
     }
 
-    let table = quote::table(&pipeline.table);
-    let mut sql = String::new();
-    sql += &format!(
-        "CREATE TABLE IF NOT EXISTS {table} (\n    {}\n);\n",
+    Ok(format!(
+        "CREATE TABLE IF NOT EXISTS {} (\n    {}\n)",
+        quote::table(&pipeline.table),
         parts.join(",\n    ")
-    );
-    for columns in &pipeline.indexes {
-        let name = quote::short_name(&format!(
+    ))
+}
+
+/// The indexes beside the key.
+fn indexes(pipeline: &Pipeline) -> Vec<Index> {
+    let index = |columns: &Vec<String>| Index {
+        name: quote::short_name(&format!(
             "{}_{}_idx",
             pipeline.table.name,
             columns.join("_")
-        ));
-        sql += &format!(
-            "CREATE INDEX {} ON {table} ({});\n",
-            quote::identifier(&name),
-            quote::identifiers(columns.iter().map(String::as_str))
-        );
-    }
-    Ok(sql)
+        )),
+        columns: columns.clone(),
+    };
+    pipeline.indexes.iter().map(index).collect()
 }

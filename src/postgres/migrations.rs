@@ -12,11 +12,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "ledger",
-    sql: include_str!("../../sql/0001_ledger.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "ledger",
+        sql: include_str!("../../sql/0001_ledger.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "deferred_indexes",
+        sql: include_str!("../../sql/0002_deferred_indexes.sql"),
+    },
+];
 
 /// Any number that no other program is likely to lock.
 const LOCK: i64 = i64::from_be_bytes(*b"\0ingestd");
@@ -28,6 +35,11 @@ pub struct Applied {
     pub version: i32,
     /// Its name.
     pub name: String,
+}
+
+/// The version of the ledger that this binary expects.
+pub fn newest() -> i32 {
+    MIGRATIONS.last().map_or(0, |newest| newest.version)
 }
 
 /// Applies what is missing, all in one transaction; a second process waits for the first.

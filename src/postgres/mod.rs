@@ -5,8 +5,10 @@ pub mod claims;
 mod database;
 pub mod ddl;
 pub mod dead_letters;
+pub mod deferred_indexes;
 pub mod error;
 pub mod fence;
+pub mod index_builder;
 pub mod link;
 pub mod migrations;
 pub mod quote;
@@ -16,6 +18,7 @@ pub mod sink;
 
 pub use database::{Client, Database, Pool};
 pub use error::classify;
+pub use index_builder::PostgresIndexes;
 pub use rejects::PostgresRejects;
 pub use resolver::Resolver;
 pub use sink::PostgresSink;

@@ -1,6 +1,7 @@
 //! The one place that composes the tree and the adapters into a running service.
 
 mod database;
+mod first_load;
 mod held_up;
 mod open_files;
 mod pipeline;
@@ -9,6 +10,7 @@ mod signals;
 mod tree;
 
 pub use database::{OpenDatabase, block_on, database_runtime, open_database, unusable_database};
+pub use first_load::{BACKLOG, Backlog, FirstLoad};
 pub use pipeline::{Loading, pipeline_spec};
 pub use planner::CatalogPlanner;
 pub use signals::{Signal, Signals};

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use crate::fs::{FsInbox, ListInbox};
 use crate::ledger::{LedgerOptions, PostgresArchive, PostgresLedger};
-use crate::postgres::{Database, PostgresRejects, PostgresSink, Resolver};
+use crate::postgres::{Database, PostgresIndexes, PostgresRejects, PostgresSink, Resolver};
 use crate::settings::{Pipeline, Service};
 use crate::source::CsvSource;
 
+use super::first_load::{BACKLOG, Backlog, FirstLoad};
 use super::held_up::HeldUpNotes;
 use super::planner::CatalogPlanner;
 
@@ -61,11 +62,16 @@ pub fn pipeline_spec(
     let log = log.new(slog::o!("pipeline" => pipeline.name.clone()));
     let instance = Uuid::new_v4();
     let pipeline = Arc::new(pipeline);
-    let (inbox, options): (Arc<dyn Inbox>, LedgerOptions) = match loading {
+    let (inbox, options, first_load): (Arc<dyn Inbox>, _, _) = match loading {
         Loading::Directory => {
             make_own_directory(&pipeline, service)?;
             let inbox = FsInbox::new(&pipeline, database.runtime().clone(), log.clone())?;
-            (Arc::new(inbox), LedgerOptions::default())
+            let backlog = Backlog::default();
+            (
+                backlog.measured(Arc::new(inbox)),
+                LedgerOptions::default(),
+                FirstLoad::Over(BACKLOG, backlog),
+            )
         }
         Loading::Files { paths, again } => {
             let inbox = ListInbox::new(&paths)?;
@@ -74,10 +80,10 @@ pub fn pipeline_spec(
                 again,
                 only: Some(only),
             };
-            (Arc::new(inbox), options)
+            (Arc::new(inbox), options, FirstLoad::Always)
         }
     };
-    let planner = CatalogPlanner::new(database.clone(), Arc::clone(&pipeline));
+    let planner = CatalogPlanner::new(database.clone(), Arc::clone(&pipeline), first_load);
     let ledger = PostgresLedger::new(
         database.clone(),
         Arc::clone(&pipeline),
@@ -118,6 +124,11 @@ pub fn pipeline_spec(
                 instance,
             )),
             archive: Arc::new(archive),
+            indexes: Arc::new(PostgresIndexes::new(
+                database.clone(),
+                pipeline.name.clone(),
+                instance,
+            )),
             observer,
         },
     })

@@ -17,6 +17,8 @@ use crate::postgres::{Database, catalog, ddl};
 use crate::settings::Pipeline;
 use crate::source::read_file_header;
 
+use super::first_load::FirstLoad;
+
 /// How long what the catalog says is believed: many small files are planned with one look at it.
 /// The sink looks at the column types again, under the table's lock, in every transaction.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);
@@ -25,6 +27,7 @@ const BELIEVED_FOR: Duration = Duration::from_secs(1);
 pub struct CatalogPlanner {
     database: Database,
     pipeline: Arc<Pipeline>,
+    first_load: FirstLoad,
     seen: Arc<Mutex<Option<Seen>>>,
 }
 
@@ -36,10 +39,11 @@ struct Seen {
 
 impl CatalogPlanner {
     /// A planner.
-    pub fn new(database: Database, pipeline: Arc<Pipeline>) -> Self {
+    pub fn new(database: Database, pipeline: Arc<Pipeline>, first_load: FirstLoad) -> Self {
         Self {
             database,
             pipeline,
+            first_load,
             seen: Arc::default(),
         }
     }
@@ -50,8 +54,9 @@ impl CatalogPlanner {
     /// `Configuration` where there is no such table, or it may not be read.
     pub fn table(&self) -> PortFuture<Table> {
         let (database, pipeline) = (self.database.clone(), Arc::clone(&self.pipeline));
+        let first_load = self.first_load.clone();
         self.database
-            .run(async move { read_or_create(&database, &pipeline).await })
+            .run(async move { read_or_create(&database, &pipeline, &first_load).await })
     }
 }
 
@@ -59,12 +64,13 @@ async fn look_up(
     seen: &Mutex<Option<Seen>>,
     database: &Database,
     pipeline: &Pipeline,
+    first_load: &FirstLoad,
 ) -> Result<Table> {
     let mut seen = seen.lock().await;
     if let Some(seen) = seen.as_ref().filter(|it| it.at.elapsed() < BELIEVED_FOR) {
         return Ok(seen.table.clone());
     }
-    let table = read_or_create(database, pipeline).await?;
+    let table = read_or_create(database, pipeline, first_load).await?;
     *seen = Some(Seen {
         table: table.clone(),
         at: Instant::now(),
@@ -72,13 +78,17 @@ async fn look_up(
     Ok(table)
 }
 
-async fn read_or_create(database: &Database, pipeline: &Pipeline) -> Result<Table> {
+async fn read_or_create(
+    database: &Database,
+    pipeline: &Pipeline,
+    first_load: &FirstLoad,
+) -> Result<Table> {
     let mut client = database.client().await?;
     if let Some(table) = catalog::read_table(&client, &pipeline.table).await? {
         return Ok(table);
     }
     if pipeline.create {
-        ddl::create_table(&mut client, pipeline).await?;
+        ddl::create_table(&mut client, pipeline, first_load.further_indexes()).await?;
         if let Some(table) = catalog::read_table(&client, &pipeline.table).await? {
             return Ok(table);
         }
@@ -93,6 +103,7 @@ async fn read_or_create(database: &Database, pipeline: &Pipeline) -> Result<Tabl
 impl Planner for CatalogPlanner {
     fn plan_for(&self, path: &Path) -> PortFuture<LoadPlan> {
         let (database, pipeline) = (self.database.clone(), Arc::clone(&self.pipeline));
+        let first_load = self.first_load.clone();
         let seen = Arc::clone(&self.seen);
         let path = path.to_owned();
         self.database.run(async move {
@@ -104,7 +115,7 @@ impl Planner for CatalogPlanner {
                         Error::new(ErrorKind::Bug, "reading a header").with_source(error)
                     })??
             };
-            let table = look_up(&seen, &database, &pipeline).await?;
+            let table = look_up(&seen, &database, &pipeline, &first_load).await?;
             let header = if header.is_empty() {
                 any_header(&pipeline, &table)
             } else {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ingestd_actors::error::ErrorKind;
 use ingestd_actors::model::{Counts, FileId};
-use ingestd_actors::port::{Event, Observer};
+use ingestd_actors::port::{Event, IndexEnd, Observer};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -61,6 +61,12 @@ pub struct FiguresNow {
     pub outcomes: Vec<FileOutcome>,
     /// What keeps the pipeline from going on, by child.
     pub degraded: BTreeMap<String, HeldUp>,
+    /// The index that is being built, and since when.
+    pub building: Option<(String, Instant)>,
+    /// The indexes that were built in this life after a first load, with how long each took.
+    pub indexes: Vec<(String, Duration)>,
+    /// Those that were not built, and why.
+    pub indexes_given_up: Vec<(String, String)>,
     /// How often the pipeline had nothing left to do.
     pub idle: u64,
     /// When something became durable that left nothing open, or the first file was opened.
@@ -179,6 +185,19 @@ impl FiguresNow {
                 });
             }
             Event::FileFinished { .. } => {}
+            Event::IndexStarted { index } => {
+                self.building = Some((index.clone(), Instant::now()));
+            }
+            Event::IndexEnded { index, end, took } => {
+                self.building = None;
+                match end {
+                    IndexEnd::Built => self.indexes.push((index.clone(), *took)),
+                    IndexEnd::WasThere => {}
+                    IndexEnd::GivenUp(why) => {
+                        self.indexes_given_up.push((index.clone(), why.clone()));
+                    }
+                }
+            }
             Event::Idle => self.idle += 1,
             Event::Degraded {
                 child,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use super::Figures;
@@ -28,8 +28,7 @@ impl Progress {
         } else {
             ProgressBar::hidden()
         };
-        let style =
-            ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {msg}  {eta} left");
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}  {msg}");
         if let Ok(style) = style {
             bar.set_style(style);
         }
@@ -39,17 +38,32 @@ impl Progress {
             let mut next_line = started + LINE_EVERY;
             loop {
                 tokio::time::sleep(REDRAW).await;
-                let (bytes, rows, held_up) = figures.look(|now| {
+                let (bytes, rows, held_up, building) = figures.look(|now| {
                     let held_up = now.held_up_by().map(harmless);
-                    (now.bytes_read, now.durable.total(), held_up)
+                    (
+                        now.bytes_read,
+                        now.durable.total(),
+                        held_up,
+                        now.building.clone(),
+                    )
                 });
                 let rate = (rows as f64 / started.elapsed().as_secs_f64()) as u64;
-                let message = match held_up {
-                    Some(reason) => format!("waiting: {reason}"),
-                    None => format!("{} rows, {} rows/s", thousands(rows), thousands(rate)),
+                let message = match (held_up, building) {
+                    (Some(reason), _) => format!("waiting: {reason}"),
+                    (None, Some((index, since))) => format!(
+                        "{} rows, building index {}, {:.0} s",
+                        thousands(rows),
+                        harmless(&index),
+                        since.elapsed().as_secs_f64()
+                    ),
+                    (None, None) => format!("{} rows, {} rows/s", thousands(rows), thousands(rate)),
                 };
                 shown.set_position(bytes.min(total_bytes));
-                shown.set_message(message.clone());
+                let left = match bytes < total_bytes {
+                    true => format!("  {:#} left", HumanDuration(shown.eta())),
+                    false => String::new(),
+                };
+                shown.set_message(format!("{message}{left}"));
                 if !on_terminal && Instant::now() >= next_line {
                     next_line += LINE_EVERY;
                     let _ = writeln!(

@@ -54,3 +54,21 @@ fn databases_that_can_not_be_used_are_told_apart_and_no_password_is_shown() {
         }
     }
 }
+
+#[test]
+fn an_older_ledger_is_to_be_migrated() {
+    let database = database();
+    let ask = |command| run(ingestd().args([command, "--database-url", &database.url]));
+    assert_eq!(ask("migrate").code, Some(0));
+    database
+        .client()
+        .batch_execute(
+            "drop table ingestd.deferred_indexes; delete from ingestd.migrations where version = 2",
+        )
+        .expect("an older ledger");
+    let said = ask("status");
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("`ingestd migrate`"), "{}", said.err);
+    assert_eq!(ask("migrate").code, Some(0));
+    assert_eq!(ask("status").code, Some(0));
+}

@@ -52,12 +52,18 @@ impl Home {
 
     /// Starts the service.
     pub fn run(&self) -> Service {
+        self.start(&["run"])
+    }
+
+    /// Starts a subcommand that may take its time.
+    pub fn start(&self, arguments: &[&str]) -> Service {
         let log = OpenOptions::new()
             .append(true)
             .create(true)
             .open(self.log_path());
         let child = ingestd()
-            .args(["run", "--config"])
+            .args(arguments)
+            .arg("--config")
             .arg(self.scratch.path().join("ingestd.toml"))
             .current_dir("/")
             .stdin(Stdio::null())

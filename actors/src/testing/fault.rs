@@ -43,11 +43,15 @@ pub enum Step {
     Archive,
     /// `Archive::quarantine`
     MoveQuarantined,
+    /// `DeferredIndexes::missing`
+    MissingIndexes,
+    /// `DeferredIndexes::build`
+    BuildIndex,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Step; 17] = [
+    pub const ALL: [Step; 19] = [
         Step::Scan,
         Step::Changed,
         Step::Resume,
@@ -65,6 +69,8 @@ impl Step {
         Step::StoreRejects,
         Step::Archive,
         Step::MoveQuarantined,
+        Step::MissingIndexes,
+        Step::BuildIndex,
     ];
 }
 

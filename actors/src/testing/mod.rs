@@ -7,6 +7,7 @@
 mod fault;
 mod files;
 mod inbox;
+mod indexes;
 mod ledger;
 mod life;
 mod sink;

@@ -47,6 +47,8 @@ pub struct State {
     pub archived: Vec<PathBuf>,
     /// What left it since it can't be loaded.
     pub quarantined: Vec<PathBuf>,
+    /// The indexes that are still to be built, in order.
+    pub missing_indexes: Vec<String>,
     /// What the tree told, in order.
     pub events: Vec<Event>,
     /// Promises that the tree broke.
@@ -120,6 +122,7 @@ impl World {
             sink: world.clone(),
             rejects: world.clone(),
             archive: world.clone(),
+            indexes: world.clone(),
             observer: world,
         }
     }
@@ -374,6 +377,10 @@ impl Observer for World {
                 .collect();
             if !open.is_empty() {
                 state.violation(format!("idle, but {open:?} are not finished"));
+            }
+            let missing = state.missing_indexes.clone();
+            if !missing.is_empty() {
+                state.violation(format!("idle, but indexes {missing:?} are missing"));
             }
         }
         state.events.push(event.clone());

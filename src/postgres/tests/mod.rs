@@ -4,6 +4,7 @@ mod altered;
 mod careful;
 mod fence;
 mod fixture;
+mod indexes;
 mod rejects;
 mod resolver;
 mod schema;
