@@ -71,7 +71,7 @@ fn the_defaults_are_those_of_the_documentation() {
         partitions: cores as u16,
         batch_rows: 50_000,
         batch_bytes: 8 << 20,
-        memory: 64 << 20,
+        memory: 48 << 20,
         archive: Some("/data/archive/events".into()),
         quarantine: Some("/data/quarantine/events".into()),
     };
