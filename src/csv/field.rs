@@ -17,25 +17,31 @@ pub struct Field {
 
 impl Field {
     /// The field's content as it stands in the buffer, doubled quotes included.
+    #[inline]
     pub fn content<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.start as usize..self.end as usize]
     }
 
     /// The field's text: the content itself, or a copy in `scratch` without the doubled quotes.
+    #[inline]
     pub fn text<'a>(&self, bytes: &'a [u8], quote: u8, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         let content = self.content(bytes);
-        if !self.escaped {
-            return content;
+        if self.escaped {
+            without_doubled(quote, content, scratch)
+        } else {
+            content
         }
-        scratch.clear();
-        let mut rest = content;
-        while let Some(at) = memchr(quote, rest) {
-            scratch.extend_from_slice(&rest[..=at]);
-            rest = rest.get(at + 2..).unwrap_or_default();
-        }
-        scratch.extend_from_slice(rest);
-        scratch
     }
+}
+
+fn without_doubled<'a>(quote: u8, mut rest: &[u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    scratch.clear();
+    while let Some(at) = memchr(quote, rest) {
+        scratch.extend_from_slice(&rest[..=at]);
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    scratch.extend_from_slice(rest);
+    scratch
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 
 mod field;
 mod header;
+mod marks;
 mod oversized;
 #[cfg(test)]
 mod property_tests;

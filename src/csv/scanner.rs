@@ -1,7 +1,8 @@
 //! The record scanner: one record at a time, from its start to the start of the next.
 
-use memchr::{memchr, memchr2, memchr2_iter, memchr3};
+use memchr::{memchr, memchr2, memchr2_iter};
 
+use super::marks::Marks;
 use super::{Field, Oversized};
 use crate::plan::Dialect;
 
@@ -105,6 +106,7 @@ impl Scanner {
         if text.is_empty() {
             return if eof { Scan::End } else { Scan::NeedMore };
         }
+        let mut marks = Marks::new(text, self.delimiter);
         let mut position = 0;
         let mut lines = 1;
         loop {
@@ -120,10 +122,11 @@ impl Scanner {
                 }
                 fields.push(field);
                 end = close + 1;
+                // The mark at the end, if there is one, is what the next field starts behind.
+                marks.skip_to(end + 1);
             } else {
-                let length = memchr3(self.delimiter, b'\n', b'\r', &text[position..]);
-                end = match (length, window.edge) {
-                    (Some(length), _) => position + length,
+                end = match (marks.next(), window.edge) {
+                    (Some(mark), _) => mark,
                     (None, Edge::File) => text.len(),
                     (None, Edge::Buffer) => return Scan::NeedMore,
                     (None, Edge::Limit) => {

@@ -1,5 +1,7 @@
 //! The ISO forms of dates, times of day and zones. Each parser returns what is left of the text.
 
+use super::digits::digits_value;
+
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
 
@@ -14,10 +16,13 @@ pub fn parse_date(text: &[u8]) -> Option<(i32, &[u8])> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, rest @ ..] = text else {
         return None;
     };
-    let year = two_digits(*y1, *y2)? * 100 + two_digits(*y3, *y4)?;
-    let month = two_digits(*m1, *m2)?;
-    let day = two_digits(*d1, *d2)?;
-    if year == 0 || !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
+    let year = number([*y1, *y2, *y3, *y4])?;
+    let month = number([*m1, *m2])?;
+    let day = number([*d1, *d2])?;
+    if year == 0 || !(1..=12).contains(&month) || day == 0 {
+        return None;
+    }
+    if day > 28 && day > days_in_month(year, month) {
         return None;
     }
     Some((days_since_2000(year, month, day), rest))
@@ -28,11 +33,11 @@ pub fn parse_time(text: &[u8]) -> Option<(i64, &[u8])> {
     let [h1, h2, b':', m1, m2, rest @ ..] = text else {
         return None;
     };
-    let hour = two_digits(*h1, *h2)?;
-    let minute = two_digits(*m1, *m2)?;
+    let hour = number([*h1, *h2])?;
+    let minute = number([*m1, *m2])?;
     let (second, fraction, rest) = match rest {
         [b':', s1, s2, rest @ ..] => {
-            let second = two_digits(*s1, *s2)?;
+            let second = number([*s1, *s2])?;
             let (fraction, rest) = parse_fraction(rest)?;
             (second, fraction, rest)
         }
@@ -51,6 +56,12 @@ fn parse_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let [b'.', digits @ ..] = text else {
         return Some((0, text));
     };
+    if let Some((micros, rest)) = digits.split_first_chunk::<6>()
+        && !rest.first().is_some_and(u8::is_ascii_digit)
+        && let Some(micros) = number(*micros)
+    {
+        return Some((i64::from(micros), rest));
+    }
     let count = digits
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
@@ -74,23 +85,19 @@ fn append_digit(value: i64, digit: &u8) -> i64 {
 
 /// `Z`, `UTC`, `±HH`, `±HHMM`, `±HH:MM` or `±HH:MM:SS`: seconds east of Greenwich.
 pub fn parse_zone(text: &[u8]) -> Option<i64> {
-    if text.eq_ignore_ascii_case(b"z") || text.eq_ignore_ascii_case(b"utc") {
-        return Some(0);
-    }
     let (east, text) = match text {
         [b'+', rest @ ..] => (true, rest),
         [b'-', rest @ ..] => (false, rest),
-        _ => return None,
+        [b'z' | b'Z'] => return Some(0),
+        _ => return text.eq_ignore_ascii_case(b"utc").then_some(0),
     };
     let (hour, minute, second) = match text {
-        [h1, h2] => (two_digits(*h1, *h2)?, 0, 0),
-        [h1, h2, m1, m2] | [h1, h2, b':', m1, m2] => {
-            (two_digits(*h1, *h2)?, two_digits(*m1, *m2)?, 0)
-        }
+        [h1, h2] => (number([*h1, *h2])?, 0, 0),
+        [h1, h2, m1, m2] | [h1, h2, b':', m1, m2] => (number([*h1, *h2])?, number([*m1, *m2])?, 0),
         [h1, h2, b':', m1, m2, b':', s1, s2] => (
-            two_digits(*h1, *h2)?,
-            two_digits(*m1, *m2)?,
-            two_digits(*s1, *s2)?,
+            number([*h1, *h2])?,
+            number([*m1, *m2])?,
+            number([*s1, *s2])?,
         ),
         _ => return None,
     };
@@ -112,12 +119,13 @@ pub fn infinity(text: &[u8]) -> Option<bool> {
     }
 }
 
-fn two_digits(tens: u8, ones: u8) -> Option<i32> {
-    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-    (tens < 10 && ones < 10).then(|| i32::from(tens * 10 + ones))
+/// The value of a few digits.
+#[inline]
+fn number<const N: usize>(digits: [u8; N]) -> Option<u32> {
+    digits_value(&digits).map(|value| value as u32)
 }
 
-fn days_in_month(year: i32, month: i32) -> i32 {
+fn days_in_month(year: u32, month: u32) -> u32 {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
         2 if leap => 29,
@@ -128,7 +136,7 @@ fn days_in_month(year: i32, month: i32) -> i32 {
 }
 
 /// In the proleptic Gregorian calendar. Years are counted from March, so that a leap day ends one.
-fn days_since_2000(year: i32, month: i32, day: i32) -> i32 {
+fn days_since_2000(year: u32, month: u32, day: u32) -> i32 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -136,5 +144,5 @@ fn days_since_2000(year: i32, month: i32, day: i32) -> i32 {
     };
     let days_before_month = (153 * month + 2) / 5;
     let days_before_year = year * 365 + year / 4 - year / 100 + year / 400;
-    days_before_year + days_before_month + day - 730_426
+    (days_before_year + days_before_month + day) as i32 - 730_426
 }

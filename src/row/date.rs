@@ -46,6 +46,25 @@ mod tests {
     }
 
     #[test]
+    fn every_day_follows_the_one_before() {
+        let mut expected = days("0001-01-01").expect("the first");
+        for (year, month, day) in (1..=2400).flat_map(|year| {
+            (1..=12).flat_map(move |month| (1..=31).map(move |day| (year, month, day)))
+        }) {
+            if let Some(now) = days(&format!("{year:04}-{month:02}-{day:02}")) {
+                assert_eq!(now, expected, "{year}-{month}-{day}");
+                expected += 1;
+            } else {
+                assert!(
+                    day > 28 && (month == 2 || day == 31),
+                    "{year}-{month}-{day}"
+                );
+            }
+        }
+        assert_eq!(Some(expected), days("2401-01-01"));
+    }
+
+    #[test]
     fn anything_else_is_for_the_server() {
         for text in [
             "",

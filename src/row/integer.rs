@@ -1,5 +1,6 @@
 //! `smallint`, `integer`, `bigint`: an optional sign and decimal digits.
 
+use super::digits::digits_value;
 use super::space::trim;
 use super::{Verdict, append_field};
 
@@ -28,6 +29,9 @@ pub fn encode_int8(text: &[u8], out: &mut Vec<u8>) -> Verdict {
     append(parse(text).map(i64::to_be_bytes), out)
 }
 
+/// A number of so many digits fits into 64 bits, whichever they are.
+const NEVER_TOO_LARGE: usize = 18;
+
 fn append<const N: usize>(value: Option<[u8; N]>, out: &mut Vec<u8>) -> Verdict {
     match value {
         Some(bytes) => {
@@ -46,6 +50,10 @@ fn parse(text: &[u8]) -> Option<i64> {
     };
     if digits.is_empty() {
         return None;
+    }
+    if digits.len() <= NEVER_TOO_LARGE {
+        let value = digits_value(digits)? as i64;
+        return Some(if negative { -value } else { value });
     }
     // Counted downwards, since the lowest value has no positive counterpart.
     let mut value = 0i64;
@@ -91,6 +99,18 @@ mod tests {
         );
         assert_eq!(encoded(Int8, "9223372036854775808"), None);
         assert_eq!(encoded(Int8, "-9223372036854775809"), None);
+    }
+
+    #[test]
+    fn the_length_does_not_matter() {
+        for digits in 1..=22 {
+            let text = format!("{:0digits$}", 7);
+            assert_eq!(encoded(Int8, &text), Some(vec![0, 0, 0, 0, 0, 0, 0, 7]));
+            let nines = "9".repeat(digits);
+            let expected = nines.parse::<i64>().ok().map(|value| value.to_be_bytes());
+            assert_eq!(encoded(Int8, &nines), expected.map(Vec::from), "{nines}");
+            assert_eq!(encoded(Int8, &format!("{nines}x")), None);
+        }
     }
 
     #[test]

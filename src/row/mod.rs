@@ -12,6 +12,7 @@ mod bounds;
 mod bpchar;
 mod clock;
 mod date;
+mod digits;
 mod float;
 mod integer;
 mod key;
@@ -60,11 +61,13 @@ pub fn encode(value_type: ValueType, text: &[u8], out: &mut Vec<u8>) -> Verdict 
 }
 
 /// Appends a NULL to `out`.
+#[inline]
 pub fn append_null(out: &mut Vec<u8>) {
     out.extend_from_slice(&(-1i32).to_be_bytes());
 }
 
 /// Appends a field of these bytes to `out`.
+#[inline]
 pub fn append_field(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
     out.extend_from_slice(bytes);

@@ -5,9 +5,8 @@
 
 use std::cmp::Ordering;
 
-use memchr::memchr;
-
 use super::Verdict;
+use super::digits::digits_value;
 use super::space::trim;
 
 const NEGATIVE: u16 = 0x4000;
@@ -28,14 +27,67 @@ pub fn encode(text: &[u8], out: &mut Vec<u8>) -> Verdict {
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
     };
-    let (integer, fraction) = match memchr(b'.', digits) {
+    let (integer, fraction) = match digits.iter().position(|byte| *byte == b'.') {
         Some(point) => (&digits[..point], &digits[point + 1..]),
         None => (digits, &digits[..0]),
     };
-    if integer.is_empty() && fraction.is_empty()
-        || !integer.iter().all(u8::is_ascii_digit)
-        || !fraction.iter().all(u8::is_ascii_digit)
-    {
+    if integer.len() <= USUAL_DIGITS && fraction.len() <= USUAL_DIGITS {
+        return encode_usual(negative, integer, fraction, out);
+    }
+    encode_any(negative, integer, fraction, out)
+}
+
+/// Up to so many digits on each side of the point make four groups.
+const USUAL_DIGITS: usize = 8;
+
+const POWERS_OF_TEN: [u64; USUAL_DIGITS + 1] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
+
+/// Numbers of a usual size: the groups are four 16-bit parts of one number.
+fn encode_usual(negative: bool, integer: &[u8], fraction: &[u8], out: &mut Vec<u8>) -> Verdict {
+    let (Some(before), Some(after)) = (digits_value(integer), digits_value(fraction)) else {
+        return Verdict::Unrecognised;
+    };
+    if integer.is_empty() && fraction.is_empty() {
+        return Verdict::Unrecognised;
+    }
+    let after = after * POWERS_OF_TEN[USUAL_DIGITS - fraction.len()];
+    let groups =
+        (before / 10_000) << 48 | (before % 10_000) << 32 | (after / 10_000) << 16 | after % 10_000;
+    let (leading, trailing) = match groups {
+        0 => (0, 4),
+        _ => (groups.leading_zeros() / 16, groups.trailing_zeros() / 16),
+    };
+    let shown = 4 - leading - trailing;
+    let (weight, sign) = match (groups, negative) {
+        (0, _) => (0, 0),
+        (_, true) => (1 - leading as i16, NEGATIVE),
+        (_, false) => (1 - leading as i16, 0),
+    };
+    let length = HEADER as u32 + 2 * shown;
+    let header = u64::from(shown) << 48
+        | u64::from(weight as u16) << 32
+        | u64::from(sign) << 16
+        | fraction.len() as u64;
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&header.to_be_bytes());
+    out.extend_from_slice(&(groups << (16 * leading)).to_be_bytes());
+    out.truncate(out.len() - 2 * (4 - shown) as usize);
+    Verdict::Encoded
+}
+
+/// Numbers of any size, group by group.
+fn encode_any(negative: bool, integer: &[u8], fraction: &[u8], out: &mut Vec<u8>) -> Verdict {
+    if !integer.iter().all(u8::is_ascii_digit) || !fraction.iter().all(u8::is_ascii_digit) {
         return Verdict::Unrecognised;
     }
     let leading = integer.iter().take_while(|digit| **digit == b'0').count();
@@ -187,6 +239,7 @@ mod tests {
     use super::super::encoded;
     use super::*;
     use crate::plan::ValueType::Numeric;
+    use proptest::prelude::*;
 
     fn words(text: &str) -> Option<Vec<u16>> {
         let bytes = encoded(Numeric, text)?;
@@ -211,6 +264,19 @@ mod tests {
             ("100000000.0001", vec![4, 2, 0, 4, 1, 0, 0, 1]),
         ] {
             assert_eq!(words(text), Some(expected), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_make_the_same_of_usual_numbers(
+            negative: bool, integer in "[0-9]{0,8}", fraction in "(0{0,8}|[0-9]{0,8})",
+        ) {
+            prop_assume!(!integer.is_empty() || !fraction.is_empty());
+            let (mut usual, mut any) = (Vec::new(), Vec::new());
+            encode_usual(negative, integer.as_bytes(), fraction.as_bytes(), &mut usual);
+            encode_any(negative, integer.as_bytes(), fraction.as_bytes(), &mut any);
+            prop_assert_eq!(usual, any);
         }
     }
 

@@ -1,12 +1,21 @@
 //! White space as C's `isspace` has it: what the server's input functions pass over.
 
 /// Whether a byte is white space.
+#[inline]
 pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | 0x0B | 0x0C | b'\r')
 }
 
 /// The text without the white space around it.
-pub fn trim(mut text: &[u8]) -> &[u8] {
+#[inline]
+pub fn trim(text: &[u8]) -> &[u8] {
+    match text {
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => trim_ends(text),
+    }
+}
+
+fn trim_ends(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text
         && is_space(*first)
     {

@@ -24,10 +24,13 @@ enum Allowed {
 }
 
 impl Transform {
-    /// The transform of a column.
-    pub fn new(column: &Column) -> Transform {
+    /// The transform of a column; `None` where nothing is to be changed or checked.
+    pub fn new(column: &Column) -> Option<Transform> {
+        if !column.trim && column.case.is_none() && column.allowed.is_empty() {
+            return None;
+        }
         let allowed = column.allowed.iter().map(|text| Box::from(text.as_bytes()));
-        Transform {
+        Some(Transform {
             trim: column.trim,
             case: column.case,
             allowed: match column.allowed.len() {
@@ -35,7 +38,7 @@ impl Transform {
                 1..=FEW => Allowed::Few(allowed.collect()),
                 _ => Allowed::Many(allowed.collect()),
             },
-        }
+        })
     }
 
     /// The text after the changes: a part of `text`, or a copy in `scratch`.
@@ -107,7 +110,7 @@ mod tests {
     }
 
     fn apply(trim: bool, case: Option<Case>, text: &str) -> String {
-        let transform = Transform::new(&column(trim, case, &[]));
+        let transform = Transform::new(&column(trim, case, &[])).unwrap();
         let mut scratch = Vec::new();
         let text = transform.apply(text.as_bytes(), &mut scratch).to_vec();
         String::from_utf8(text).unwrap()
@@ -119,6 +122,7 @@ mod tests {
         assert_eq!(apply(false, Some(Case::Lower), " View"), " view");
         assert_eq!(apply(true, None, " View "), "View");
         assert_eq!(apply(false, Some(Case::Lower), "view"), "view");
+        assert!(Transform::new(&column(false, None, &[])).is_none());
     }
 
     #[test]
@@ -132,11 +136,12 @@ mod tests {
         let many: Vec<String> = (0..100).map(|number| number.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         for allowed in [&many[..3], &many[..]] {
-            let transform = Transform::new(&column(false, None, allowed));
+            let transform = Transform::new(&column(false, None, allowed)).unwrap();
             assert!(transform.allows(b"2"));
             assert!(!transform.allows(b"100"));
             assert!(!transform.allows(b""));
         }
-        assert!(Transform::new(&column(false, None, &[])).allows(b"anything"));
+        let any = Transform::new(&column(true, None, &[])).unwrap();
+        assert!(any.allows(b"anything"));
     }
 }

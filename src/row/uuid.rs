@@ -14,6 +14,30 @@ pub fn encode(text: &[u8], out: &mut Vec<u8>) -> Verdict {
 }
 
 fn parse(text: &[u8]) -> Option<[u8; 16]> {
+    match text.try_into() {
+        Ok(usual) => parse_usual(usual).or_else(|| parse_any(text)),
+        Err(_) => parse_any(text),
+    }
+}
+
+/// Where the bytes' digits stand in `01234567-0123-0123-0123-0123456789ab`.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+/// The form that nearly all have, without a branch for each digit.
+fn parse_usual(text: &[u8; 36]) -> Option<[u8; 16]> {
+    if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {
+        return None;
+    }
+    let mut seen = 0;
+    let bytes = PAIRS.map(|at| {
+        let byte = HIGH[usize::from(text[at])] | LOW[usize::from(text[at + 1])];
+        seen |= byte;
+        byte as u8
+    });
+    (seen < NO_DIGIT).then_some(bytes)
+}
+
+fn parse_any(text: &[u8]) -> Option<[u8; 16]> {
     let mut rest = match text {
         [b'{', inner @ .., b'}'] => inner,
         [b'{', ..] => return None,
@@ -30,25 +54,29 @@ fn parse(text: &[u8]) -> Option<[u8; 16]> {
         let [high, low, after @ ..] = rest else {
             return None;
         };
-        let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
-        if high | low > 15 {
+        let value = HIGH[usize::from(*high)] | LOW[usize::from(*low)];
+        if value >= NO_DIGIT {
             return None;
         }
-        *byte = high << 4 | low;
+        *byte = value as u8;
         rest = after;
     }
     rest.is_empty().then_some(bytes)
 }
 
-/// The value of each byte as a hexadecimal digit; 255 where it is none.
-const DIGITS: [u8; 256] = digits();
+/// The value of each byte as the first or the second hexadecimal digit of two.
+static HIGH: [u16; 256] = digits(16);
+static LOW: [u16; 256] = digits(1);
 
-const fn digits() -> [u8; 256] {
-    let mut table = [255; 256];
+/// The value of what is no digit: beyond that of any two.
+const NO_DIGIT: u16 = 0x100;
+
+const fn digits(unit: u16) -> [u16; 256] {
+    let mut table = [NO_DIGIT; 256];
     let mut value = 0;
     while value < 16 {
-        table[b"0123456789abcdef"[value] as usize] = value as u8;
-        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        table[b"0123456789abcdef"[value] as usize] = value as u16 * unit;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u16 * unit;
         value += 1;
     }
     table
@@ -75,6 +103,22 @@ mod tests {
             "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}",
         ] {
             assert_eq!(encoded(Uuid, text), Some(BYTES.to_vec()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_byte_is_looked_at_in_every_place() {
+        let text = *b"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+        for place in 0..text.len() {
+            for byte in 0..=u8::MAX {
+                let mut text = text;
+                text[place] = byte;
+                assert_eq!(
+                    super::parse_usual(&text),
+                    super::parse_any(&text),
+                    "{text:?}"
+                );
+            }
         }
     }
 

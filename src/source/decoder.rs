@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{DeadLetter, Place, Position, Rows};
-use memchr::memchr;
 
 use super::partitions::Partitions;
 use super::pending::{Answer, Pending, PendingRecord};
 use super::reject::Reject;
 use super::row_encoder::{Outcome, RowEncoder};
+use super::text::Text;
 use crate::csv::{Field, Oversized, Record, Scan, Scanner, skip_byte_order_mark};
 use crate::plan::LoadPlan;
 use crate::row::is_well_formed;
@@ -121,6 +121,7 @@ impl Decoder {
             },
             raw_offset: at.offset + passed,
             cursor: 0,
+            text: Text::default(),
             bytes,
             eof,
         };
@@ -280,12 +281,7 @@ impl Decoder {
     /// Makes a row of the record whose fields were just found, or notes it as pending.
     fn decode_record(&mut self, run: &mut Run, record: &Record) -> Result<(), Reject> {
         let raw = &run.bytes[record.start..record.end];
-        if let Some(at) = memchr(0, raw) {
-            return Err(Reject::nul_byte(at));
-        }
-        if let Err(error) = std::str::from_utf8(raw) {
-            return Err(Reject::invalid_encoding(error.valid_up_to()));
-        }
+        run.text.check(run.bytes, record)?;
         if self.fields.len() != self.width {
             return Err(Reject::field_count(self.fields.len(), self.width));
         }
@@ -326,6 +322,8 @@ struct Run<'a> {
     raw_offset: u64,
     /// What of the buffer is behind us.
     cursor: usize,
+    /// What of it is known to be text.
+    text: Text,
     decoded: Decoded,
 }
 

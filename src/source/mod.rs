@@ -14,6 +14,7 @@ mod row_encoder;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use decoder::{Decoded, Decoder};
 pub use open::{CsvSource, read_file_header};

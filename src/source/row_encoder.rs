@@ -29,7 +29,7 @@ struct ColumnEncoder {
     column: Column,
     /// Which field of the record it takes.
     field: usize,
-    transform: Transform,
+    transform: Option<Transform>,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
 }
@@ -79,7 +79,7 @@ impl RowEncoder {
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(RowEncoder {
-            fields: Vec::with_capacity(columns.len()),
+            fields: vec![0; columns.len()],
             columns,
             key,
             quote: plan.dialect.quote,
@@ -103,18 +103,18 @@ impl RowEncoder {
         answers: &mut dyn Iterator<Item = &Answer>,
     ) -> Result<Outcome, Reject> {
         self.tuple.clear();
-        self.fields.clear();
         self.unrecognised.texts.clear();
         self.unrecognised.ends.clear();
         let count = self.columns.len() as u16;
         self.tuple.extend_from_slice(&count.to_be_bytes());
 
-        for (index, column) in self.columns.iter().enumerate() {
-            let start = self.tuple.len();
-            self.fields.push(start);
+        for (index, (column, start)) in self.columns.iter().zip(&mut self.fields).enumerate() {
+            *start = self.tuple.len();
             let field = &fields[column.field];
-            let text = field.text(bytes, self.quote, &mut self.unescaped);
-            let text = column.transform.apply(text, &mut self.recased);
+            let mut text = field.text(bytes, self.quote, &mut self.unescaped);
+            if let Some(transform) = &column.transform {
+                text = transform.apply(text, &mut self.recased);
+            }
             if text.is_empty() && !field.quoted {
                 if column.column.required {
                     return Err(Reject::missing_value(&column.column.name));
@@ -122,7 +122,9 @@ impl RowEncoder {
                 append_null(&mut self.tuple);
                 continue;
             }
-            if !column.transform.allows(text) {
+            if let Some(transform) = &column.transform
+                && !transform.allows(text)
+            {
                 let Column { name, allowed, .. } = &column.column;
                 return Err(Reject::not_allowed(name, allowed));
             }
@@ -140,7 +142,7 @@ impl RowEncoder {
             }
             if let Some(bounds) = &column.bounds {
                 bounds
-                    .check(&self.tuple[start + 4..])
+                    .check(&self.tuple[*start + 4..])
                     .map_err(|broken| Reject::out_of_range(&column.column.name, broken))?;
             }
         }

@@ -7,13 +7,13 @@
 
 mod bisection;
 mod careful;
-mod copy_data;
+pub mod copy_data;
 mod fault;
 mod load;
 mod pace;
 mod presence;
 mod row_work;
-mod selection;
+pub mod selection;
 mod statements;
 pub mod writer;
 
