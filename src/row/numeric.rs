@@ -61,8 +61,10 @@ fn encode_usual(negative: bool, integer: &[u8], fraction: &[u8], out: &mut Vec<u
         return Verdict::Unrecognised;
     }
     let after = after * POWERS_OF_TEN[USUAL_DIGITS - fraction.len()];
-    let groups =
-        (before / 10_000) << 48 | (before % 10_000) << 32 | (after / 10_000) << 16 | after % 10_000;
+    let groups = (before / 10_000) << 48
+        | (before % 10_000) << 32
+        | (after / 10_000) << 16
+        | (after % 10_000);
     let (leading, trailing) = match groups {
         0 => (0, 4),
         _ => (groups.leading_zeros() / 16, groups.trailing_zeros() / 16),
