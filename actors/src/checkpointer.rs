@@ -85,6 +85,8 @@ struct OpenFile {
     started: Instant,
     ending: Option<Ending>,
     read_for: Duration,
+    /// How long of that the reader waited for credit.
+    waited_for: Duration,
 }
 
 /// How the reading of a file ended.
@@ -252,9 +254,10 @@ impl Checkpointer {
             "inserted" => counts.inserted, "updated" => counts.updated,
             "unchanged" => counts.unchanged, "duplicate" => counts.duplicate,
             "rejected" => counts.rejected,
-            "read_ms" => open.read_for.as_millis() as u64,
-            "load_ms" => open.started.elapsed().as_millis() as u64,
-            "commit_ms" => commit_time.as_millis() as u64);
+            "read_us" => open.read_for.as_micros() as u64,
+            "waited_us" => open.waited_for.as_micros() as u64,
+            "load_us" => open.started.elapsed().as_micros() as u64,
+            "commit_us" => commit_time.as_micros() as u64);
     }
 
     fn quarantine(

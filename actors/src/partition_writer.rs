@@ -83,11 +83,12 @@ impl PartitionWriter {
     fn log_batch(&self, batch: &Batch, written: &Written) {
         let times = written.times;
         slog::debug!(self.deps.log, "batch committed";
-            "partition" => self.partition, "rows" => batch.rows(), "files" => batch.shares.len(),
-            "prepare_ms" => times.prepare.as_millis() as u64,
-            "fence_ms" => times.fence.as_millis() as u64,
-            "write_ms" => times.write.as_millis() as u64,
-            "commit_ms" => times.commit.as_millis() as u64);
+            "partition" => self.partition, "rows" => batch.rows(), "bytes" => batch.bytes(),
+            "files" => batch.shares.len(),
+            "prepare_us" => times.prepare.as_micros() as u64,
+            "fence_us" => times.fence.as_micros() as u64,
+            "write_us" => times.write.as_micros() as u64,
+            "commit_us" => times.commit.as_micros() as u64);
     }
 }
 

@@ -4,20 +4,21 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 
-# Of a writer; what is left of the file's time, it was waiting for a batch.
-WRITER = {"prepare_ms": "prepare", "fence_ms": "fence", "write_ms": "write", "commit_ms": "commit"}
+# Microseconds of a writer; what is left of the file's time, it was waiting for a batch.
+WRITER = {"prepare_us": "prepare", "fence_us": "fence", "write_us": "write", "commit_us": "commit"}
 
 
 @dataclass
 class Stages:
-    """Milliseconds, added up over the writers and over the files."""
+    """Microseconds, added up over the writers and over the files."""
 
     writers: dict
     partitions: int
     batches: int
-    read_ms: int  # from a file's opening to the end of its reading
-    load_ms: int  # from a file's opening to all of its rows being committed
-    ledger_ms: int  # the transactions that made files COMMITTED
+    read_us: int  # from a file's opening to the end of its reading
+    waited_us: int  # of that, for the writers to keep up
+    load_us: int  # from a file's opening to all of its rows being committed
+    ledger_us: int  # the transactions that made files COMMITTED
 
     @staticmethod
     def read(lines):
@@ -36,18 +37,18 @@ class Stages:
                 partitions.add(line["partition"])
                 writers.update({stage: line[field] for field, stage in WRITER.items()})
             elif line.get("msg") == "file committed":
-                files.update({field: line[field] for field in ("read_ms", "load_ms", "commit_ms")})
-        if not files["load_ms"] or not partitions:
+                files.update({field: line[field] for field in ("read_us", "waited_us", "load_us", "commit_us")})
+        if not files["load_us"] or not partitions:
             return None
         return Stages(
             dict(writers), len(partitions), batches,
-            files["read_ms"], files["load_ms"], files["commit_ms"],
+            files["read_us"], files["waited_us"], files["load_us"], files["commit_us"],
         )
 
     def shares(self):
-        """Of the writers' time, and how much of the load's time the file was being read."""
-        whole = self.partitions * self.load_ms
-        shares = {stage: ms / whole for stage, ms in self.writers.items()}
+        """Of the writers' time, and how much of the load's time the file was read and decoded."""
+        whole = self.partitions * self.load_us
+        shares = {stage: us / whole for stage, us in self.writers.items()}
         shares["idle"] = max(0.0, 1 - sum(shares.values()))
-        shares["reading"] = self.read_ms / self.load_ms
+        shares["reading"] = (self.read_us - self.waited_us) / self.load_us
         return shares

@@ -32,6 +32,7 @@ impl Handler<FileOpened> for Checkpointer {
             started: Instant::now(),
             ending: None,
             read_for: Duration::ZERO,
+            waited_for: Duration::ZERO,
         };
         self.files.insert(claim.file, open);
         self.note_opened_soon(context);
@@ -104,6 +105,8 @@ pub struct FileEnded {
     pub epoch: Epoch,
     /// How.
     pub ending: Ending,
+    /// How long its reader had to wait for credit.
+    pub waited: Duration,
 }
 
 impl Handler<FileEnded> for Checkpointer {
@@ -112,6 +115,7 @@ impl Handler<FileEnded> for Checkpointer {
     fn handle(&mut self, ended: FileEnded, context: &mut Context<Self>) {
         if let Some(open) = self.current(ended.file, ended.epoch) {
             open.read_for = open.started.elapsed();
+            open.waited_for = ended.waited;
             open.ending = Some(ended.ending);
             self.step(context);
         }

@@ -1,6 +1,7 @@
 //! The steps with one file: opening it, reading its chunks, handing them on, ending it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix::Context;
 
@@ -23,6 +24,8 @@ pub(super) struct Reading {
     /// Whether they may be: the file's first records were judged.
     accepted: bool,
     ending: Option<Ending>,
+    /// How long it waited for credit so far.
+    waited: Duration,
 }
 
 impl Reading {
@@ -72,7 +75,10 @@ impl FileReader {
             actor.claimed.remove(&claim.file);
             match opened {
                 Ok(stream) => actor.begin(claim, stream),
-                Err(error) => actor.end(&claim, Ending::Quarantine(error.to_string())),
+                Err(error) => {
+                    let ending = Ending::Quarantine(error.to_string());
+                    actor.end(&claim, ending, Duration::ZERO);
+                }
             }
         });
     }
@@ -102,14 +108,16 @@ impl FileReader {
             held: Vec::new(),
             accepted: false,
             ending: None,
+            waited: Duration::ZERO,
         });
     }
 
-    fn end(&mut self, claim: &Claim, ending: Ending) {
+    fn end(&mut self, claim: &Claim, ending: Ending, waited: Duration) {
         self.deps.ended.do_send(FileEnded {
             file: claim.file,
             epoch: claim.epoch,
             ending,
+            waited,
         });
     }
 
@@ -169,15 +177,17 @@ impl FileReader {
         }
         let chunks = self.deps.chunks.clone();
         let work = async move {
+            let start = Instant::now();
             for chunk in reading.held.drain(..) {
                 ask(&chunks, Decoded(chunk), "the accumulator").await?;
             }
+            reading.waited += start.elapsed();
             Ok(reading)
         };
         self.run(work, context, |actor, mut reading| {
             match reading.ending.take() {
                 None => actor.reading = Some(reading),
-                Some(ending) => actor.end(&reading.claim, ending),
+                Some(ending) => actor.end(&reading.claim, ending, reading.waited),
             }
         });
     }

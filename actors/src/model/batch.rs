@@ -37,6 +37,12 @@ impl Batch {
     pub fn rows(&self) -> usize {
         self.shares.iter().map(Share::row_count).sum()
     }
+
+    /// The size of its rows, encoded.
+    pub fn bytes(&self) -> usize {
+        let pieces = self.shares.iter().flat_map(|share| &share.rows);
+        pieces.map(|rows| rows.bytes()).sum()
+    }
 }
 
 impl Share {
