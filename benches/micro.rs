@@ -9,7 +9,9 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use ingestd::csv::{Scan, Scanner};
 use ingestd::generate::{Generator, HEADER, Spec};
-use ingestd::plan::{Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use ingestd::plan::{
+    Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
+};
 use ingestd::postgres::claims::Claims;
 use ingestd::postgres::fence::Move;
 use ingestd::postgres::sink::copy_data::CopyData;
@@ -48,6 +50,7 @@ fn plan() -> LoadPlan {
         Column {
             name: name.into(),
             field: name.into(),
+            source: ColumnSource::Field,
             value_type,
             type_name: type_name.into(),
             required: false,
@@ -69,6 +72,8 @@ fn plan() -> LoadPlan {
             name: "raw_events".into(),
         },
         columns: HEADER.split(',').map(column).collect(),
+        fields: Fields::default(),
+        filters: Vec::new(),
         key: vec!["event_id".into()],
         mode: WriteMode::Upsert,
     }

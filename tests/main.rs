@@ -7,6 +7,7 @@ mod inbox;
 mod instances;
 mod kills;
 mod local_server;
+mod mapping;
 mod memory;
 mod signals;
 mod support;

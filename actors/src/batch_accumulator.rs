@@ -4,6 +4,7 @@
 //! while it is busy, the next batch grows.
 
 mod messages;
+mod reject_lane;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,13 +16,11 @@ use crate::checkpointer::{ChunkAccepted, FileEnded, FileOpened, LaneMoved};
 use crate::dead_letters::StoreRejects;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{Credits, LaneQueue, Limits, Taken};
-use crate::model::{
-    Batch, Chunk, Counts, DeadLetter, Epoch, FileId, Lane, Plan, RejectBatch, RejectShare, Rows,
-    Share, ShareOutcome,
-};
+use crate::model::{Batch, Chunk, Counts, Epoch, FileId, Lane, Plan, Rows, Share, ShareOutcome};
 use crate::port::{Event, Observer};
 use crate::supervision::Lifeline;
 use crate::writer_supervisor::WriteBatch;
+use reject_lane::{NoRows, RejectLane};
 
 pub use messages::{Decoded, Flush, OpenFileFor};
 
@@ -73,12 +72,6 @@ struct RowLane {
     busy: bool,
 }
 
-#[derive(Default)]
-struct RejectLane {
-    queue: LaneQueue<Vec<DeadLetter>>,
-    busy: bool,
-}
-
 /// A batch on its way: what to give back when it is durable.
 struct InFlight {
     bytes: usize,
@@ -103,11 +96,11 @@ impl BatchAccumulator {
     pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
         Self {
             credits: Credits::new(deps.memory),
+            rejects: RejectLane::new(deps.limits),
             deps,
             lifeline,
             files: HashMap::new(),
             partitions: BTreeMap::new(),
-            rejects: RejectLane::default(),
             waiting_for_credit: Vec::new(),
             waiting_for_flush: Vec::new(),
         }
@@ -120,6 +113,7 @@ impl BatchAccumulator {
             return Ok(());
         };
         let (file, to) = (chunk.file, chunk.to);
+        let (records, bytes) = (chunk.records(), to.offset - chunk.from.offset);
         let mut lanes = Vec::with_capacity(chunk.partitions.len() + 1);
 
         for (partition, rows) in chunk.partitions {
@@ -131,14 +125,17 @@ impl BatchAccumulator {
             lanes.push(Lane::Partition(partition));
         }
 
-        let rejects = chunk.rejects;
-        if !rejects.is_empty() {
-            let count = rejects.len();
-            let bytes = rejects.iter().map(DeadLetter::bytes).sum();
-            self.rejects.queue.push(file, to, count, bytes, rejects);
-            self.credits.take(bytes);
+        let no_rows = NoRows {
+            dead_letters: chunk.rejects,
+            filtered: chunk.filtered,
+        };
+        if !no_rows.is_empty() {
+            self.credits.take(self.rejects.push(file, to, no_rows));
             open.outstanding += 1;
             lanes.push(Lane::Rejects);
+        }
+        if !self.rejects.queue.is_empty() {
+            self.rejects.patience.read(records, bytes);
         }
 
         self.deps.accepted.do_send(ChunkAccepted {
@@ -167,9 +164,10 @@ impl BatchAccumulator {
             rows.index.retain(|row| row.record > done);
         }
         chunk.partitions.retain(|(_, rows)| !rows.is_empty());
-        if !chunk.rejects.is_empty() {
+        if !chunk.rejects.is_empty() || !chunk.filtered.is_empty() {
             let done = self.rejects.queue.has_up_to(file).ok_or_else(no_lane)?;
             chunk.rejects.retain(|reject| reject.record > done);
+            chunk.filtered.keep_after(done);
         }
         Ok(())
     }
@@ -243,42 +241,6 @@ impl BatchAccumulator {
             return Err(bug("a batch of files with different plans"));
         }
         Ok(Arc::clone(plan))
-    }
-
-    fn dispatch_rejects(&mut self, context: &mut Context<Self>) {
-        if self.rejects.busy {
-            return;
-        }
-        let Some(taken) = self.rejects.queue.take(self.deps.limits) else {
-            return;
-        };
-        self.rejects.busy = true;
-        let in_flight = InFlight::of(&taken);
-        let shares = taken.shares.into_iter().map(|share| RejectShare {
-            file: share.file,
-            epoch: share.epoch,
-            from: share.from,
-            to: share.to,
-            dead_letters: share.payloads.into_iter().flatten().collect(),
-        });
-        let batch = RejectBatch {
-            shares: shares.collect(),
-        };
-        let stored = self.deps.dead_letters.send(StoreRejects(Arc::new(batch)));
-        let outcomes = async move {
-            match stored.await {
-                Ok(result) => result,
-                Err(_) => Err(ended("the dead-letter actor")),
-            }
-        };
-        context.spawn(
-            outcomes
-                .into_actor(self)
-                .map(move |result, actor, context| {
-                    actor.rejects.busy = false;
-                    actor.settle(Lane::Rejects, &in_flight, result, context);
-                }),
-        );
     }
 
     /// A batch came back: moves the lane's positions, gives the credits back, sends the next.

@@ -1,4 +1,5 @@
-//! Stores the records that could not be decoded, and moves the rejects' checkpoints with them.
+//! Stores the records that could not be decoded, counts those that a filter left out, and moves the
+//! rejects' checkpoints with them.
 
 use std::sync::Arc;
 
@@ -37,7 +38,8 @@ impl Actor for DeadLetters {
     type Context = Context<Self>;
 }
 
-/// Dead letters to be stored; the answer comes once they are durable.
+/// Dead letters to be stored and filtered records to be counted; the answer comes once that is
+/// durable.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Vec<ShareOutcome>>")]
 pub struct StoreRejects(pub Arc<RejectBatch>);

@@ -14,7 +14,7 @@
 //!     ├── batch accumulator      rows to batches by partition; holds the reader back
 //!     ├── writer supervisor      owns the batches that are not acknowledged
 //!     │   └── partition writer   one a partition, with a connection of its own
-//!     ├── dead letters           records that could not be decoded
+//!     ├── dead letters           records that could not be decoded; the count of filtered ones
 //!     ├── checkpointer           watermark, commit, archive
 //!     └── index builder          what a first load has put off
 //! ```
@@ -47,7 +47,10 @@
 //!   The new epoch fences what the old generation had in flight. A writer restarts alone: its
 //!   supervisor owns the batches until they are acknowledged, and hands them out again in order.
 //! - **Rejects** are a lane like the others: the transaction that stores dead letters moves the
-//!   rejects' checkpoint.
+//!   rejects' checkpoint. It counts the records that a filter left out, too: their chunk holds the
+//!   watermark until they are counted, so that after a crash each comes again either with a number
+//!   that the checkpoint covers, or to be counted. Counts alone wait for each other
+//!   ([`flow::Patience`]).
 //! - **The end.** A file is COMMITTED in a transaction that adds up its lanes' counts and compares
 //!   them with its records, and only then leaves the inbox.
 

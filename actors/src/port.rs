@@ -211,10 +211,11 @@ pub trait BatchWriter: Send {
     fn write(&mut self, batch: Arc<Batch>) -> BoxFuture<'_, Result<Written>>;
 }
 
-/// Where records go that could not be decoded.
+/// Where records go that are no rows.
 pub trait RejectStore: Send + Sync {
-    /// Stores dead letters and moves the rejects' checkpoints in one transaction, or does neither.
-    /// One outcome for each share, in order.
+    /// Stores dead letters, counts them and the records that a filter left out, and moves the
+    /// rejects' checkpoints, all in one transaction, or does none of it. One outcome for each share,
+    /// in order.
     fn store(&self, batch: Arc<RejectBatch>) -> PortFuture<Vec<ShareOutcome>>;
 }
 

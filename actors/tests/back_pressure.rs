@@ -65,7 +65,7 @@ fn the_number_of_files_between_opening_and_leaving_is_bounded() {
 #[test]
 fn records_that_are_held_back_for_a_judgement_are_bounded_in_bytes() {
     use ingestd_actors::flow::{Judgement, Opening};
-    use ingestd_actors::model::{Chunk, DeadLetter, Epoch, FileId, Position, Reason};
+    use ingestd_actors::model::{Chunk, DeadLetter, Epoch, FileId, Filtered, Position, Reason};
     let letter = DeadLetter {
         record: 1,
         line: 1,
@@ -92,6 +92,7 @@ fn records_that_are_held_back_for_a_judgement_are_bounded_in_bytes() {
             },
             partitions: Vec::new(),
             rejects: vec![letter.clone()],
+            filtered: Filtered::default(),
             hash_mark: None,
         };
         opening.judge(&chunk) == Judgement::Accept

@@ -137,6 +137,7 @@ fn chunk(epoch: i64, record: u64) -> Chunk {
         to: at(record),
         partitions: vec![(0, rows)],
         rejects: Vec::new(),
+        filtered: Filtered::default(),
         hash_mark: None,
     }
 }

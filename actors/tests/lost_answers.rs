@@ -22,7 +22,10 @@ fn what_was_done_before_the_answer_was_lost_is_not_done_twice() {
                     let mut first = TestFile::rows(0, 25);
                     first.records[2] = TestRecord::Malformed;
                     first.records[20] = TestRecord::Malformed;
-                    let files = [first, TestFile::rows(3, 12), TestFile::malformed(5)];
+                    first.records[21] = TestRecord::Filtered;
+                    let mut second = TestFile::rows(3, 12);
+                    second.records[7] = TestRecord::Filtered;
+                    let files = [first, second, TestFile::malformed(5)];
                     put_all(&world, &files);
                     world.fail_after(step, skip, 2, Fault::LostAnswer(kind));
                     let life = Life::start(&world, Setting::default());

@@ -8,6 +8,7 @@ mod barrier;
 mod children;
 mod claimed_twice;
 mod control;
+mod filtered;
 mod found;
 mod happy_path;
 mod indexes;

@@ -29,6 +29,7 @@ fn record() -> impl Strategy<Value = TestRecord> {
     prop_oneof![
         8 => (0..12_u64, 0..1000_u64).prop_map(|(key, value)| TestRecord::Row { key, value }),
         1 => Just(TestRecord::Malformed),
+        2 => Just(TestRecord::Filtered),
         1 => (0..12_u64).prop_map(|key| TestRecord::Refused { key }),
     ]
 }

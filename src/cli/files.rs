@@ -95,6 +95,7 @@ pub fn run(args: &FilesArgs) -> Result<()> {
                 thousands(count(row, "records")),
                 thousands(count(row, "inserted")),
                 thousands(count(row, "updated")),
+                thousands(count(row, "filtered")),
                 thousands(count(row, "rejected")),
                 harmless(&row.get::<_, String>("path")),
                 harmless(&row.get::<_, Option<String>>("reason").unwrap_or_default()),
@@ -102,7 +103,8 @@ pub fn run(args: &FilesArgs) -> Result<()> {
         })
         .collect();
     let heading = [
-        "file", "pipeline", "state", "records", "inserted", "updated", "rejected", "path", "reason",
+        "file", "pipeline", "state", "records", "inserted", "updated", "filtered", "rejected",
+        "path", "reason",
     ];
     print(&table(&heading, &lines))
 }

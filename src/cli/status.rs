@@ -31,6 +31,7 @@ select p.name, p.paused, p.degraded, p.lease_host, p.lease_process,
        coalesce(f.waiting, 0) as waiting, coalesce(f.committed, 0) as committed,
        coalesce(f.skipped, 0) as skipped, coalesce(f.quarantined, 0) as quarantined,
        coalesce(f.failed, 0) as failed, coalesce(f.records, 0)::bigint as records,
+       coalesce(f.filtered, 0)::bigint as filtered,
        (select count(*) from ingestd.dead_letters d where d.pipeline = p.name and d.status = 'NEW') as dead_letters,
        to_char(f.last_commit at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as last_commit
 from ingestd.pipelines p
@@ -40,7 +41,7 @@ left join lateral (
            count(*) filter (where state = 'SKIPPED') as skipped,
            count(*) filter (where state = 'QUARANTINED') as quarantined,
            count(*) filter (where state = 'FAILED') as failed,
-           sum(records) as records, max(committed_at) as last_commit
+           sum(records) as records, sum(filtered) as filtered, max(committed_at) as last_commit
     from ingestd.files f where f.pipeline = p.name
 ) f on true
 order by p.name";
@@ -69,7 +70,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                     "skipped": count(row, "skipped"), "quarantined": count(row, "quarantined"),
                     "failed": count(row, "failed"),
                 },
-                "records": count(row, "records"), "dead_letters": count(row, "dead_letters"),
+                "records": count(row, "records"), "filtered": count(row, "filtered"), "dead_letters": count(row, "dead_letters"),
                 "last_commit_at": row.get::<_, Option<String>>("last_commit"),
                 "missing_indexes": missing,
             })
@@ -94,6 +95,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                 thousands(count(row, "quarantined")),
                 thousands(count(row, "failed")),
                 thousands(count(row, "records")),
+                thousands(count(row, "filtered")),
                 thousands(count(row, "dead_letters")),
                 row.get::<_, Option<String>>("last_commit")
                     .unwrap_or_else(|| "never".to_owned()),
@@ -110,6 +112,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         "quarantined",
         "failed",
         "records",
+        "filtered",
         "dead letters",
         "last commit",
         "held up by",

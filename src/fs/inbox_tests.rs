@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::{Dialect, TableName};
+use crate::settings::Mapping;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -26,6 +27,7 @@ fn pipeline(directory: &Path) -> Pipeline {
         generated: Vec::new(),
         indexes: Vec::new(),
         dialect: Dialect::default(),
+        mapping: Mapping::default(),
         partitions: 1,
         batch_rows: 1,
         batch_bytes: 1,

@@ -3,8 +3,10 @@
 use ingestd_actors::error::{Error, ErrorKind};
 
 use super::catalog::{Table, TableColumn};
-use super::{Column, LoadPlan, Routing, ValueType, WriteMode};
-use crate::settings::{ColumnSettings, Pipeline};
+use super::choose::{check_any, check_extra, choose, field_count};
+use super::fields::listed;
+use super::{Column, Fields, LoadPlan, Routing, ValueType, WriteMode};
+use crate::settings::Pipeline;
 
 /// Why a file can't be loaded with its header, or a table not with its pipeline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,148 +29,52 @@ impl From<HeaderError> for Error {
     }
 }
 
-/// The plan for a file with this header (its names, in the file's order).
+/// The plan for a file with this header (its names, in the file's order); none for an empty file, and
+/// for those that have no header.
 ///
-/// A pipeline that lists its columns takes those; one that lists none takes every column of the
-/// table that the header names. Columns that the file lacks take the table's default.
+/// A pipeline that lists its columns takes those; one that lists none, or wants the others too, takes
+/// every column of the table that the header names. Columns that the file lacks take the table's
+/// default.
 pub fn build(
     pipeline: &Pipeline,
     table: &Table,
     header: &[String],
 ) -> Result<LoadPlan, HeaderError> {
-    check_header(header)?;
-    let columns = if pipeline.columns.is_empty() {
-        columns_by_header(table, header)?
-    } else {
-        columns_by_settings(&pipeline.columns, table, header)?
-    };
-    check_key_fields(pipeline, &columns)?;
-    check_key(pipeline, table)?;
-    check_left_out(table, &columns)?;
-
+    let columns = choose(pipeline, table, header)?;
     let (routing, partitions) = route(pipeline, table, &columns);
-    Ok(LoadPlan {
+    let plan = LoadPlan {
         version: 1,
         partitions,
         routing,
         dialect: pipeline.dialect.clone(),
         table: table.name.clone(),
+        fields: fields(pipeline, &columns),
         columns,
+        filters: pipeline.mapping.filters.clone(),
         key: pipeline.key.clone(),
         mode: if pipeline.key.is_empty() {
             WriteMode::Append
         } else {
             WriteMode::Upsert
         },
-    })
+    };
+    let layout = plan.layout(header)?;
+    if pipeline.refuses_extra() {
+        check_extra(table, &layout, header)?;
+    }
+    check_any(pipeline, table, &plan.columns, header)?;
+    check_key_fields(pipeline, &plan.columns)?;
+    check_key(pipeline, table)?;
+    check_left_out(table, &plan.columns)?;
+    Ok(plan)
 }
 
-fn check_header(header: &[String]) -> Result<(), HeaderError> {
-    for (index, name) in header.iter().enumerate() {
-        let number = index + 1;
-        if name.is_empty() {
-            return Err(HeaderError::Header(format!(
-                "the header's field {number} has no name"
-            )));
-        }
-        if let Some(first) = header[..index].iter().position(|earlier| earlier == name) {
-            return Err(HeaderError::Header(format!(
-                "the header names {name:?} twice, as fields {} and {number}",
-                first + 1
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn columns_by_header(table: &Table, header: &[String]) -> Result<Vec<Column>, HeaderError> {
-    let mut columns = Vec::new();
-    for name in header {
-        let Some(column) = table.columns.iter().find(|column| &column.name == name) else {
-            return Err(HeaderError::Header(format!(
-                "the header names {name:?}, which is no column of table {}; it has {}",
-                table.name,
-                names(table.columns.iter().map(|column| &column.name))
-            )));
-        };
-        refuse_generated(column, table)?;
-        columns.push(plain_column(column));
-    }
-    Ok(columns)
-}
-
-fn columns_by_settings(
-    settings: &[ColumnSettings],
-    table: &Table,
-    header: &[String],
-) -> Result<Vec<Column>, HeaderError> {
-    let mut columns = Vec::new();
-    for wanted in settings {
-        let Some(column) = table
-            .columns
-            .iter()
-            .find(|column| column.name == wanted.name)
-        else {
-            return Err(HeaderError::Table(format!(
-                "table {} has no column {:?}; add it, or take it out of the pipeline",
-                table.name, wanted.name
-            )));
-        };
-        refuse_generated(column, table)?;
-        if !header.contains(&wanted.field) {
-            if wanted.required {
-                return Err(HeaderError::Header(format!(
-                    "the header has no field {:?}, which is required; it has {}",
-                    wanted.field,
-                    names(header.iter())
-                )));
-            }
-            continue;
-        }
-        columns.push(Column {
-            field: wanted.field.clone(),
-            required: wanted.required,
-            trim: wanted.trim,
-            case: wanted.case,
-            allowed: wanted.allowed.clone(),
-            minimum: wanted.minimum.clone(),
-            maximum: wanted.maximum.clone(),
-            finite: wanted.finite,
-            ..plain_column(column)
-        });
-    }
-    if columns.is_empty() {
-        return Err(HeaderError::Header(format!(
-            "the header has none of the pipeline's columns; it has {}",
-            names(header.iter())
-        )));
-    }
-    Ok(columns)
-}
-
-fn refuse_generated(column: &TableColumn, table: &Table) -> Result<(), HeaderError> {
-    if column.generated {
-        return Err(HeaderError::Table(format!(
-            "column {:?} of table {} is generated by the server and can't be loaded",
-            column.name, table.name
-        )));
-    }
-    Ok(())
-}
-
-fn plain_column(column: &TableColumn) -> Column {
-    Column {
-        name: column.name.clone(),
-        field: column.name.clone(),
-        value_type: ValueType::from_oid(column.type_oid),
-        type_name: column.type_name.clone(),
-        required: false,
-        trim: false,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
+fn fields(pipeline: &Pipeline, columns: &[Column]) -> Fields {
+    let by_place = !pipeline.dialect.header;
+    Fields {
+        ignore_case: pipeline.mapping.ignore_case,
+        count: by_place.then(|| field_count(pipeline, columns)),
+        more: by_place && !pipeline.refuses_extra(),
     }
 }
 
@@ -196,7 +102,7 @@ pub fn check_key(pipeline: &Pipeline, table: &Table) -> Result<(), HeaderError> 
             return Err(HeaderError::Table(format!(
                 "the key's column {name:?} is no column of table {}; it has {}",
                 table.name,
-                names(table.columns.iter().map(|column| &column.name))
+                listed(table.columns.iter().map(|column| &column.name))
             )));
         }
     }
@@ -266,9 +172,6 @@ fn is_cut(column: &TableColumn) -> bool {
     has_modifier && value_type != ValueType::Bpchar
 }
 
-fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names
-        .map(|name| format!("{name:?}"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
+#[cfg(test)]
+#[path = "build_tests.rs"]
+mod tests;

@@ -6,10 +6,15 @@
 
 mod build;
 pub mod catalog;
+mod choose;
+mod fields;
+mod filter;
 mod table_name;
 mod value_type;
 
 pub use build::{HeaderError, build, check_key};
+pub use fields::{ColumnSource, FieldRef, Fields, Layout};
+pub use filter::{Filter, FilterRule, whole_match};
 pub use value_type::ValueType;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +34,12 @@ pub struct LoadPlan {
     pub table: TableName,
     /// The columns that are loaded, in the order of the encoded row.
     pub columns: Vec<Column>,
+    /// How their fields are found.
+    #[serde(default)]
+    pub fields: Fields,
+    /// A record is loaded if it passes all of these.
+    #[serde(default)]
+    pub filters: Vec<Filter>,
     /// The names of the key's columns; empty for a table that is only appended to.
     pub key: Vec<String>,
     /// What happens to a row whose key is in the table.
@@ -91,13 +102,16 @@ pub enum WriteMode {
     Upsert,
 }
 
-/// How one field becomes the value of one column.
+/// How one column gets its values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// The column's name in the table.
     pub name: String,
-    /// The field's name in the header.
+    /// The field's name in the header, where it is found by that.
     pub field: String,
+    /// Where its value comes from.
+    #[serde(default)]
+    pub source: ColumnSource,
     /// The type that the value is encoded as.
     pub value_type: ValueType,
     /// The type's name without its modifier, as `format_type(oid, NULL)` writes it: a cast to it

@@ -23,6 +23,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "deferred_indexes",
         sql: include_str!("../../sql/0002_deferred_indexes.sql"),
     },
+    Migration {
+        version: 3,
+        name: "origins",
+        sql: include_str!("../../sql/0003_origins.sql"),
+    },
 ];
 
 /// Any number that no other program is likely to lock.

@@ -1,4 +1,5 @@
-//! Records that could not be decoded: their dead letters, and the rejects' lane of checkpoints.
+//! Records that are no rows: the dead letters of those that could not be decoded, the count of those
+//! that a filter left out, and the rejects' lane of checkpoints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,7 @@ async fn attempt(
         let before = letters.len();
         letters.extend(new.map(|letter| (share.file, letter.clone())));
         counts[index].rejected = (letters.len() - before) as u64;
+        counts[index].filtered = share.filtered.count_after(wanted.from.record);
     }
     dead_letters::store(&link.client, &owner.pipeline, &letters).await?;
     let counted: Vec<_> = claims

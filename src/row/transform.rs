@@ -91,12 +91,13 @@ fn change_case<'a>(case: Case, text: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::ValueType;
+    use crate::plan::{ColumnSource, ValueType};
 
     fn column(trim: bool, case: Option<Case>, allowed: &[&str]) -> Column {
         Column {
             name: "c".into(),
             field: "c".into(),
+            source: ColumnSource::Field,
             value_type: ValueType::Text,
             type_name: "text".into(),
             required: false,

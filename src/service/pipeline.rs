@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use crate::fs::{FsInbox, ListInbox};
 use crate::ledger::{LedgerOptions, PostgresArchive, PostgresLedger};
-use crate::postgres::{Database, PostgresIndexes, PostgresRejects, PostgresSink, Resolver};
+use crate::postgres::{
+    Database, Origins, PostgresIndexes, PostgresRejects, PostgresSink, Resolver,
+};
 use crate::settings::{Pipeline, Service};
 use crate::source::CsvSource;
 
@@ -111,6 +113,7 @@ pub fn pipeline_spec(
             source: Arc::new(CsvSource::new(
                 database.runtime().clone(),
                 resolver,
+                Origins::new(database.clone()),
                 pipeline.batch_rows,
             )),
             sink: Arc::new(PostgresSink::new(

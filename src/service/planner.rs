@@ -116,31 +116,15 @@ impl Planner for CatalogPlanner {
                     })??
             };
             let table = look_up(&seen, &database, &pipeline, &first_load).await?;
-            let header = if header.is_empty() {
-                any_header(&pipeline, &table)
-            } else {
-                header
-            };
             Ok(build(&pipeline, &table, &header)?)
         })
     }
 }
 
-/// An empty file is loaded as any other, with no records: whatever header it might have had.
-fn any_header(pipeline: &Pipeline, table: &Table) -> Vec<String> {
-    if !pipeline.columns.is_empty() {
-        let columns = pipeline.columns.iter();
-        return columns.map(|column| column.field.clone()).collect();
-    }
-    let columns = table.columns.iter().filter(|column| !column.generated);
-    columns.map(|column| column.name.clone()).collect()
-}
-
-/// The names of a file's fields.
+/// The names of a file's fields; none where it has none.
 fn header_of(path: PathBuf, pipeline: &Pipeline) -> Result<Vec<String>> {
     if !pipeline.dialect.header {
-        let fields = pipeline.columns.iter();
-        return Ok(fields.map(|column| column.field.clone()).collect());
+        return Ok(Vec::new());
     }
     let mut file = open_regular(&path).map_err(unopened)?;
     let reader: &mut dyn Read = &mut file;

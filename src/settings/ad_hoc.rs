@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{FileOrder, Pipeline};
+use super::{FileOrder, Mapping, Pipeline};
 use crate::plan::{Dialect, TableName};
 
 /// What the names of such pipelines begin with; configured ones can't.
@@ -37,6 +37,7 @@ impl Pipeline {
             generated: Vec::new(),
             indexes: Vec::new(),
             dialect: Dialect::default(),
+            mapping: Mapping::default(),
             partitions: default_partitions(),
             batch_rows: BATCH_ROWS,
             batch_bytes: BATCH_BYTES,

@@ -6,7 +6,7 @@ use super::problems::Section;
 use super::raw::{RawColumn, RawGenerated};
 use super::service::one_of;
 use super::{ColumnSettings, GeneratedColumn};
-use crate::plan::Case;
+use crate::plan::{Case, ColumnSource, FieldRef};
 
 /// What is written of the columns.
 pub(super) struct Columns {
@@ -16,6 +16,8 @@ pub(super) struct Columns {
     pub indexes: Option<Entry<NameLists>>,
     pub create: bool,
     pub header: bool,
+    /// Whether columns that are not listed may be loaded too.
+    pub load_others: bool,
 }
 
 /// What is made of it.
@@ -69,6 +71,9 @@ pub(super) fn check(raw: Columns, section: &mut Section<'_, '_>) -> Checked {
         }
     }
 
+    if !raw.header {
+        check_places(&columns, section);
+    }
     let loaded: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let all: Vec<&str> = loaded
         .iter()
@@ -76,6 +81,7 @@ pub(super) fn check(raw: Columns, section: &mut Section<'_, '_>) -> Checked {
         .chain(generated.iter().map(|column| column.name.as_str()))
         .collect();
     let key = section.optional("key", raw.key).map_or(vec![], |key| key.0);
+    let listed = listed && (raw.create || !raw.load_others);
     check_names("key", &key, listed.then_some(&loaded), section);
     let indexes = section
         .optional("indexes", raw.indexes)
@@ -116,13 +122,7 @@ fn check_column(
     }
     let sql_type = section.converted("type", raw.sql_type, not_empty);
     let sql_default = section.converted("default", raw.sql_default, not_empty);
-    if !header && raw.field.is_some() {
-        section.problem(
-            "field",
-            "without a header fields have no names: columns are taken in their order",
-        );
-    }
-    let field = section.converted("field", raw.field, not_empty);
+    let source = check_source(raw.field, raw.from, raw.constant, header, section);
     let required = section.optional("required", raw.required);
     let trim = section.optional("trim", raw.trim).unwrap_or(false);
     let case = section.converted("case", raw.case, |text| match text.as_str() {
@@ -145,8 +145,10 @@ fn check_column(
     check_bounds(minimum.as_deref(), maximum.as_deref(), section);
     let finite = section.optional("finite", raw.finite);
     let name = name?;
+    let (field, source) = source;
     Some(ColumnSettings {
         field: field.unwrap_or_else(|| name.clone()),
+        source,
         name,
         sql_type: sql_type.unwrap_or_default(),
         sql_default,
@@ -158,6 +160,66 @@ fn check_column(
         maximum,
         finite: finite.unwrap_or(false),
     })
+}
+
+/// Where the column's value comes from, with the field's name where it has one of its own.
+fn check_source(
+    field: Option<Entry<FieldRef>>,
+    from: Option<Entry<String>>,
+    constant: Option<Entry<Scalar>>,
+    header: bool,
+    section: &mut Section<'_, '_>,
+) -> (Option<String>, ColumnSource) {
+    let given = [field.is_some(), from.is_some(), constant.is_some()];
+    if given.iter().filter(|given| **given).count() > 1 {
+        let key = if constant.is_some() {
+            "constant"
+        } else {
+            "from"
+        };
+        section.problem(
+            key,
+            "a column has one source: write only one of field, from and constant",
+        );
+    }
+    let derived = section.converted("from", from, |text| match text.as_str() {
+        "file_name" => Ok(ColumnSource::FileName),
+        "file_path" => Ok(ColumnSource::FilePath),
+        "load_time" => Ok(ColumnSource::LoadTime),
+        "record" => Ok(ColumnSource::Record),
+        "line" => Ok(ColumnSource::Line),
+        _ => Err(one_of(
+            &text,
+            &["file_name", "file_path", "load_time", "record", "line"],
+        )),
+    });
+    let constant = section.optional("constant", constant);
+    let constant = constant.map(|constant| ColumnSource::Constant(constant.0));
+    let field = section.converted("field", field, |field| match field {
+        FieldRef::Name(_) if !header => Err(
+            "without a header fields have no names: columns are taken in their order, or each by its field's number"
+                .to_owned(),
+        ),
+        FieldRef::Name(name) => not_empty(name).map(FieldRef::Name),
+        number => Ok(number),
+    });
+    match field {
+        Some(FieldRef::Name(name)) => (Some(name), ColumnSource::Field),
+        Some(FieldRef::Number(number)) => (None, ColumnSource::Number(number)),
+        None => (None, derived.or(constant).unwrap_or_default()),
+    }
+}
+
+/// Without a header, fields are counted or numbered, but not both.
+fn check_places(columns: &[ColumnSettings], section: &mut Section<'_, '_>) {
+    let counted = |it: &ColumnSettings| it.source == ColumnSource::Field;
+    let numbered = |it: &ColumnSettings| matches!(it.source, ColumnSource::Number(_));
+    if columns.iter().any(counted) && columns.iter().any(numbered) {
+        section.problem(
+            "columns",
+            "some have the number of a field and some have none; without a header, number the fields of all columns, or of none",
+        );
+    }
 }
 
 fn check_generated(raw: RawGenerated, section: &mut Section<'_, '_>) -> Option<GeneratedColumn> {
@@ -201,12 +263,23 @@ fn not_empty(text: String) -> Result<String, String> {
 fn check_twice(column: &ColumnSettings, earlier: &[ColumnSettings], section: &mut Section<'_, '_>) {
     if earlier.iter().any(|other| other.name == column.name) {
         section.problem("name", format!("{:?} is there already", column.name));
-    } else if let Some(other) = earlier.iter().find(|other| other.field == column.field) {
+        return;
+    }
+    let field = match column.source {
+        ColumnSource::Field => format!("{:?}", column.field),
+        ColumnSource::Number(number) => number.to_string(),
+        _ => return,
+    };
+    let same = |other: &&ColumnSettings| {
+        other.source == column.source
+            && (other.field == column.field || column.source != ColumnSource::Field)
+    };
+    if let Some(other) = earlier.iter().find(same) {
         section.problem(
             "field",
             format!(
-                "the field {:?} goes to column {:?} already, and can go to one only",
-                column.field, other.name
+                "the field {field} goes to column {:?} already, and can go to one only",
+                other.name
             ),
         );
     }

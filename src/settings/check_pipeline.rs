@@ -7,6 +7,7 @@ use globset::Glob;
 
 use super::ad_hoc::{self, BATCH_BYTES, BATCH_ROWS, MEMORY, SCAN_INTERVAL, SETTLE};
 use super::check_columns::{self, Columns};
+use super::check_mapping::{self, RawMapping};
 use super::entry::{Size, Target};
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
@@ -94,6 +95,17 @@ pub(super) fn check(
         )
         .and_then(|text| keep(section, "table", TableName::parse(&text)));
     let create = section.optional("create", raw.create).unwrap_or(false);
+    let mapping = check_mapping::check(
+        RawMapping {
+            header_case: raw.header_case,
+            extra_columns: raw.extra_columns,
+            missing_columns: raw.missing_columns,
+            other_columns: raw.other_columns,
+            filters: raw.filters,
+            header,
+        },
+        section,
+    );
     let columns = check_columns::check(
         Columns {
             columns: raw.columns,
@@ -102,6 +114,7 @@ pub(super) fn check(
             indexes: raw.indexes,
             create,
             header,
+            load_others: mapping.load_others,
         },
         section,
     );
@@ -165,6 +178,7 @@ pub(super) fn check(
             header,
             max_record,
         },
+        mapping,
         partitions: partitions.unwrap_or_else(ad_hoc::default_partitions),
         batch_rows: batch_rows.map_or(BATCH_ROWS, |rows| rows as usize),
         batch_bytes: batch_bytes as usize,

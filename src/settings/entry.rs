@@ -10,6 +10,7 @@ use config::{Value, ValueKind};
 use serde::{Deserialize, Deserializer};
 
 use super::units;
+use crate::plan::FieldRef;
 
 /// A value, or what is wrong with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,6 +171,22 @@ impl FromValue for Scalars {
                 .collect::<Result<_, _>>()
                 .map(Scalars),
             other => Err(expected("a list of values such as [\"a\", \"b\"]", other)),
+        }
+    }
+}
+
+/// A field: its name in the header, or its place in a record.
+impl FromValue for FieldRef {
+    fn from_value(value: &ValueKind) -> Result<Self, String> {
+        match value {
+            ValueKind::String(name) => Ok(FieldRef::Name(name.clone())),
+            ValueKind::I64(number) => match u32::try_from(*number) {
+                Ok(number @ 1..) => Ok(FieldRef::Number(number)),
+                _ => Err(format!(
+                    "{number} is no field's number; the first field is 1"
+                )),
+            },
+            other => Err(expected("a field's name in quotes, or its number", other)),
         }
     }
 }

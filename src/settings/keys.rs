@@ -10,12 +10,12 @@ use serde::forward_to_deserialize_any;
 
 use super::problems::Problems;
 use super::raw::{
-    RawColumn, RawDatabase, RawGenerated, RawLog, RawPipeline, RawService, RawSettings,
+    RawColumn, RawDatabase, RawFilter, RawGenerated, RawLog, RawPipeline, RawService, RawSettings,
 };
 
 /// The sections of the configuration and the names of their keys, to hold documents against.
 #[cfg(test)]
-pub fn all_sections() -> [(&'static str, &'static [&'static str]); 6] {
+pub fn all_sections() -> [(&'static str, &'static [&'static str]); 7] {
     [
         ("service", names_of::<RawService>()),
         ("database", names_of::<RawDatabase>()),
@@ -23,6 +23,7 @@ pub fn all_sections() -> [(&'static str, &'static [&'static str]); 6] {
         ("pipelines.NAME", names_of::<RawPipeline>()),
         ("pipelines.NAME.columns", names_of::<RawColumn>()),
         ("pipelines.NAME.generated", names_of::<RawGenerated>()),
+        ("pipelines.NAME.filters", names_of::<RawFilter>()),
     ]
 }
 
@@ -47,6 +48,7 @@ pub fn prune(tree: &mut Map<String, Value>, problems: &mut Problems) {
         keep_known(pipeline, &path, names_of::<RawPipeline>(), problems);
         prune_list::<RawColumn>(pipeline, "columns", &path, problems);
         prune_list::<RawGenerated>(pipeline, "generated", &path, problems);
+        prune_list::<RawFilter>(pipeline, "filters", &path, problems);
     }
 }
 
@@ -103,7 +105,8 @@ fn prune_list<T: for<'de> Deserialize<'de>>(
             problems.add(
                 &item_path(&path, None, index - 1),
                 format!(
-                    "expected a table such as {{ name = \"…\", type = \"…\" }}, or one that begins with [[{path}]]"
+                    "expected a table such as {{ {} = \"…\" }}, or one that begins with [[{path}]]",
+                    names_of::<T>()[0]
                 ),
             );
             return false;

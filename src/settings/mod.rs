@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 mod check_columns;
+mod check_mapping;
 mod check_pipeline;
 mod entry;
 mod glob;
@@ -28,7 +29,7 @@ use problems::Problems;
 use raw::RawSettings;
 use service::DataDirDefaults;
 
-pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Pipeline};
+pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
 pub use service::{DatabaseUrl, LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};
 

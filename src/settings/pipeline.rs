@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plan::{Case, Dialect, TableName};
+use crate::plan::{Case, ColumnSource, Dialect, Filter, TableName};
 
 /// One configured flow: a directory, a dialect, a mapping, a target table.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Pipeline {
     pub indexes: Vec<Vec<String>>,
     /// How bytes become records.
     pub dialect: Dialect,
+    /// How the fields of a file are matched with columns, and which records are loaded.
+    pub mapping: Mapping,
     /// How many partitions the keys are divided into, each with one writer.
     pub partitions: u16,
     /// The most rows of a batch.
@@ -49,6 +51,36 @@ pub struct Pipeline {
     pub archive: Option<PathBuf>,
     /// Where quarantined files go; `None`: they stay.
     pub quarantine: Option<PathBuf>,
+}
+
+/// How the fields of a file are matched with columns, and which records are loaded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mapping {
+    /// See [`crate::plan::Fields`].
+    pub ignore_case: bool,
+    /// Whether a file with fields that nothing takes is refused; `None`: see
+    /// [`Pipeline::refuses_extra`].
+    pub refuse_extra: Option<bool>,
+    /// Whether a file without a field for some column is refused.
+    pub refuse_missing: bool,
+    /// Whether fields of the header that no listed column takes go to the columns of their names.
+    pub load_others: bool,
+    /// A record is loaded if it passes all of these.
+    pub filters: Vec<Filter>,
+}
+
+impl Pipeline {
+    /// Whether fields go to the columns of their names without being listed.
+    pub fn loads_others(&self) -> bool {
+        self.columns.is_empty() || self.mapping.load_others
+    }
+
+    /// Whether a field that nothing takes is a fault. Unless it is said, it is where every field is
+    /// to be loaded, and where nothing but their number tells fields apart.
+    pub fn refuses_extra(&self) -> bool {
+        let every_field = self.loads_others() || !self.dialect.header;
+        self.mapping.refuse_extra.unwrap_or(every_field)
+    }
 }
 
 /// In which order files are loaded.
@@ -67,6 +99,8 @@ pub struct ColumnSettings {
     pub name: String,
     /// The field's name in the header; the same unless said otherwise.
     pub field: String,
+    /// See [`crate::plan::Column`].
+    pub source: ColumnSource,
     /// The type in SQL, for a table that is created (`numeric(10,2)`); may be empty where none is.
     pub sql_type: String,
     /// The default in SQL, for a table that is created (`now()`).

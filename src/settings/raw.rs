@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::entry::{Entry, NameLists, Names, Scalar, Scalars, Size, Target};
+use crate::plan::FieldRef;
 
 /// The whole of it.
 #[derive(Debug, Default, Deserialize)]
@@ -66,8 +67,13 @@ pub struct RawPipeline {
     pub batch_rows: Option<Entry<u64>>,
     pub batch_bytes: Option<Entry<Size>>,
     pub memory: Option<Entry<Size>>,
+    pub header_case: Option<Entry<String>>,
+    pub extra_columns: Option<Entry<String>>,
+    pub missing_columns: Option<Entry<String>>,
+    pub other_columns: Option<Entry<String>>,
     pub columns: Vec<RawColumn>,
     pub generated: Vec<RawGenerated>,
+    pub filters: Vec<RawFilter>,
 }
 
 /// `[[pipelines.NAME.columns]]`
@@ -75,7 +81,9 @@ pub struct RawPipeline {
 #[serde(deny_unknown_fields, default)]
 pub struct RawColumn {
     pub name: Option<Entry<String>>,
-    pub field: Option<Entry<String>>,
+    pub field: Option<Entry<FieldRef>>,
+    pub from: Option<Entry<String>>,
+    pub constant: Option<Entry<Scalar>>,
     #[serde(rename = "type")]
     pub sql_type: Option<Entry<String>>,
     #[serde(rename = "default")]
@@ -97,4 +105,16 @@ pub struct RawGenerated {
     #[serde(rename = "type")]
     pub sql_type: Option<Entry<String>>,
     pub expression: Option<Entry<String>>,
+}
+
+/// `[[pipelines.NAME.filters]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawFilter {
+    pub field: Option<Entry<FieldRef>>,
+    #[serde(rename = "in")]
+    pub is_in: Option<Entry<Scalars>>,
+    pub not_in: Option<Entry<Scalars>>,
+    pub matches: Option<Entry<String>>,
+    pub empty: Option<Entry<bool>>,
 }

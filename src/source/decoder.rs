@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{DeadLetter, Place, Position, Rows};
+use ingestd_actors::model::{DeadLetter, Filtered, Place, Position, Rows};
 
+use super::Origin;
+use super::filters::Filters;
 use super::partitions::Partitions;
 use super::pending::{Answer, Pending, PendingRecord};
 use super::reject::Reject;
 use super::row_encoder::{Outcome, RowEncoder};
 use super::text::Text;
+use super::width::Width;
 use crate::csv::{Field, Oversized, Record, Scan, Scanner, skip_byte_order_mark};
 use crate::plan::LoadPlan;
 use crate::row::is_well_formed;
@@ -23,8 +26,8 @@ const LARGEST_BUFFER: usize = 1 << 28;
 #[derive(Debug)]
 pub struct Decoder {
     scanner: Scanner,
-    /// How many fields a record has.
-    width: usize,
+    width: Width,
+    filters: Filters,
     encoder: RowEncoder,
     partitions: Partitions,
     fields: Vec<Field>,
@@ -64,13 +67,15 @@ pub struct Decoded {
     pub partitions: Vec<(u16, Rows)>,
     /// The records that are no rows, in record order.
     pub rejects: Vec<DeadLetter>,
+    /// The records that a filter left out.
+    pub filtered: Filtered,
     /// The records that wait for the server.
     pub pending: Pending,
 }
 
 impl Decoder {
-    /// A decoder of files with this header (without a header in the dialect: the names by which the
-    /// plan calls the fields, in order).
+    /// A decoder of files with this header; without one in the dialect, fields are known by their place
+    /// alone.
     ///
     /// # Errors
     /// `File` where the header does not have the plan's fields; `Configuration` where the plan can't
@@ -82,15 +87,23 @@ impl Decoder {
                 "the delimiter and the quote must be ASCII characters",
             ));
         }
+        let layout = plan.layout(header)?;
         Ok(Decoder {
             scanner: Scanner::new(&plan.dialect),
-            width: header.len(),
-            encoder: RowEncoder::new(plan, header)?,
+            width: Width::new(plan, &layout),
+            filters: Filters::new(plan, &layout)?,
+            encoder: RowEncoder::new(plan, &layout)?,
             partitions: Partitions::new(plan),
             fields: Vec::new(),
             most_records: usize::MAX,
             passing: None,
         })
+    }
+
+    /// Gives the values of columns that are derived from the file.
+    pub fn with_origin(mut self, origin: &Origin) -> Decoder {
+        self.encoder.set_origin(origin);
+        self
     }
 
     /// Decodes at most so many records (at least one) of a buffer at once, for batches that are small.
@@ -117,6 +130,7 @@ impl Decoder {
                 stopped: false,
                 partitions: Vec::new(),
                 rejects: Vec::new(),
+                filtered: Filtered::default(),
                 pending: Pending::default(),
             },
             raw_offset: at.offset + passed,
@@ -163,13 +177,14 @@ impl Decoder {
             start = waiting.end;
             self.scanner.scan(raw, 0, true, &mut self.fields);
             let mut answers = own.iter().map(answer_to);
-            match self.encoder.encode(raw, &self.fields, &mut answers) {
+            let place = waiting.place;
+            match self.encoder.encode(raw, &self.fields, place, &mut answers) {
                 Ok(_) => {
                     let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-                    self.partitions.push(waiting.place, tuple, image, raw);
+                    self.partitions.push(place, tuple, image, raw);
                 }
                 Err(reject) => {
-                    let letter = dead_letter(waiting.place, raw.len() as u64, raw, reject);
+                    let letter = dead_letter(place, raw.len() as u64, raw, reject);
                     decoded.rejects.push(letter);
                 }
             }
@@ -238,7 +253,7 @@ impl Decoder {
                 Scan::Record(record) => {
                     run.cursor = record.next;
                     // A blank line is nothing, unless a record has just one field.
-                    if record.start == record.end && self.width > 1 {
+                    if record.start == record.end && !self.width.is_one() {
                         run.step(0, record.lines);
                         continue;
                     }
@@ -278,17 +293,20 @@ impl Decoder {
         run.cursor += seen as usize;
     }
 
-    /// Makes a row of the record whose fields were just found, or notes it as pending.
+    /// Makes a row of the record whose fields were just found, or notes it as filtered or pending.
     fn decode_record(&mut self, run: &mut Run, record: &Record) -> Result<(), Reject> {
         let raw = &run.bytes[record.start..record.end];
         run.text.check(run.bytes, record)?;
-        if self.fields.len() != self.width {
-            return Err(Reject::field_count(self.fields.len(), self.width));
+        self.width.check(self.fields.len())?;
+        let place = run.place(record);
+        if !self.filters.pass(run.bytes, &self.fields) {
+            run.decoded.filtered.push(place.record);
+            return Ok(());
         }
+        let mut unanswered = std::iter::empty();
         let outcome = self
             .encoder
-            .encode(run.bytes, &self.fields, &mut std::iter::empty())?;
-        let place = run.place(record);
+            .encode(run.bytes, &self.fields, place, &mut unanswered)?;
         match outcome {
             Outcome::Row => {
                 let (tuple, image) = (self.encoder.tuple(), self.encoder.image());

@@ -6,7 +6,9 @@
 //! lists, and [`Decoder::complete`] puts the answers in.
 
 mod decoder;
+mod filters;
 mod open;
+mod origin;
 mod partitions;
 mod pending;
 mod reject;
@@ -15,7 +17,9 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
+mod width;
 
 pub use decoder::{Decoded, Decoder};
 pub use open::{CsvSource, read_file_header};
+pub use origin::Origin;
 pub use pending::{Answer, Pending, Question, Refusal};

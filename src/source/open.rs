@@ -12,12 +12,12 @@ use ingestd_actors::port::{PortFuture, RecordStream, Source};
 use ingestd_actors::supervision::Pulse;
 use tokio::runtime::Handle;
 
-use super::Decoder;
 use super::stream::{CsvStream, Reading};
+use super::{Decoder, Origin};
 use crate::csv::{Header, read_header};
 use crate::fs::{ContentHasher, candidate_of, file_error, hash_prefix, open_regular};
 use crate::plan::{Dialect, LoadPlan};
-use crate::postgres::Resolver;
+use crate::postgres::{Origins, Resolver};
 
 /// How many bytes a header is first looked for in.
 const HEADER_READ: usize = 16 << 10;
@@ -26,17 +26,20 @@ const HEADER_READ: usize = 16 << 10;
 pub struct CsvSource {
     runtime: Handle,
     resolver: Resolver,
+    origins: Origins,
     batch_rows: usize,
 }
 
 impl CsvSource {
     /// A source that reads and decodes on the blocking threads of `runtime`, and asks `resolver`
-    /// what the server makes of values that the decoder does not recognise. No chunk has more than
-    /// `batch_rows` records, so that every one fits into a batch.
-    pub fn new(runtime: Handle, resolver: Resolver, batch_rows: usize) -> Self {
+    /// what the server makes of values that the decoder does not recognise, and `origins` what a file
+    /// was when its reading began. No chunk has more than `batch_rows` records, so that every one fits
+    /// into a batch.
+    pub fn new(runtime: Handle, resolver: Resolver, origins: Origins, batch_rows: usize) -> Self {
         Self {
             runtime,
             resolver,
+            origins,
             batch_rows,
         }
     }
@@ -46,9 +49,18 @@ impl Source for CsvSource {
     fn open(&self, claim: &Claim, pulse: Pulse) -> PortFuture<Box<dyn RecordStream>> {
         let claim = claim.clone();
         let (runtime, resolver) = (self.runtime.clone(), self.resolver.clone());
-        let batch_rows = self.batch_rows;
+        let (origins, batch_rows) = (self.origins.clone(), self.batch_rows);
         Box::pin(async move {
-            let opening = runtime.spawn_blocking(move || open(&claim, batch_rows));
+            let (asking, waiting) = (runtime.clone(), pulse.clone());
+            let opening = runtime.spawn_blocking(move || {
+                let origin = || {
+                    waiting.waiting();
+                    let origin = origin_of(&claim, &origins, &asking);
+                    waiting.working();
+                    origin
+                };
+                open(&claim, origin, batch_rows)
+            });
             let reading = opening.await.map_err(super::stream::lost_thread)??;
             let stream: Box<dyn RecordStream> =
                 Box::new(CsvStream::new(reading, runtime, resolver, pulse));
@@ -57,7 +69,19 @@ impl Source for CsvSource {
     }
 }
 
-fn open(claim: &Claim, batch_rows: usize) -> Result<Reading> {
+/// Asks the ledger, which knows it from the life that began with the file. On a thread that may block.
+fn origin_of(claim: &Claim, origins: &Origins, runtime: &Handle) -> Result<Origin> {
+    let path = claim.candidate.path.clone();
+    let asked = origins.of(claim.file, claim.epoch, path);
+    let (path, load_time) = runtime.block_on(asked)?;
+    Ok(Origin::new(&path, load_time))
+}
+
+fn open(
+    claim: &Claim,
+    origin: impl FnOnce() -> Result<Origin>,
+    batch_rows: usize,
+) -> Result<Reading> {
     let path = &claim.candidate.path;
     let file = open_regular(path).map_err(unopened)?;
     check_identity(&file, claim, path)?;
@@ -68,9 +92,13 @@ fn open(claim: &Claim, batch_rows: usize) -> Result<Reading> {
     let header = header_of(&file, &plan)?;
     let at = start_of(claim, header.end);
     check_line_end(&file, at)?;
+    let mut decoder = Decoder::new(&plan, &header.names)?.with_most_records(batch_rows);
+    if plan.columns.iter().any(|it| it.source.is_of_file()) {
+        decoder = decoder.with_origin(&origin()?);
+    }
     Ok(Reading::new(
         claim,
-        Decoder::new(&plan, &header.names)?.with_most_records(batch_rows),
+        decoder,
         hasher_up_to(&file, claim, at.offset)?,
         at,
         Arc::new(file),
@@ -153,23 +181,13 @@ fn hasher_up_to(file: &File, claim: &Claim, offset: u64) -> Result<ContentHasher
 }
 
 fn header_of(file: &File, plan: &LoadPlan) -> Result<Header> {
-    let by_position = || {
-        let columns = plan.columns.iter();
-        columns.map(|column| column.field.clone()).collect()
-    };
     if !plan.dialect.header {
         return Ok(Header {
-            names: by_position(),
+            names: Vec::new(),
             end: Position::START,
         });
     }
-    let mut from_start = Positioned { file, offset: 0 };
-    let mut header = read_file_header(&mut from_start, &plan.dialect)?;
-    if header.names.is_empty() {
-        // An empty file: no record will ask for them.
-        header.names = by_position();
-    }
-    Ok(header)
+    read_file_header(&mut Positioned { file, offset: 0 }, &plan.dialect)
 }
 
 /// Reads a file without moving a cursor that others may share.

@@ -70,16 +70,12 @@ impl Reject {
         )
     }
 
-    pub fn field_count(got: usize, expected: usize) -> Reject {
+    /// `expected` says how many there should be.
+    pub fn field_count(got: usize, expected: &str) -> Reject {
+        let fields = if got == 1 { "field" } else { "fields" };
         Reject::of_record(
             Reason::FieldCount,
-            format!(
-                "got {}, the header has {expected}",
-                match got {
-                    1 => "1 field".to_owned(),
-                    _ => format!("{got} fields"),
-                }
-            ),
+            format!("got {got} {fields}, {expected}"),
         )
     }
 

@@ -1,11 +1,14 @@
 //! One record's fields to one row: the tuple of the binary `COPY` format, and its key's image.
 
-use ingestd_actors::error::{Error, ErrorKind, Result};
+use std::io::Write;
 
-use super::Answer;
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::Place;
+
 use super::reject::Reject;
+use super::{Answer, Origin};
 use crate::csv::Field;
-use crate::plan::{Column, LoadPlan, ValueType};
+use crate::plan::{Column, ColumnSource, Layout, LoadPlan, ValueType};
 use crate::row::{Bounds, Transform, Verdict, append_field, append_key_part, append_null, encode};
 
 /// Encodes the records of a file one after the other, in buffers that are used again.
@@ -27,11 +30,30 @@ pub struct RowEncoder {
 #[derive(Debug)]
 struct ColumnEncoder {
     column: Column,
-    /// Which field of the record it takes.
-    field: usize,
+    input: Input,
     transform: Option<Transform>,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
+}
+
+/// Where a column's text comes from.
+#[derive(Debug)]
+enum Input {
+    /// This field of the record.
+    Field(usize),
+    /// It is the same in every row.
+    Fixed(Fixed),
+    /// The record's number.
+    Record,
+    /// The line that the record starts on.
+    Line,
+}
+
+#[derive(Debug)]
+struct Fixed {
+    text: String,
+    /// The field of the tuple, once a row has had it.
+    encoded: Vec<u8>,
 }
 
 /// The values of the last record that no encoder recognised and to which no answer was known.
@@ -52,16 +74,17 @@ pub enum Outcome {
 }
 
 impl RowEncoder {
-    /// The encoder of a plan for files with this header.
+    /// The encoder of a plan for files with this layout.
     ///
     /// # Errors
-    /// `File` where the header lacks a field of the plan; `Configuration` where a bound is no value
-    /// of its column's type, or the key names a column that is not loaded.
-    pub fn new(plan: &LoadPlan, header: &[String]) -> Result<RowEncoder> {
+    /// `Configuration` where a bound is no value of its column's type, or the key names a column that
+    /// is not loaded.
+    pub fn new(plan: &LoadPlan, layout: &Layout) -> Result<RowEncoder> {
         let columns = plan
             .columns
             .iter()
-            .map(|column| ColumnEncoder::new(column, header))
+            .zip(&layout.columns)
+            .map(|(column, field)| ColumnEncoder::new(column, *field))
             .collect::<Result<Vec<_>>>()?;
         let key = plan
             .key
@@ -91,8 +114,21 @@ impl RowEncoder {
         })
     }
 
+    /// Gives the values of columns that are derived from the file.
+    pub fn set_origin(&mut self, origin: &Origin) {
+        for column in &mut self.columns {
+            let text = match column.column.source {
+                ColumnSource::FileName => &origin.name,
+                ColumnSource::FilePath => &origin.path,
+                ColumnSource::LoadTime => &origin.load_time,
+                _ => continue,
+            };
+            column.input = Input::fixed(text);
+        }
+    }
+
     /// Encodes a record, whose fields are spans of `bytes`, valid UTF-8 without NUL and as many as
-    /// the header has. An unrecognised value takes the next of `answers`, if there is one.
+    /// the layout says. An unrecognised value takes the next of `answers`, if there is one.
     ///
     /// # Errors
     /// Why the record is no row.
@@ -100,6 +136,7 @@ impl RowEncoder {
         &mut self,
         bytes: &[u8],
         fields: &[Field],
+        place: Place,
         answers: &mut dyn Iterator<Item = &Answer>,
     ) -> Result<Outcome, Reject> {
         self.tuple.clear();
@@ -108,14 +145,28 @@ impl RowEncoder {
         let count = self.columns.len() as u16;
         self.tuple.extend_from_slice(&count.to_be_bytes());
 
-        for (index, (column, start)) in self.columns.iter().zip(&mut self.fields).enumerate() {
+        let columns = self.columns.iter_mut().zip(&mut self.fields);
+        for (index, (column, start)) in columns.enumerate() {
             *start = self.tuple.len();
-            let field = &fields[column.field];
-            let mut text = field.text(bytes, self.quote, &mut self.unescaped);
+            // Only a field can be NULL.
+            let (mut text, quoted) = match &column.input {
+                Input::Field(field) => {
+                    let field = &fields[*field];
+                    let text = field.text(bytes, self.quote, &mut self.unescaped);
+                    (text, field.quoted)
+                }
+                Input::Fixed(fixed) if !fixed.encoded.is_empty() => {
+                    self.tuple.extend_from_slice(&fixed.encoded);
+                    continue;
+                }
+                Input::Fixed(fixed) => (fixed.text.as_bytes(), true),
+                Input::Record => (digits(place.record, &mut self.unescaped), true),
+                Input::Line => (digits(place.line, &mut self.unescaped), true),
+            };
             if let Some(transform) = &column.transform {
                 text = transform.apply(text, &mut self.recased);
             }
-            if text.is_empty() && !field.quoted {
+            if text.is_empty() && !quoted {
                 if column.column.required {
                     return Err(Reject::missing_value(&column.column.name));
                 }
@@ -144,6 +195,9 @@ impl RowEncoder {
                 bounds
                     .check(&self.tuple[*start + 4..])
                     .map_err(|broken| Reject::out_of_range(&column.column.name, broken))?;
+            }
+            if let Input::Fixed(fixed) = &mut column.input {
+                fixed.encoded.extend_from_slice(&self.tuple[*start..]);
             }
         }
         if !self.unrecognised.ends.is_empty() {
@@ -197,17 +251,7 @@ impl RowEncoder {
 }
 
 impl ColumnEncoder {
-    fn new(column: &Column, header: &[String]) -> Result<ColumnEncoder> {
-        let field = header.iter().position(|name| name == &column.field);
-        let field = field.ok_or_else(|| {
-            Error::new(
-                ErrorKind::File,
-                format!(
-                    "the header has no field {:?} for column {:?}",
-                    column.field, column.name
-                ),
-            )
-        })?;
+    fn new(column: &Column, field: Option<usize>) -> Result<ColumnEncoder> {
         let (minimum, maximum) = (column.minimum.as_deref(), column.maximum.as_deref());
         let bounds = Bounds::new(column.value_type, minimum, maximum, column.finite);
         let bounds = bounds.map_err(|error| {
@@ -218,12 +262,42 @@ impl ColumnEncoder {
         })?;
         let unbounded = minimum.is_none() && maximum.is_none() && !column.finite;
         Ok(ColumnEncoder {
-            field,
+            input: Input::new(&column.source, field),
             transform: Transform::new(column),
             bounds: (!unbounded).then_some(bounds),
             column: column.clone(),
         })
     }
+}
+
+impl Input {
+    fn new(source: &ColumnSource, field: Option<usize>) -> Input {
+        match source {
+            ColumnSource::Field | ColumnSource::Number(_) => Input::Field(field.unwrap_or(0)),
+            ColumnSource::Constant(text) => Input::fixed(text),
+            ColumnSource::Record => Input::Record,
+            ColumnSource::Line => Input::Line,
+            // Known with the file's origin.
+            ColumnSource::FileName | ColumnSource::FilePath | ColumnSource::LoadTime => {
+                Input::fixed("")
+            }
+        }
+    }
+
+    fn fixed(text: &str) -> Input {
+        Input::Fixed(Fixed {
+            text: text.to_owned(),
+            encoded: Vec::new(),
+        })
+    }
+}
+
+/// A number as text.
+fn digits(number: u64, scratch: &mut Vec<u8>) -> &[u8] {
+    scratch.clear();
+    // Writing to memory does not fail.
+    let _ = write!(scratch, "{number}");
+    scratch
 }
 
 impl Unrecognised {

@@ -269,6 +269,7 @@ impl Reading {
             to: decoded.to,
             partitions: decoded.partitions,
             rejects: decoded.rejects,
+            filtered: decoded.filtered,
             hash_mark: self.passed_mark,
         }
     }

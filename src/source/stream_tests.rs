@@ -10,7 +10,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::csv::read_header;
-use crate::plan::{Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use crate::plan::{
+    Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
+};
 
 fn plan() -> LoadPlan {
     LoadPlan {
@@ -25,6 +27,7 @@ fn plan() -> LoadPlan {
         columns: vec![Column {
             name: "id".into(),
             field: "id".into(),
+            source: ColumnSource::Field,
             value_type: ValueType::Int8,
             type_name: "bigint".into(),
             required: true,
@@ -35,6 +38,8 @@ fn plan() -> LoadPlan {
             maximum: None,
             finite: false,
         }],
+        fields: Fields::default(),
+        filters: Vec::new(),
         key: Vec::new(),
         mode: WriteMode::Append,
     }

@@ -84,12 +84,15 @@ impl Handler<Decoded> for BatchAccumulator {
 impl Handler<FileEnded> for BatchAccumulator {
     type Result = ();
 
-    fn handle(&mut self, ended: FileEnded, _: &mut Context<Self>) {
+    fn handle(&mut self, ended: FileEnded, context: &mut Context<Self>) {
         if let Some(open) = self.files.get_mut(&ended.file) {
             open.ended = true;
         }
         let file = ended.file;
         self.deps.ended.do_send(ended);
+        // Nothing more of it is read, and its commit waits for the counts.
+        self.rejects.hurry();
+        self.dispatch_rejects(context);
         self.forget_if_done(file);
     }
 }
@@ -102,9 +105,10 @@ pub struct Flush;
 impl Handler<Flush> for BatchAccumulator {
     type Result = ResponseFuture<Result<()>>;
 
-    fn handle(&mut self, _: Flush, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: Flush, context: &mut Context<Self>) -> Self::Result {
         let (owed, answer) = later("the accumulator");
         self.waiting_for_flush.push(owed);
+        self.dispatch_rejects(context);
         self.answer_waiting();
         answer
     }

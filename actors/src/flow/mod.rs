@@ -3,9 +3,11 @@
 mod credits;
 mod lane_queue;
 mod opening;
+mod patience;
 mod tracker;
 
 pub use credits::Credits;
 pub use lane_queue::{LaneQueue, Limits, Taken, TakenShare};
 pub use opening::{Judgement, Opening};
+pub use patience::Patience;
 pub use tracker::FileTracker;

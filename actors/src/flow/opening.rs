@@ -94,7 +94,7 @@ fn refused_at_first(chunk: &Chunk) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Epoch, FileId, Position, Reason};
+    use crate::model::{Epoch, FileId, Filtered, Position, Reason};
     use bytes::Bytes;
 
     fn chunk(records: u64, rejects: u64) -> Chunk {
@@ -120,6 +120,7 @@ mod tests {
             },
             partitions: Vec::new(),
             rejects: (1..=rejects).map(dead_letter).collect(),
+            filtered: Filtered::default(),
             hash_mark: None,
         }
     }

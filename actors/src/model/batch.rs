@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DeadLetter, Epoch, FileId, Plan, Position, Rows};
+use super::{DeadLetter, Epoch, FileId, Filtered, Plan, Position, Rows};
 
 /// Rows of one partition, from one file or several, that are committed together.
 #[derive(Debug)]
@@ -52,14 +52,14 @@ impl Share {
     }
 }
 
-/// Dead letters of one or several files that are committed together.
+/// Records that are no rows, of one or several files, that are committed together.
 #[derive(Debug)]
 pub struct RejectBatch {
     /// One for each file.
     pub shares: Vec<RejectShare>,
 }
 
-/// What one file gives to a batch of dead letters.
+/// What one file gives to such a batch.
 #[derive(Debug)]
 pub struct RejectShare {
     /// The file.
@@ -72,6 +72,8 @@ pub struct RejectShare {
     pub to: Position,
     /// The dead letters, in record order.
     pub dead_letters: Vec<DeadLetter>,
+    /// The records that a filter left out.
+    pub filtered: Filtered,
 }
 
 /// What became of records; committed with the checkpoint that it counts.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use super::{DeadLetter, Epoch, FileId, Position, Rows};
+use super::{DeadLetter, Epoch, FileId, Filtered, Position, Rows};
 
 /// The state of a content hash after whole blocks, from which hashing can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Chunk {
     pub partitions: Vec<(u16, Rows)>,
     /// The records that could not be decoded, in record order.
     pub rejects: Vec<DeadLetter>,
+    /// The records that a filter left out.
+    pub filtered: Filtered,
     /// The content hash's state at or before `to`.
     pub hash_mark: Option<HashMark>,
 }
@@ -38,7 +40,7 @@ impl Chunk {
     pub fn bytes(&self) -> usize {
         let rows: usize = self.partitions.iter().map(|(_, rows)| rows.bytes()).sum();
         let rejects: usize = self.rejects.iter().map(DeadLetter::bytes).sum();
-        rows + rejects
+        rows + rejects + self.filtered.bytes()
     }
 
     /// The number of records in the run.

@@ -6,6 +6,7 @@ mod batch;
 mod chunk;
 mod dead_letter;
 mod file;
+mod filtered;
 mod position;
 mod rows;
 
@@ -15,5 +16,6 @@ pub use batch::{
 pub use chunk::{Chunk, FileEnd, HashMark, Read};
 pub use dead_letter::{DeadLetter, Reason};
 pub use file::{Candidate, Checkpoint, Claim, Epoch, FileId, FileState, Plan};
+pub use filtered::Filtered;
 pub use position::{Lane, Position};
 pub use rows::{Place, RowRef, Rows};

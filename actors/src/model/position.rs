@@ -39,7 +39,8 @@ impl fmt::Display for Position {
 pub enum Lane {
     /// Rows of one share of the keys, counted from 0.
     Partition(u16),
-    /// Records that could not be decoded: they become dead letters.
+    /// Records that are no rows: those that could not be decoded become dead letters, and those that
+    /// a filter left out are counted.
     Rejects,
 }
 

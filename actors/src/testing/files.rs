@@ -17,6 +17,8 @@ pub enum TestRecord {
     },
     /// Can't be decoded: the reader makes it a dead letter.
     Malformed,
+    /// A filter leaves it out.
+    Filtered,
 }
 
 /// A file in the inbox.
@@ -63,6 +65,11 @@ impl TestFile {
     /// A file of `count` records that can't be decoded.
     pub fn malformed(count: usize) -> Self {
         Self::new(std::iter::repeat_n(TestRecord::Malformed, count))
+    }
+
+    /// A file of `count` records that a filter leaves out.
+    pub fn filtered(count: usize) -> Self {
+        Self::new(std::iter::repeat_n(TestRecord::Filtered, count))
     }
 
     /// Its length in bytes.

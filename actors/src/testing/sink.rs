@@ -122,6 +122,10 @@ impl State {
                     state.bury(file, letter.record, letter.reason.code().to_owned());
                     counts.rejected += 1;
                 }
+                for record in share.filtered.records().filter(|&record| record > above) {
+                    state.leave_out(file, record);
+                }
+                counts.filtered = share.filtered.count_after(above);
                 counts
             })
         });

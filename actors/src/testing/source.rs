@@ -10,7 +10,9 @@ use futures_util::future::BoxFuture;
 use super::sink::REFUSED;
 use super::{Fault, State, Step, TestFile, TestRecord, World};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Chunk, Claim, DeadLetter, FileEnd, Place, Position, Read, Reason, Rows};
+use crate::model::{
+    Chunk, Claim, DeadLetter, FileEnd, Filtered, Place, Position, Read, Reason, Rows,
+};
 use crate::port::{PortFuture, RecordStream, Source};
 use crate::supervision::Pulse;
 
@@ -87,6 +89,7 @@ impl TestStream {
     fn decode(&self, start: usize, end: usize, poisoned: bool) -> Chunk {
         let mut partitions: BTreeMap<u16, Rows> = BTreeMap::new();
         let mut rejects = Vec::new();
+        let mut filtered = Filtered::default();
         for (index, record) in self.file.records[start..end].iter().enumerate() {
             let number = (start + index) as u64 + 1;
             let (key, value) = match *record {
@@ -94,6 +97,10 @@ impl TestStream {
                 TestRecord::Refused { key } => (key, REFUSED),
                 TestRecord::Malformed => {
                     rejects.push(dead_letter(number));
+                    continue;
+                }
+                TestRecord::Filtered => {
+                    filtered.push(number);
                     continue;
                 }
             };
@@ -120,6 +127,7 @@ impl TestStream {
             },
             partitions: partitions.into_iter().collect(),
             rejects,
+            filtered,
             hash_mark: None,
         }
     }

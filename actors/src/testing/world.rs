@@ -43,6 +43,8 @@ pub struct State {
     pub table: BTreeMap<u64, u64>,
     /// The dead letters.
     pub dead_letters: BTreeMap<(FileId, u64), String>,
+    /// How many records were counted as filtered.
+    pub filtered: usize,
     /// What left the inbox after it was loaded or skipped.
     pub archived: Vec<PathBuf>,
     /// What left it since it can't be loaded.
@@ -338,12 +340,20 @@ impl State {
         self.dead_letters.insert((file, record), reason);
     }
 
+    /// A record is counted as filtered, inside a transaction.
+    pub(super) fn leave_out(&mut self, file: FileId, record: u64) {
+        if !self.applied.insert((file, record)) {
+            self.violation(format!("record {record} of file {} twice", file.0));
+        }
+        self.filtered += 1;
+    }
+
     /// Checks that every record of `expected` has arrived exactly once, in its order.
     pub fn check_loaded<'a>(&self, expected: impl IntoIterator<Item = &'a TestFile>) {
         assert!(self.violations.is_empty(), "{:?}", self.violations);
         let mut rows = Vec::new();
         let mut table = BTreeMap::new();
-        let mut dead_letters = 0;
+        let (mut dead_letters, mut filtered) = (0, 0);
         for record in expected.into_iter().flat_map(|file| &file.records) {
             match *record {
                 TestRecord::Row { key, value } => {
@@ -351,6 +361,7 @@ impl State {
                     table.insert(key, value);
                 }
                 TestRecord::Refused { .. } | TestRecord::Malformed => dead_letters += 1,
+                TestRecord::Filtered => filtered += 1,
             }
         }
         assert_eq!(self.table, table, "the keyed table: the last one wins");
@@ -359,6 +370,7 @@ impl State {
         rows.sort_unstable();
         assert_eq!(loaded, rows, "every row once");
         assert_eq!(self.dead_letters.len(), dead_letters, "every dead letter");
+        assert_eq!(self.filtered, filtered, "every filtered record");
     }
 }
 

@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use crate::fs::{candidate_at, candidate_of, hash_file};
 use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger};
-use crate::plan::{Dialect, LoadPlan, Routing, TableName, WriteMode};
+use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
-use crate::settings::{FileOrder, Pipeline};
+use crate::settings::{FileOrder, Mapping, Pipeline};
 use crate::test_databases::{TestDatabase, database};
 
 pub struct World {
@@ -49,6 +49,8 @@ impl Planner for TestPlanner {
                     name: "t".into(),
                 },
                 columns: Vec::new(),
+                fields: Fields::default(),
+                filters: Vec::new(),
                 key: Vec::new(),
                 mode: WriteMode::Append,
             }),
@@ -82,6 +84,7 @@ impl World {
             generated: Vec::new(),
             indexes: Vec::new(),
             dialect: Dialect::default(),
+            mapping: Mapping::default(),
             partitions: 2,
             batch_rows: 1,
             batch_bytes: 1,

@@ -10,7 +10,9 @@ use tokio::runtime::Handle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
-use crate::plan::{Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use crate::plan::{
+    Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
+};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
 use crate::postgres::sink::PostgresSink;
@@ -178,6 +180,7 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
     let column = |name: &str, value_type, type_name: &str| Column {
         name: name.into(),
         field: name.into(),
+        source: ColumnSource::Field,
         value_type,
         type_name: type_name.into(),
         required: false,
@@ -202,6 +205,8 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
             column("name", ValueType::Text, "text"),
             column("amount", ValueType::Int4, "integer"),
         ],
+        fields: Fields::default(),
+        filters: Vec::new(),
         key: key.iter().map(|name| name.to_string()).collect(),
         mode: if key.is_empty() {
             WriteMode::Append

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ingestd_actors::model::{
-    DeadLetter, Epoch, FileId, Reason, RejectBatch, RejectShare, ShareOutcome,
+    DeadLetter, Epoch, FileId, Filtered, Reason, RejectBatch, RejectShare, ShareOutcome,
 };
 use ingestd_actors::port::RejectStore;
 
@@ -33,6 +33,7 @@ fn share(file: FileId, from: u64, to: u64, records: &[u64]) -> RejectShare {
         from: at(from),
         to: at(to),
         dead_letters: records.iter().map(|record| letter(*record)).collect(),
+        filtered: Filtered::default(),
     }
 }
 
@@ -81,6 +82,34 @@ async fn what_another_life_has_stored_is_trimmed_and_another_claim_is_fenced() {
         fixture.dead_letters().await,
         [format!("{}|4|nul_byte|-", one.0)]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filtered_records_are_counted_with_the_checkpoint_that_covers_them() {
+    let fixture = Fixture::new(ITEMS).await;
+    let (one, two) = (fixture.file().await, fixture.file().await);
+    // Another life was here, and has counted the records up to the fourth.
+    fixture.set_checkpoint(one, -1, 1, 4).await;
+    let store = PostgresRejects::new(fixture.database.clone(), "items", fixture.instance);
+    let shares = || {
+        let mut shares = vec![share(one, 0, 9, &[7]), share(two, 0, 9, &[])];
+        for share in &mut shares {
+            share.filtered = [2, 3, 4, 5, 9].into_iter().collect();
+        }
+        batch(shares)
+    };
+    let outcomes = store.store(shares()).await.expect("stored");
+    let counted = |index: usize| {
+        (
+            counts(&outcomes[index]).filtered,
+            counts(&outcomes[index]).total(),
+        )
+    };
+    assert_eq!((counted(0), counted(1)), ((2, 3), (5, 5)));
+    let sums = "select filtered from ingestd.checkpoints where lane = -1 order by file_id";
+    assert_eq!(fixture.ask(sums).await, ["2", "5"]);
+    store.store(shares()).await.expect("stored before");
+    assert_eq!(fixture.ask(sums).await, ["2", "5"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,11 +7,11 @@ use ingestd_actors::error::ErrorKind;
 
 use super::fixture::{Fixture, ITEMS, connect, new_database};
 use crate::plan::catalog::Table;
-use crate::plan::{Dialect, TableName, build};
+use crate::plan::{ColumnSource, Dialect, TableName, build};
 use crate::postgres::catalog::read_table;
 use crate::postgres::ddl::{FurtherIndexes, create_table};
 use crate::postgres::migrations::{migrate, newest};
-use crate::settings::{ColumnSettings, FileOrder, GeneratedColumn, Pipeline};
+use crate::settings::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_migrate_at_once_and_one_does_it() {
@@ -144,6 +144,7 @@ fn column(name: &str, sql_type: &str, default: Option<&str>, required: bool) -> 
     ColumnSettings {
         name: name.into(),
         field: name.into(),
+        source: ColumnSource::Field,
         sql_type: sql_type.into(),
         sql_default: default.map(str::to_owned),
         required,
@@ -185,6 +186,7 @@ pub fn pipeline(table: TableName) -> Pipeline {
             vec!["quantity".into(), "price".into()],
         ],
         dialect: Dialect::default(),
+        mapping: Mapping::default(),
         partitions: 1,
         batch_rows: 1000,
         batch_bytes: 1 << 20,

@@ -1,6 +1,7 @@
 //! The loader as a whole: what is right loads as meant, and each thing that is wrong says so.
 
 mod documents;
+mod mapping;
 mod mistakes;
 
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use ingestd_actors::error::ErrorKind;
 
 use super::*;
-use crate::plan::{Case, Dialect, TableName};
+use crate::plan::{Case, ColumnSource, Dialect, TableName};
 
 const SMALL: &str = "[pipelines.events]\ndirectory = 'in'\ntable = 'events'\n";
 
@@ -68,6 +69,7 @@ fn the_defaults_are_those_of_the_documentation() {
         generated: vec![],
         indexes: vec![],
         dialect: Dialect::default(),
+        mapping: Mapping::default(),
         partitions: cores as u16,
         batch_rows: 50_000,
         batch_bytes: 8 << 20,
@@ -155,6 +157,7 @@ fn every_key_has_its_effect() {
     let column = |name: &str, sql_type: &str| ColumnSettings {
         name: name.into(),
         field: name.into(),
+        source: ColumnSource::Field,
         sql_type: sql_type.into(),
         sql_default: None,
         required: false,
@@ -214,6 +217,7 @@ fn every_key_has_its_effect() {
             header: true,
             max_record: 64 << 10,
         },
+        mapping: Mapping::default(),
         partitions: 3,
         batch_rows: 1_000,
         batch_bytes: 1 << 20,

@@ -1,18 +1,22 @@
 //! What comes out of whole files: a plan, a server and a reader for the tests.
 
 mod cases;
+mod mapping;
 mod properties;
 
 use bytes::Bytes;
 use ingestd_actors::model::{DeadLetter, Position, Reason};
 
 use super::*;
-use crate::plan::{Case, Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use crate::plan::{
+    Case, Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
+};
 
 fn column(name: &str, value_type: ValueType, type_name: &str) -> Column {
     Column {
         name: name.into(),
         field: name.into(),
+        source: ColumnSource::Field,
         value_type,
         type_name: type_name.into(),
         required: false,
@@ -50,6 +54,8 @@ fn plan() -> LoadPlan {
             name: "t".into(),
         },
         columns: vec![id, kind, price, at],
+        fields: Fields::default(),
+        filters: Vec::new(),
         key: vec!["id".into()],
         mode: WriteMode::Upsert,
     }
@@ -88,6 +94,7 @@ struct Row {
 struct Outcome {
     rows: Vec<Row>,
     rejects: Vec<DeadLetter>,
+    filtered: Vec<u64>,
     positions: Vec<Position>,
 }
 
@@ -129,6 +136,7 @@ fn feed(plan: &LoadPlan, file: &[u8], start: Position, step: usize) -> Outcome {
         rows.sort_by_key(|row| row.record);
         outcome.rows.extend(rows);
         outcome.rejects.extend(decoded.rejects);
+        outcome.filtered.extend(decoded.filtered.records());
         at = decoded.to;
         outcome.positions.push(at);
         from = decoded.next_offset as usize;
