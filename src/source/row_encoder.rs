@@ -4,9 +4,11 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 
 use super::Answer;
 use super::reject::Reject;
-use crate::csv::Field;
-use crate::plan::{Column, LoadPlan, ValueType};
-use crate::row::{Bounds, Transform, Verdict, append_field, append_key_part, append_null, encode};
+use crate::csv::{Escape, Field};
+use crate::plan::{Column, Dialect, LoadPlan, ValueType};
+use crate::row::{
+    Bounds, Nulls, Transform, Verdict, append_field, append_key_part, append_null, encode,
+};
 
 /// Encodes the records of a file one after the other, in buffers that are used again.
 #[derive(Debug)]
@@ -14,7 +16,7 @@ pub struct RowEncoder {
     columns: Vec<ColumnEncoder>,
     /// The key's columns, in the key's order.
     key: Vec<usize>,
-    quote: u8,
+    escape: Escape,
     tuple: Vec<u8>,
     /// Where each column's field starts in the tuple, its length first.
     fields: Vec<usize>,
@@ -30,6 +32,7 @@ struct ColumnEncoder {
     /// Which field of the record it takes.
     field: usize,
     transform: Option<Transform>,
+    nulls: Nulls,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
 }
@@ -61,7 +64,7 @@ impl RowEncoder {
         let columns = plan
             .columns
             .iter()
-            .map(|column| ColumnEncoder::new(column, header))
+            .map(|column| ColumnEncoder::new(column, &plan.dialect, header))
             .collect::<Result<Vec<_>>>()?;
         let key = plan
             .key
@@ -82,7 +85,7 @@ impl RowEncoder {
             fields: vec![0; columns.len()],
             columns,
             key,
-            quote: plan.dialect.quote,
+            escape: Escape::new(&plan.dialect),
             tuple: Vec::new(),
             image: Vec::new(),
             unrecognised: Unrecognised::default(),
@@ -111,22 +114,24 @@ impl RowEncoder {
         for (index, (column, start)) in self.columns.iter().zip(&mut self.fields).enumerate() {
             *start = self.tuple.len();
             let field = &fields[column.field];
-            let mut text = field.text(bytes, self.quote, &mut self.unescaped);
+            let mut text = field.text(bytes, self.escape, &mut self.unescaped);
             if let Some(transform) = &column.transform {
-                text = transform.apply(text, &mut self.recased);
+                text = transform.trim(text);
             }
-            if text.is_empty() && !field.quoted {
+            if column.nulls.contain(text, field.quoted) {
                 if column.column.required {
-                    return Err(Reject::missing_value(&column.column.name));
+                    let name = &column.column.name;
+                    return Err(Reject::missing_value(name, !text.is_empty()));
                 }
                 append_null(&mut self.tuple);
                 continue;
             }
-            if let Some(transform) = &column.transform
-                && !transform.allows(text)
-            {
-                let Column { name, allowed, .. } = &column.column;
-                return Err(Reject::not_allowed(name, allowed));
+            if let Some(transform) = &column.transform {
+                text = transform.change_case(text, &mut self.recased);
+                if !transform.allows(text) {
+                    let Column { name, allowed, .. } = &column.column;
+                    return Err(Reject::not_allowed(name, allowed));
+                }
             }
             if encode(column.column.value_type, text, &mut self.tuple) == Verdict::Unrecognised {
                 match answers.next() {
@@ -197,7 +202,7 @@ impl RowEncoder {
 }
 
 impl ColumnEncoder {
-    fn new(column: &Column, header: &[String]) -> Result<ColumnEncoder> {
+    fn new(column: &Column, dialect: &Dialect, header: &[String]) -> Result<ColumnEncoder> {
         let field = header.iter().position(|name| name == &column.field);
         let field = field.ok_or_else(|| {
             Error::new(
@@ -220,6 +225,7 @@ impl ColumnEncoder {
         Ok(ColumnEncoder {
             field,
             transform: Transform::new(column),
+            nulls: Nulls::new(column, dialect),
             bounds: (!unbounded).then_some(bounds),
             column: column.clone(),
         })
