@@ -183,12 +183,13 @@ impl General {
 
     #[inline]
     fn delimiter_at(&self, rest: &[u8]) -> Delimiter {
-        if rest.starts_with(&self.delimiter) {
-            Delimiter::Here
-        } else if self.delimiter.starts_with(rest) {
-            Delimiter::Cut
-        } else {
-            Delimiter::Not
+        match (rest.first(), &self.delimiter[..]) {
+            (None, _) => Delimiter::Cut,
+            (Some(byte), [first, ..]) if byte != first => Delimiter::Not,
+            (Some(_), [_]) => Delimiter::Here,
+            (Some(_), delimiter) if rest.starts_with(delimiter) => Delimiter::Here,
+            (Some(_), delimiter) if delimiter.starts_with(rest) => Delimiter::Cut,
+            _ => Delimiter::Not,
         }
     }
 
