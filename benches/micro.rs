@@ -55,6 +55,8 @@ fn plan() -> LoadPlan {
             type_name: type_name.into(),
             required: false,
             trim: false,
+            null: None,
+            quoted_null: None,
             case: None,
             allowed: Vec::new(),
             minimum: None,

@@ -2,6 +2,8 @@
 
 use memchr::memchr;
 
+use crate::plan::Dialect;
+
 /// A field's span in the buffer, without its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -11,34 +13,66 @@ pub struct Field {
     pub end: u32,
     /// Whether it stood in quotes.
     pub quoted: bool,
-    /// Whether its content holds doubled quotes that each stand for one.
+    /// Whether its content holds quotes or escapes that only make the next character stand for
+    /// itself.
     pub escaped: bool,
 }
 
+/// What makes a quote stand for itself inside quotes.
+#[derive(Clone, Copy, Debug)]
+pub struct Escape {
+    quote: u8,
+    escape: u8,
+}
+
+impl Escape {
+    /// That of a dialect.
+    pub fn new(dialect: &Dialect) -> Escape {
+        // Without quotes no field is escaped, and nobody asks.
+        let quote = dialect.quote.unwrap_or_default();
+        Escape {
+            quote,
+            escape: dialect.escape.unwrap_or(quote),
+        }
+    }
+}
+
 impl Field {
-    /// The field's content as it stands in the buffer, doubled quotes included.
+    /// The field's content as it stands in the buffer, escapes included.
     #[inline]
     pub fn content<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.start as usize..self.end as usize]
     }
 
-    /// The field's text: the content itself, or a copy in `scratch` without the doubled quotes.
+    /// The field's text: the content itself, or a copy in `scratch` without the escapes.
     #[inline]
-    pub fn text<'a>(&self, bytes: &'a [u8], quote: u8, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    pub fn text<'a>(&self, bytes: &'a [u8], escape: Escape, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         let content = self.content(bytes);
         if self.escaped {
-            without_doubled(quote, content, scratch)
+            unescaped(escape, content, scratch)
         } else {
             content
         }
     }
 }
 
-fn without_doubled<'a>(quote: u8, mut rest: &[u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+/// Whether the fields are those of a blank line.
+#[inline]
+pub fn is_blank_line(fields: &[Field]) -> bool {
+    matches!(fields, [field] if field.start == field.end && !field.quoted)
+}
+
+/// An escape before a quote or an escape goes; before anything else it is data.
+fn unescaped<'a>(escape: Escape, mut rest: &[u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
     scratch.clear();
-    while let Some(at) = memchr(quote, rest) {
-        scratch.extend_from_slice(&rest[..=at]);
-        rest = rest.get(at + 2..).unwrap_or_default();
+    while let Some(at) = memchr(escape.escape, rest) {
+        scratch.extend_from_slice(&rest[..at]);
+        let stands = match rest.get(at + 1) {
+            Some(&next) if next == escape.quote || next == escape.escape => at + 1,
+            _ => at,
+        };
+        scratch.push(rest[stands]);
+        rest = &rest[stands + 1..];
     }
     scratch.extend_from_slice(rest);
     scratch
@@ -48,20 +82,33 @@ fn without_doubled<'a>(quote: u8, mut rest: &[u8], scratch: &'a mut Vec<u8>) -> 
 mod tests {
     use super::*;
 
-    fn unescaped(content: &[u8]) -> Vec<u8> {
+    fn unescaped(dialect: &Dialect, content: &str) -> String {
         let field = Field {
             start: 0,
             end: content.len() as u32,
             quoted: true,
             escaped: true,
         };
-        field.text(content, b'"', &mut Vec::new()).to_vec()
+        let mut scratch = Vec::new();
+        let text = field.text(content.as_bytes(), Escape::new(dialect), &mut scratch);
+        String::from_utf8(text.to_vec()).expect("as it was")
     }
 
     #[test]
     fn doubled_quotes_stand_for_one() {
-        assert_eq!(unescaped(b"a\"\"b"), b"a\"b");
-        assert_eq!(unescaped(b"\"\"\"\""), b"\"\"");
-        assert_eq!(unescaped(b"x\"\""), b"x\"");
+        let dialect = Dialect::default();
+        assert_eq!(unescaped(&dialect, r#"a""b"#), r#"a"b"#);
+        assert_eq!(unescaped(&dialect, "\"\"\"\""), "\"\"");
+        assert_eq!(unescaped(&dialect, r#"x"""#), r#"x""#);
+    }
+
+    #[test]
+    fn an_escape_is_data_before_anything_but_a_quote_or_itself() {
+        let dialect = Dialect {
+            escape: Some(b'\\'),
+            ..Dialect::default()
+        };
+        assert_eq!(unescaped(&dialect, r#"a\"b\\c\nd\\\"e"#), r#"a"b\c\nd\"e"#);
+        assert_eq!(unescaped(&dialect, r#"x\""#), r#"x""#);
     }
 }

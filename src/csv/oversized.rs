@@ -1,5 +1,5 @@
-//! A record, or the line of a badly quoted one, that is longer than the largest record: it is
-//! passed over, buffer by buffer, without being held.
+//! A record, a comment, or the line of a badly quoted record, that is longer than the largest
+//! record: it is passed over, buffer by buffer, without being held.
 
 use memchr::memchr2;
 
@@ -8,8 +8,8 @@ use super::Fault;
 /// How far an oversized record has been passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Oversized {
-    /// Why the record is none.
-    pub fault: Fault,
+    /// Why the record is none; `None` for a comment.
+    pub fault: Option<Fault>,
     /// Its bytes so far; once its end is found, its true length, the line end not counted.
     pub length: u64,
     /// The physical lines that it covers.
@@ -20,7 +20,7 @@ pub struct Oversized {
 
 impl Oversized {
     /// A record whose first `length` bytes have been seen and hold no end.
-    pub(super) fn new(fault: Fault, length: u64, lines: u64) -> Self {
+    pub(super) fn new(fault: Option<Fault>, length: u64, lines: u64) -> Self {
         Self {
             fault,
             length,
@@ -65,12 +65,12 @@ mod tests {
     fn an_oversized_record_is_passed_over_in_pieces() {
         let pieces: [(&[u8], Option<usize>); 3] =
             [(b"xyz", None), (b"z\r", None), (b"\nnext", Some(1))];
-        let mut oversized = Oversized::new(Fault::TooLarge, 5, 1);
+        let mut oversized = Oversized::new(Some(Fault::TooLarge), 5, 1);
         for (piece, next) in pieces {
             assert_eq!(oversized.skip(piece, false), next);
         }
         assert_eq!(oversized.length, 9);
-        let mut oversized = Oversized::new(Fault::TooLarge, 5, 1);
+        let mut oversized = Oversized::new(Some(Fault::TooLarge), 5, 1);
         assert_eq!(oversized.skip(b"xy", true), Some(2));
         assert_eq!(oversized.length, 7);
     }

@@ -15,12 +15,12 @@ struct Seen {
     outcome: Result<Vec<(Vec<u8>, bool)>, Fault>,
 }
 
-/// Reads `file` from a record's start with a buffer that is filled `step` bytes at a time.
-fn read(file: &[u8], max_record: usize, start: usize, first_line: u64, step: usize) -> Vec<Seen> {
-    let scanner = Scanner::new(&Dialect {
-        max_record: max_record as u64,
-        ..Dialect::default()
-    });
+/// Reads `file` from a record's start with a buffer that is filled `step` bytes at a time. A comment
+/// is seen as a record without fields.
+fn read(dialect: &Dialect, file: &[u8], start: usize, first_line: u64, step: usize) -> Vec<Seen> {
+    let scanner = Scanner::new(dialect);
+    let max_record = scanner.max_record();
+    let escape = Escape::new(dialect);
     let mut seen = Vec::new();
     let mut fields = Vec::new();
     let (mut at, mut filled, mut line) = (start, start.min(file.len()), first_line);
@@ -39,7 +39,7 @@ fn read(file: &[u8], max_record: usize, start: usize, first_line: u64, step: usi
                     .iter()
                     .map(|field| {
                         let mut scratch = Vec::new();
-                        let text = field.text(&file[at..filled], b'"', &mut scratch);
+                        let text = field.text(&file[at..filled], escape, &mut scratch);
                         (text.to_vec(), field.quoted)
                     })
                     .collect();
@@ -62,6 +62,16 @@ fn read(file: &[u8], max_record: usize, start: usize, first_line: u64, step: usi
                 });
                 (at, line) = (at + record.next, line + record.lines);
             }
+            Scan::Comment(record) => {
+                seen.push(Seen {
+                    offset: at,
+                    next: at + record.next,
+                    line,
+                    length: record.end as u64,
+                    outcome: Ok(comment()),
+                });
+                (at, line) = (at + record.next, line + record.lines);
+            }
             Scan::Oversized(mut oversized) => {
                 let mut from = at + oversized.length as usize;
                 let next = loop {
@@ -77,7 +87,7 @@ fn read(file: &[u8], max_record: usize, start: usize, first_line: u64, step: usi
                     next,
                     line,
                     length: oversized.length,
-                    outcome: Err(oversized.fault),
+                    outcome: oversized.fault.map_or(Ok(comment()), Err),
                 });
                 (at, line) = (next, line + oversized.lines);
             }
@@ -85,52 +95,103 @@ fn read(file: &[u8], max_record: usize, start: usize, first_line: u64, step: usi
     }
 }
 
+fn comment() -> Vec<(Vec<u8>, bool)> {
+    Vec::new()
+}
+
+/// Bytes that have a meaning in one dialect or another.
 fn some_file() -> impl Strategy<Value = Vec<u8>> {
     let run = prop_oneof![
         4 => Just(vec![b'a']),
-        2 => Just(vec![b',']),
+        3 => Just(vec![b',']),
         3 => Just(vec![b'"']),
         2 => Just(vec![b'\n']),
         1 => Just(vec![b'\r']),
+        2 => Just(vec![b'|']),
+        1 => Just("→".as_bytes().to_vec()),
+        1 => Just(vec![b'\\']),
+        1 => Just(vec![b' ']),
+        1 => Just(b"\n#".to_vec()),
         1 => any::<u8>().prop_map(|byte| vec![byte]),
         1 => (0..50usize).prop_map(|length| vec![b'a'; length]),
     ];
     prop::collection::vec(run, 0..80).prop_map(|runs| runs.concat())
 }
 
+/// The plain dialect as often as all others.
+fn some_dialect() -> impl Strategy<Value = Dialect> {
+    let plain = some_limit().prop_map(|max_record| Dialect {
+        max_record,
+        ..Dialect::default()
+    });
+    let delimiter = prop_oneof![Just(","), Just("||"), Just("|,"), Just("→"), Just("aa,")];
+    let general = (
+        delimiter,
+        prop::option::weighted(0.8, Just(b'"')),
+        prop::option::of(Just(b'\\')),
+        prop::option::of(Just(b'#')),
+        any::<bool>(),
+        some_limit(),
+    )
+        .prop_map(
+            |(delimiter, quote, escape, comment, trim, max_record)| Dialect {
+                delimiter: delimiter.into(),
+                quote,
+                escape: escape.filter(|_| quote.is_some()),
+                comment,
+                trim,
+                max_record,
+                ..Dialect::default()
+            },
+        );
+    prop_oneof![plain, general]
+}
+
 /// Shorter and longer than what is looked at together.
-fn some_limit() -> impl Strategy<Value = usize> {
+fn some_limit() -> impl Strategy<Value = u64> {
     prop_oneof![Just(12), Just(90)]
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
     #[test]
     fn the_size_of_buffers_does_not_matter(
-        file in some_file(), most in some_limit(), step in 1usize..20,
+        file in some_file(), dialect in some_dialect(), step in 1usize..20,
     ) {
-        let whole = read(&file, most, 0, 1, file.len() + 1);
-        prop_assert_eq!(read(&file, most, 0, 1, step), whole);
+        let whole = read(&dialect, &file, 0, 1, file.len() + 1);
+        prop_assert_eq!(read(&dialect, &file, 0, 1, step), whole);
     }
 
     #[test]
-    fn reading_can_go_on_at_any_record(file in some_file(), most in some_limit()) {
-        let whole = read(&file, most, 0, 1, file.len() + 1);
+    fn reading_can_go_on_at_any_record(file in some_file(), dialect in some_dialect()) {
+        let whole = read(&dialect, &file, 0, 1, file.len() + 1);
         for (index, record) in whole.iter().enumerate() {
-            let rest = read(&file, most, record.offset, record.line, file.len() + 1);
+            let rest = read(&dialect, &file, record.offset, record.line, file.len() + 1);
             prop_assert_eq!(&rest[..], &whole[index..]);
         }
     }
 
     #[test]
-    fn every_byte_belongs_to_one_record(file in some_file(), most in some_limit()) {
+    fn every_byte_belongs_to_one_record(file in some_file(), dialect in some_dialect()) {
         let mut at = 0;
-        for record in read(&file, most, 0, 1, file.len() + 1) {
+        for record in read(&dialect, &file, 0, 1, file.len() + 1) {
             prop_assert_eq!(record.offset, at);
             let line_end = record.next - record.offset - record.length as usize;
             prop_assert!(line_end <= 2);
             at = record.next;
         }
         prop_assert_eq!(at, file.len());
+    }
+
+    #[test]
+    fn fields_are_cut_between_characters(file in some_file(), dialect in some_dialect()) {
+        let text = String::from_utf8_lossy(&file);
+        for record in read(&dialect, text.as_bytes(), 0, 1, text.len() + 1) {
+            for (field, _) in record.outcome.into_iter().flatten() {
+                prop_assert!(String::from_utf8(field).is_ok());
+            }
+        }
     }
 
     #[test]
@@ -145,7 +206,11 @@ proptest! {
             writer.write_record(record).expect("records are equally long");
         }
         let file = writer.into_inner().expect("a vector takes all bytes");
-        let seen = read(&file, 12, 0, 1, file.len() + 1);
+        let dialect = Dialect {
+            max_record: 12,
+            ..Dialect::default()
+        };
+        let seen = read(&dialect, &file, 0, 1, file.len() + 1);
         prop_assume!(seen.iter().all(|seen| seen.outcome.is_ok()));
         let texts: Vec<Vec<String>> = seen
             .into_iter()

@@ -48,6 +48,8 @@ fn column(name: &str, field: &str) -> ColumnSettings {
         sql_default: None,
         required: false,
         trim: false,
+        null: None,
+        quoted_null: None,
         case: None,
         allowed: Vec::new(),
         minimum: None,

@@ -7,6 +7,7 @@
 mod build;
 pub mod catalog;
 mod choose;
+mod delimiter;
 mod fields;
 mod filter;
 mod table_name;
@@ -59,13 +60,34 @@ pub enum Routing {
     Single,
 }
 
-/// How bytes become records.
+/// How bytes become records, and what of them means NULL. See `docs/csv.md`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dialect {
-    /// The byte between fields.
-    pub delimiter: u8,
-    /// The byte around quoted fields; doubled, it stands for itself.
-    pub quote: u8,
+    /// What stands between fields: one or several characters in UTF-8, no line end among them. (As
+    /// a number: that one byte, as it was stored once.)
+    #[serde(deserialize_with = "delimiter::deserialize")]
+    pub delimiter: Vec<u8>,
+    /// The ASCII character around quoted fields; `None`: no field is quoted.
+    pub quote: Option<u8>,
+    /// The ASCII character that, inside quotes, makes the quote or itself after it stand for itself;
+    /// `None`: the quote does so, doubled.
+    #[serde(default)]
+    pub escape: Option<u8>,
+    /// The ASCII character that makes a line a comment, where a record could begin with it.
+    #[serde(default)]
+    pub comment: Option<u8>,
+    /// Whether spaces and tabs around fields are taken off, outside of quotes.
+    #[serde(default)]
+    pub trim: bool,
+    /// How many physical lines stand before the header, or before the first record.
+    #[serde(default)]
+    pub skip_lines: u64,
+    /// The texts of unquoted fields that mean NULL, after the trimming.
+    #[serde(default = "empty_is_null")]
+    pub null: Vec<String>,
+    /// The texts of quoted fields that mean NULL, after the trimming.
+    #[serde(default)]
+    pub quoted_null: Vec<String>,
     /// Whether the first record names the columns.
     pub header: bool,
     /// The largest record, in bytes, the line end not counted.
@@ -75,12 +97,32 @@ pub struct Dialect {
 impl Default for Dialect {
     fn default() -> Self {
         Self {
-            delimiter: b',',
-            quote: b'"',
+            delimiter: b",".to_vec(),
+            quote: Some(b'"'),
+            escape: None,
+            comment: None,
+            trim: false,
+            skip_lines: 0,
+            null: empty_is_null(),
+            quoted_null: Vec::new(),
             header: true,
             max_record: 1 << 20,
         }
     }
+}
+
+impl Dialect {
+    /// Whether the fields of valid UTF-8 are valid UTF-8 themselves, as they have to be.
+    pub fn cuts_between_characters(&self) -> bool {
+        let characters = [self.quote, self.escape, self.comment];
+        !self.delimiter.is_empty()
+            && std::str::from_utf8(&self.delimiter).is_ok()
+            && characters.iter().flatten().all(u8::is_ascii)
+    }
+}
+
+fn empty_is_null() -> Vec<String> {
+    vec![String::new()]
 }
 
 /// A table, with its schema where one is given.
@@ -117,10 +159,16 @@ pub struct Column {
     /// The type's name without its modifier, as `format_type(oid, NULL)` writes it: a cast to it
     /// (`text::TYPE`) is what the server would make of the field.
     pub type_name: String,
-    /// Whether an empty field is refused.
+    /// Whether a field that means NULL is refused.
     pub required: bool,
     /// Whether white space (ASCII) around the field is taken off before anything else.
     pub trim: bool,
+    /// [`Dialect::null`] for this column; `None`: the dialect's.
+    #[serde(default)]
+    pub null: Option<Vec<String>>,
+    /// [`Dialect::quoted_null`] for this column; `None`: the dialect's.
+    #[serde(default)]
+    pub quoted_null: Option<Vec<String>>,
     /// A change of case, after the trimming.
     pub case: Option<Case>,
     /// The values that are allowed, after trimming and change of case; empty: any.

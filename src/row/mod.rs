@@ -16,6 +16,7 @@ mod digits;
 mod float;
 mod integer;
 mod key;
+mod nulls;
 mod numeric;
 mod order;
 mod space;
@@ -26,6 +27,7 @@ mod uuid;
 
 pub use bounds::{BoundError, Bounds, OutOfBounds};
 pub use key::append_key_part;
+pub use nulls::Nulls;
 pub use order::compare;
 pub use space::trim;
 pub use transform::Transform;

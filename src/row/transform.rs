@@ -41,9 +41,15 @@ impl Transform {
         })
     }
 
-    /// The text after the changes: a part of `text`, or a copy in `scratch`.
-    pub fn apply<'a>(&self, text: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
-        let text = if self.trim { trim(text) } else { text };
+    /// The text after the trimming.
+    #[inline]
+    pub fn trim<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        if self.trim { trim(text) } else { text }
+    }
+
+    /// The text after the change of case: as it is, or a copy in `scratch`.
+    #[inline]
+    pub fn change_case<'a>(&self, text: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
         match self.case {
             None => text,
             Some(case) => change_case(case, text, scratch),
@@ -102,6 +108,8 @@ mod tests {
             type_name: "text".into(),
             required: false,
             trim,
+            null: None,
+            quoted_null: None,
             case,
             allowed: allowed.iter().map(|text| text.to_string()).collect(),
             minimum: None,
@@ -113,8 +121,8 @@ mod tests {
     fn apply(trim: bool, case: Option<Case>, text: &str) -> String {
         let transform = Transform::new(&column(trim, case, &[])).unwrap();
         let mut scratch = Vec::new();
-        let text = transform.apply(text.as_bytes(), &mut scratch).to_vec();
-        String::from_utf8(text).unwrap()
+        let text = transform.change_case(transform.trim(text.as_bytes()), &mut scratch);
+        String::from_utf8(text.to_vec()).unwrap()
     }
 
     #[test]

@@ -125,6 +125,8 @@ fn check_column(
     let source = check_source(raw.field, raw.from, raw.constant, header, section);
     let required = section.optional("required", raw.required);
     let trim = section.optional("trim", raw.trim).unwrap_or(false);
+    let null = section.optional("null", raw.null);
+    let quoted_null = section.optional("quoted_null", raw.quoted_null);
     let case = section.converted("case", raw.case, |text| match text.as_str() {
         "lower" => Ok(Case::Lower),
         "upper" => Ok(Case::Upper),
@@ -154,6 +156,8 @@ fn check_column(
         sql_default,
         required: required.unwrap_or(false),
         trim,
+        null: null.map(|texts| texts.0),
+        quoted_null: quoted_null.map(|texts| texts.0),
         case,
         allowed: allowed.unwrap_or_default(),
         minimum,

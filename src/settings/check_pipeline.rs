@@ -7,6 +7,7 @@ use globset::Glob;
 
 use super::ad_hoc::{self, BATCH_BYTES, BATCH_ROWS, MEMORY, SCAN_INTERVAL, SETTLE};
 use super::check_columns::{self, Columns};
+use super::check_dialect::{self, Written};
 use super::check_mapping::{self, RawMapping};
 use super::entry::{Size, Target};
 use super::inboxes::{self, Nesting};
@@ -77,15 +78,19 @@ pub(super) fn check(
     let quarantine = target("quarantine", raw.quarantine, section);
 
     let header = section.optional("header", raw.header).unwrap_or(true);
-    let delimiter = section.converted("delimiter", raw.delimiter, one_byte);
-    let quote = section.converted("quote", raw.quote, one_byte);
-    let (delimiter, quote) = (delimiter.unwrap_or(b','), quote.unwrap_or(b'"'));
-    if delimiter == quote {
-        section.problem(
-            "delimiter",
-            "is the same as quote; fields and quotes can't be told apart",
-        );
-    }
+    let dialect = check_dialect::check(
+        Written {
+            delimiter: raw.delimiter,
+            quote: raw.quote,
+            escape: raw.escape,
+            comment: raw.comment,
+            trim: raw.trim,
+            skip_lines: raw.skip_lines,
+            null: raw.null,
+            quoted_null: raw.quoted_null,
+        },
+        section,
+    );
 
     let table = section
         .required(
@@ -118,6 +123,8 @@ pub(super) fn check(
         },
         section,
     );
+
+    check_dialect::check_spellings(&dialect, &columns.columns, section);
 
     let partitions = section.converted("partitions", raw.partitions, |partitions| {
         within(partitions, 1, MOST_PARTITIONS)
@@ -173,10 +180,9 @@ pub(super) fn check(
         generated: columns.generated,
         indexes: columns.indexes,
         dialect: Dialect {
-            delimiter,
-            quote,
             header,
             max_record,
+            ..dialect
         },
         mapping,
         partitions: partitions.unwrap_or_else(ad_hoc::default_partitions),
@@ -226,22 +232,6 @@ fn check_pattern(pattern: String) -> Result<String, String> {
             error.kind()
         )),
     }
-}
-
-fn one_byte(text: String) -> Result<u8, String> {
-    let byte = match text.as_bytes() {
-        b"tab" | b"\\t" => b'\t',
-        [byte] => *byte,
-        _ => {
-            return Err(format!(
-                "{text:?} is not one byte; write one ASCII character, such as \",\", \";\" or \"\\t\""
-            ));
-        }
-    };
-    if byte == b'\n' || byte == b'\r' || byte == 0 {
-        return Err(format!("{text:?} ends lines or files; choose another"));
-    }
-    Ok(byte)
 }
 
 fn within(number: u64, least: u64, most: u64) -> Result<u64, String> {

@@ -191,6 +191,39 @@ impl FromValue for FieldRef {
     }
 }
 
+/// Texts, each as it is written: a list, or one alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts(pub Vec<String>);
+
+impl FromValue for Texts {
+    fn from_value(value: &ValueKind) -> Result<Self, String> {
+        match value {
+            ValueKind::String(text) => Ok(Texts(vec![text.clone()])),
+            ValueKind::Array(values) => values
+                .iter()
+                .map(|value| String::from_value(&value.kind))
+                .collect::<Result<_, _>>()
+                .map(Texts),
+            other => Err(expected("a list of texts such as [\"\", \"NA\"]", other)),
+        }
+    }
+}
+
+/// Text, or none (`false`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switch(pub Option<String>);
+
+impl FromValue for Switch {
+    fn from_value(value: &ValueKind) -> Result<Self, String> {
+        match value {
+            ValueKind::Boolean(false) => Ok(Switch(None)),
+            ValueKind::String(text) if text == "false" => Ok(Switch(None)),
+            ValueKind::String(text) => Ok(Switch(Some(text.clone()))),
+            other => Err(expected("text in quotes, or false", other)),
+        }
+    }
+}
+
 /// Where files go: a directory, the default one (`true`), or nowhere (`false`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 mod check_columns;
+mod check_dialect;
 mod check_mapping;
 mod check_pipeline;
 mod entry;

@@ -105,10 +105,14 @@ pub struct ColumnSettings {
     pub sql_type: String,
     /// The default in SQL, for a table that is created (`now()`).
     pub sql_default: Option<String>,
-    /// Whether a file without it, or an empty field, is refused.
+    /// Whether a file without it, or a field that means NULL, is refused.
     pub required: bool,
     /// See [`crate::plan::Column`].
     pub trim: bool,
+    /// See [`crate::plan::Column`].
+    pub null: Option<Vec<String>>,
+    /// See [`crate::plan::Column`].
+    pub quoted_null: Option<Vec<String>>,
     /// See [`crate::plan::Column`].
     pub case: Option<Case>,
     /// See [`crate::plan::Column`].

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::entry::{Entry, NameLists, Names, Scalar, Scalars, Size, Target};
+use super::entry::{Entry, NameLists, Names, Scalar, Scalars, Size, Switch, Target, Texts};
 use crate::plan::FieldRef;
 
 /// The whole of it.
@@ -56,7 +56,13 @@ pub struct RawPipeline {
     pub archive: Option<Entry<Target>>,
     pub quarantine: Option<Entry<Target>>,
     pub delimiter: Option<Entry<String>>,
-    pub quote: Option<Entry<String>>,
+    pub quote: Option<Entry<Switch>>,
+    pub escape: Option<Entry<String>>,
+    pub comment: Option<Entry<String>>,
+    pub trim: Option<Entry<bool>>,
+    pub skip_lines: Option<Entry<u64>>,
+    pub null: Option<Entry<Texts>>,
+    pub quoted_null: Option<Entry<Texts>>,
     pub header: Option<Entry<bool>>,
     pub max_record: Option<Entry<Size>>,
     pub table: Option<Entry<String>>,
@@ -90,6 +96,8 @@ pub struct RawColumn {
     pub sql_default: Option<Entry<String>>,
     pub required: Option<Entry<bool>>,
     pub trim: Option<Entry<bool>>,
+    pub null: Option<Entry<Texts>>,
+    pub quoted_null: Option<Entry<Texts>>,
     pub case: Option<Entry<String>>,
     pub allowed: Option<Entry<Scalars>>,
     pub minimum: Option<Entry<Scalar>>,

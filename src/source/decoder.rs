@@ -12,7 +12,7 @@ use super::reject::Reject;
 use super::row_encoder::{Outcome, RowEncoder};
 use super::text::Text;
 use super::width::Width;
-use crate::csv::{Field, Oversized, Record, Scan, Scanner, skip_byte_order_mark};
+use crate::csv::{Field, Oversized, Record, Scan, Scanner, is_blank_line, skip_byte_order_mark};
 use crate::plan::LoadPlan;
 use crate::row::is_well_formed;
 
@@ -81,10 +81,10 @@ impl Decoder {
     /// `File` where the header does not have the plan's fields; `Configuration` where the plan can't
     /// be carried out.
     pub fn new(plan: &LoadPlan, header: &[String]) -> Result<Decoder> {
-        if !plan.dialect.delimiter.is_ascii() || !plan.dialect.quote.is_ascii() {
+        if !plan.dialect.cuts_between_characters() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "the delimiter and the quote must be ASCII characters",
+                "the delimiter must be UTF-8, and quote, escape and comment ASCII characters",
             ));
         }
         let layout = plan.layout(header)?;
@@ -232,10 +232,13 @@ impl Decoder {
             line: run.decoded.to.line,
             offset: passing.offset,
         };
-        let reject = Reject::fault(fault, length, self.scanner.max_record());
-        let letter = dead_letter(place, length, &passing.raw, reject);
-        run.decoded.rejects.push(letter);
-        run.step(1, lines);
+        // Without a fault it is a comment, and no record.
+        if let Some(fault) = fault {
+            let reject = Reject::fault(fault, length, self.scanner.max_record());
+            let letter = dead_letter(place, length, &passing.raw, reject);
+            run.decoded.rejects.push(letter);
+        }
+        run.step(u64::from(fault.is_some()), lines);
         true
     }
 
@@ -253,7 +256,7 @@ impl Decoder {
                 Scan::Record(record) => {
                     run.cursor = record.next;
                     // A blank line is nothing, unless a record has just one field.
-                    if record.start == record.end && !self.width.is_one() {
+                    if !self.width.is_one() && is_blank_line(&self.fields) {
                         run.step(0, record.lines);
                         continue;
                     }
@@ -269,6 +272,10 @@ impl Decoder {
                     run.reject(&record, reject);
                     run.step(1, record.lines);
                 }
+                Scan::Comment(record) => {
+                    run.cursor = record.next;
+                    run.step(0, record.lines);
+                }
                 Scan::Oversized(oversized) => {
                     self.start_passing(run, oversized);
                     if !self.go_on_passing(run) {
@@ -283,7 +290,10 @@ impl Decoder {
     /// Notes an oversized record at the cursor, and moves on by what has been looked at.
     fn start_passing(&mut self, run: &mut Run, oversized: Oversized) {
         let seen = oversized.length;
-        let held = RAW_CAP.min(self.scanner.max_record());
+        let held = match oversized.fault {
+            Some(_) => RAW_CAP.min(self.scanner.max_record()),
+            None => 0,
+        };
         self.passing = Some(Passing {
             oversized,
             offset: run.raw_offset + run.cursor as u64,
@@ -317,7 +327,7 @@ impl Decoder {
                 let before = pending.values.len();
                 for (type_name, text) in self.encoder.unrecognised() {
                     let text = std::str::from_utf8(text)
-                        .expect("a part of a valid record, cut at ASCII characters");
+                        .expect("a part of a valid record, cut between characters");
                     pending.ask(type_name, text);
                 }
                 pending.raw.extend_from_slice(raw);

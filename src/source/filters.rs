@@ -3,14 +3,14 @@
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use regex::bytes::Regex;
 
-use crate::csv::Field;
+use crate::csv::{Escape, Field};
 use crate::plan::{FilterRule, Layout, LoadPlan, whole_match};
 
 /// The filters of a file.
 #[derive(Debug)]
 pub struct Filters {
     filters: Vec<FieldFilter>,
-    quote: u8,
+    escape: Escape,
     unescaped: Vec<u8>,
 }
 
@@ -54,7 +54,7 @@ impl Filters {
         });
         Ok(Filters {
             filters: filters.collect::<Result<_>>()?,
-            quote: plan.dialect.quote,
+            escape: Escape::new(&plan.dialect),
             unescaped: Vec::new(),
         })
     }
@@ -64,7 +64,7 @@ impl Filters {
     #[inline]
     pub fn pass(&mut self, bytes: &[u8], fields: &[Field]) -> bool {
         self.filters.iter().all(|filter| {
-            let text = fields[filter.field].text(bytes, self.quote, &mut self.unescaped);
+            let text = fields[filter.field].text(bytes, self.escape, &mut self.unescaped);
             match &filter.rule {
                 Rule::In(values) => values.contain(text),
                 Rule::NotIn(values) => !values.contain(text),

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::stream::{CsvStream, Reading};
 use super::{Decoder, Origin};
-use crate::csv::{Header, read_header};
+use crate::csv::{Header, HeaderSearch};
 use crate::fs::{ContentHasher, candidate_of, file_error, hash_prefix, open_regular};
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::{Origins, Resolver};
@@ -181,12 +181,6 @@ fn hasher_up_to(file: &File, claim: &Claim, offset: u64) -> Result<ContentHasher
 }
 
 fn header_of(file: &File, plan: &LoadPlan) -> Result<Header> {
-    if !plan.dialect.header {
-        return Ok(Header {
-            names: Vec::new(),
-            end: Position::START,
-        });
-    }
     read_file_header(&mut Positioned { file, offset: 0 }, &plan.dialect)
 }
 
@@ -204,11 +198,13 @@ impl Read for Positioned<'_> {
     }
 }
 
-/// Reads the header at the start of a file; an empty file has one without names.
+/// Reads the header at the start of a file; an empty file, and one without a header, has one without
+/// names.
 ///
 /// # Errors
 /// `File` where its first record can't be a header.
 pub fn read_file_header(reader: &mut dyn Read, dialect: &Dialect) -> Result<Header> {
+    let mut search = HeaderSearch::new(dialect);
     let mut bytes = Vec::new();
     loop {
         let wanted = bytes.len().max(HEADER_READ) as u64;
@@ -217,7 +213,7 @@ pub fn read_file_header(reader: &mut dyn Read, dialect: &Dialect) -> Result<Head
             .read_to_end(&mut bytes)
             .map_err(|error| file_error(error, "reading the header"))?;
         let eof = (read as u64) < wanted;
-        match read_header(&bytes, eof, dialect) {
+        match search.look(&mut bytes, eof) {
             Ok(Some(header)) => return Ok(header),
             Ok(None) if eof => {
                 return Err(Error::new(ErrorKind::File, "its header has no end"));

@@ -39,7 +39,8 @@ impl Reject {
         match fault {
             Fault::TextAfterQuote => Reject::of_record(
                 Reason::BadQuoting,
-                "text after a closing quote; a quote inside a quoted field is written twice".into(),
+                "text after a closing quote; a quote inside a quoted field is written twice, or escaped"
+                    .into(),
             ),
             Fault::UnfinishedQuote => Reject::of_record(
                 Reason::BadQuoting,
@@ -79,11 +80,15 @@ impl Reject {
         )
     }
 
-    pub fn missing_value(column: &str) -> Reject {
+    pub fn missing_value(column: &str, spelled: bool) -> Reject {
+        let what = match spelled {
+            true => "the field says that there is none",
+            false => "the field is empty",
+        };
         Reject::of_column(
             column,
             Reason::MissingValue,
-            format!("column {column:?} is required, the field is empty"),
+            format!("column {column:?} is required, {what}"),
         )
     }
 

@@ -7,9 +7,11 @@ use ingestd_actors::model::Place;
 
 use super::reject::Reject;
 use super::{Answer, Origin};
-use crate::csv::Field;
-use crate::plan::{Column, ColumnSource, Layout, LoadPlan, ValueType};
-use crate::row::{Bounds, Transform, Verdict, append_field, append_key_part, append_null, encode};
+use crate::csv::{Escape, Field};
+use crate::plan::{Column, ColumnSource, Dialect, Layout, LoadPlan, ValueType};
+use crate::row::{
+    Bounds, Nulls, Transform, Verdict, append_field, append_key_part, append_null, encode,
+};
 
 /// Encodes the records of a file one after the other, in buffers that are used again.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub struct RowEncoder {
     columns: Vec<ColumnEncoder>,
     /// The key's columns, in the key's order.
     key: Vec<usize>,
-    quote: u8,
+    escape: Escape,
     tuple: Vec<u8>,
     /// Where each column's field starts in the tuple, its length first.
     fields: Vec<usize>,
@@ -32,6 +34,7 @@ struct ColumnEncoder {
     column: Column,
     input: Input,
     transform: Option<Transform>,
+    nulls: Nulls,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
 }
@@ -84,7 +87,7 @@ impl RowEncoder {
             .columns
             .iter()
             .zip(&layout.columns)
-            .map(|(column, field)| ColumnEncoder::new(column, *field))
+            .map(|(column, field)| ColumnEncoder::new(column, &plan.dialect, *field))
             .collect::<Result<Vec<_>>>()?;
         let key = plan
             .key
@@ -105,7 +108,7 @@ impl RowEncoder {
             fields: vec![0; columns.len()],
             columns,
             key,
-            quote: plan.dialect.quote,
+            escape: Escape::new(&plan.dialect),
             tuple: Vec::new(),
             image: Vec::new(),
             unrecognised: Unrecognised::default(),
@@ -152,32 +155,34 @@ impl RowEncoder {
             let (mut text, quoted) = match &column.input {
                 Input::Field(field) => {
                     let field = &fields[*field];
-                    let text = field.text(bytes, self.quote, &mut self.unescaped);
-                    (text, field.quoted)
+                    let text = field.text(bytes, self.escape, &mut self.unescaped);
+                    (text, Some(field.quoted))
                 }
                 Input::Fixed(fixed) if !fixed.encoded.is_empty() => {
                     self.tuple.extend_from_slice(&fixed.encoded);
                     continue;
                 }
-                Input::Fixed(fixed) => (fixed.text.as_bytes(), true),
-                Input::Record => (digits(place.record, &mut self.unescaped), true),
-                Input::Line => (digits(place.line, &mut self.unescaped), true),
+                Input::Fixed(fixed) => (fixed.text.as_bytes(), None),
+                Input::Record => (digits(place.record, &mut self.unescaped), None),
+                Input::Line => (digits(place.line, &mut self.unescaped), None),
             };
             if let Some(transform) = &column.transform {
-                text = transform.apply(text, &mut self.recased);
+                text = transform.trim(text);
             }
-            if text.is_empty() && !quoted {
+            if quoted.is_some_and(|quoted| column.nulls.contain(text, quoted)) {
                 if column.column.required {
-                    return Err(Reject::missing_value(&column.column.name));
+                    let name = &column.column.name;
+                    return Err(Reject::missing_value(name, !text.is_empty()));
                 }
                 append_null(&mut self.tuple);
                 continue;
             }
-            if let Some(transform) = &column.transform
-                && !transform.allows(text)
-            {
-                let Column { name, allowed, .. } = &column.column;
-                return Err(Reject::not_allowed(name, allowed));
+            if let Some(transform) = &column.transform {
+                text = transform.change_case(text, &mut self.recased);
+                if !transform.allows(text) {
+                    let Column { name, allowed, .. } = &column.column;
+                    return Err(Reject::not_allowed(name, allowed));
+                }
             }
             if encode(column.column.value_type, text, &mut self.tuple) == Verdict::Unrecognised {
                 match answers.next() {
@@ -251,7 +256,7 @@ impl RowEncoder {
 }
 
 impl ColumnEncoder {
-    fn new(column: &Column, field: Option<usize>) -> Result<ColumnEncoder> {
+    fn new(column: &Column, dialect: &Dialect, field: Option<usize>) -> Result<ColumnEncoder> {
         let (minimum, maximum) = (column.minimum.as_deref(), column.maximum.as_deref());
         let bounds = Bounds::new(column.value_type, minimum, maximum, column.finite);
         let bounds = bounds.map_err(|error| {
@@ -264,6 +269,7 @@ impl ColumnEncoder {
         Ok(ColumnEncoder {
             input: Input::new(&column.source, field),
             transform: Transform::new(column),
+            nulls: Nulls::new(column, dialect),
             bounds: (!unbounded).then_some(bounds),
             column: column.clone(),
         })

@@ -9,7 +9,7 @@ use ingestd_actors::model::Plan;
 use tempfile::TempDir;
 
 use super::*;
-use crate::csv::read_header;
+use crate::csv::HeaderSearch;
 use crate::plan::{
     Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
 };
@@ -32,6 +32,8 @@ fn plan() -> LoadPlan {
             type_name: "bigint".into(),
             required: true,
             trim: false,
+            null: None,
+            quoted_null: None,
             case: None,
             allowed: Vec::new(),
             minimum: None,
@@ -52,7 +54,8 @@ fn file_of(records: u64) -> (TempDir, PathBuf, Reading) {
     fs::write(&path, content(1, records)).expect("written");
     let file = File::open(&path).expect("opened");
     let plan = plan();
-    let header = read_header(b"id\n", true, &plan.dialect).expect("one");
+    let header = HeaderSearch::new(&plan.dialect).look(&mut b"id\n".to_vec(), true);
+    let header = header.expect("one");
     let header = header.expect("a whole one");
     let claim = Claim {
         file: FileId(1),

@@ -185,6 +185,8 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
         type_name: type_name.into(),
         required: false,
         trim: false,
+        null: None,
+        quoted_null: None,
         case: None,
         allowed: Vec::new(),
         minimum: None,

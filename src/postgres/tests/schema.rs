@@ -149,6 +149,8 @@ fn column(name: &str, sql_type: &str, default: Option<&str>, required: bool) -> 
         sql_default: default.map(str::to_owned),
         required,
         trim: false,
+        null: None,
+        quoted_null: None,
         case: None,
         allowed: Vec::new(),
         minimum: None,

@@ -6,6 +6,7 @@ use crate::settings::keys::all_sections;
 const DEFAULT: &str = include_str!("../../../config/ingestd.toml");
 const EVENTS: &str = include_str!("../../../config/events.toml");
 const PAGE: &str = include_str!("../../../docs/configuration.md");
+const CSV_PAGE: &str = include_str!("../../../docs/csv.md");
 
 fn ecommerce() -> Settings {
     let sources = Sources::new(ECOMMERCE, Environment::default())
@@ -160,10 +161,10 @@ fn the_page_lists_every_key_and_no_other() {
     }
 }
 
-/// Every block of TOML on the page.
-fn examples() -> Vec<String> {
+/// Every block of TOML on a page.
+fn examples(page: &str) -> Vec<String> {
     let mut examples = Vec::new();
-    let mut lines = PAGE.lines();
+    let mut lines = page.lines();
     while lines.by_ref().any(|line| line == "```toml") {
         let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
         examples.push(block.join("\n"));
@@ -172,9 +173,10 @@ fn examples() -> Vec<String> {
 }
 
 #[test]
-fn the_examples_of_the_page_load() {
-    let examples = examples();
-    assert!(examples.len() >= 3, "{examples:?}");
+fn the_examples_of_the_pages_load() {
+    let (mut examples, of_csv) = (examples(PAGE), examples(CSV_PAGE));
+    assert!(examples.len() >= 3 && !of_csv.is_empty(), "{examples:?}");
+    examples.extend(of_csv);
     for example in examples {
         if let Err(error) = load_with(&example, &[]) {
             panic!("{example}\n{error}");

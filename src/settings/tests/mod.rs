@@ -102,8 +102,13 @@ fn every_key_has_its_effect() {
         scan_interval = "1s"
         archive = false
         quarantine = "bad"
-        delimiter = ";"
+        delimiter = "; "
         quote = "'"
+        escape = '\'
+        comment = '#'
+        skip_lines = 2
+        null = ["", "NA"]
+        quoted_null = ["NULL"]
         header = true
         max_record = "64KiB"
         table = 'sales."My Events"'
@@ -128,6 +133,8 @@ fn every_key_has_its_effect() {
         name = "kind"
         type = "text"
         trim = true
+        null = ["-"]
+        quoted_null = []
         case = "upper"
         allowed = ["A", "B"]
         [[pipelines.shop.columns]]
@@ -162,6 +169,8 @@ fn every_key_has_its_effect() {
         sql_default: None,
         required: false,
         trim: false,
+        null: None,
+        quoted_null: None,
         case: None,
         allowed: vec![],
         minimum: None,
@@ -195,6 +204,8 @@ fn every_key_has_its_effect() {
             },
             ColumnSettings {
                 trim: true,
+                null: Some(vec!["-".into()]),
+                quoted_null: Some(vec![]),
                 case: Some(Case::Upper),
                 allowed: vec!["A".into(), "B".into()],
                 ..column("kind", "text")
@@ -212,8 +223,14 @@ fn every_key_has_its_effect() {
         }],
         indexes: vec![vec!["time".into()], vec!["time".into(), "double".into()]],
         dialect: Dialect {
-            delimiter: b';',
-            quote: b'\'',
+            delimiter: b"; ".into(),
+            quote: Some(b'\''),
+            escape: Some(b'\\'),
+            comment: Some(b'#'),
+            trim: false,
+            skip_lines: 2,
+            null: vec!["".into(), "NA".into()],
+            quoted_null: vec!["NULL".into()],
             header: true,
             max_record: 64 << 10,
         },
@@ -226,6 +243,19 @@ fn every_key_has_its_effect() {
         quarantine: Some("/data/bad".into()),
     };
     assert_eq!(settings.pipelines, [expected]);
+}
+
+#[test]
+fn a_dialect_is_written_in_few_words() {
+    let dialect = |lines: &str| load(&with(lines)).pipelines[0].dialect.clone();
+    let default = Dialect::default;
+    assert_eq!(dialect("delimiter = '→'").delimiter, "→".as_bytes());
+    assert_eq!(dialect("delimiter = '\\t'").delimiter, b"\t");
+    let unquoted = dialect("quote = false\ntrim = true");
+    assert_eq!((unquoted.quote, unquoted.trim), (None, true));
+    assert_eq!(dialect("escape = '\"'"), default(), "as without an escape");
+    assert_eq!(dialect("null = 'NA'").null, ["NA"]);
+    assert_eq!(dialect("null = []").null, [""; 0]);
 }
 
 #[test]
@@ -287,6 +317,8 @@ fn the_environment_reaches_every_scalar() {
             ("INGESTD__PIPELINES__EVENTS__KEY", "a, b"),
             ("INGESTD__PIPELINES__EVENTS__ARCHIVE", "false"),
             ("INGESTD__PIPELINES__EVENTS__DELIMITER", "tab"),
+            ("INGESTD__PIPELINES__EVENTS__QUOTE", "false"),
+            ("INGESTD__PIPELINES__EVENTS__NULL", "NA"),
             ("INGESTD__LOG__FORMAT", ""),
             ("INGESTD_CONFIG", "somewhere"),
             ("LOG__LEVEL", "nonsense"),
@@ -302,7 +334,9 @@ fn the_environment_reaches_every_scalar() {
     assert!(pipeline.recursive);
     assert_eq!(pipeline.key, ["a", "b"]);
     assert_eq!(pipeline.archive, None);
-    assert_eq!(pipeline.dialect.delimiter, b'\t');
+    assert_eq!(pipeline.dialect.delimiter, b"\t");
+    assert_eq!(pipeline.dialect.quote, None);
+    assert_eq!(pipeline.dialect.null, ["NA"]);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What comes out of whole files: a plan, a server and a reader for the tests.
 
+mod against_copy;
 mod cases;
+mod dialects;
+mod kinds;
 mod mapping;
 mod properties;
 
@@ -21,6 +24,8 @@ fn column(name: &str, value_type: ValueType, type_name: &str) -> Column {
         type_name: type_name.into(),
         required: false,
         trim: false,
+        null: None,
+        quoted_null: None,
         case: None,
         allowed: Vec::new(),
         minimum: None,
@@ -68,6 +73,37 @@ fn one_column_plan(value_type: ValueType, type_name: &str) -> LoadPlan {
         routing: Routing::Blocks,
         ..plan()
     }
+}
+
+/// Text columns `a`, `b`, …, without a key, in one partition.
+fn text_plan(columns: usize, dialect: Dialect) -> LoadPlan {
+    let names = (b'a'..)
+        .take(columns)
+        .map(|name| char::from(name).to_string());
+    LoadPlan {
+        columns: names
+            .map(|name| column(&name, ValueType::Text, "text"))
+            .collect(),
+        key: Vec::new(),
+        routing: Routing::Single,
+        partitions: 1,
+        dialect,
+        ..plan()
+    }
+}
+
+/// The values of a row of text columns.
+fn texts(row: &Row) -> Vec<Option<String>> {
+    let mut texts = Vec::new();
+    let mut rest = &row.tuple[2..];
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = i32::from_be_bytes(*length);
+        let (text, after) = after.split_at(length.max(0) as usize);
+        let text = String::from_utf8(text.to_vec()).expect("a text is UTF-8");
+        texts.push((length >= 0).then_some(text));
+        rest = after;
+    }
+    texts
 }
 
 fn header(plan: &LoadPlan) -> Vec<String> {

@@ -4,6 +4,31 @@ use ingestd_actors::model::{DeadLetter, Position};
 use proptest::prelude::*;
 
 use super::{feed, plan, whole};
+use crate::plan::{Dialect, LoadPlan};
+
+/// The plan of the other tests, in the plain dialect or in one that has everything.
+fn some_plan() -> impl Strategy<Value = LoadPlan> {
+    let everything = Dialect {
+        delimiter: b",".to_vec(),
+        escape: Some(b'\\'),
+        comment: Some(b'#'),
+        trim: true,
+        null: vec!["-".into()],
+        quoted_null: vec!["-".into()],
+        ..plan().dialect
+    };
+    let doubled = Dialect {
+        delimiter: b",,".to_vec(),
+        ..everything.clone()
+    };
+    prop_oneof![
+        2 => Just(plan().dialect),
+        1 => Just(everything),
+        1 => Just(doubled),
+        1 => Just(Dialect { quote: None, comment: Some(b'#'), ..plan().dialect }),
+    ]
+    .prop_map(|dialect| LoadPlan { dialect, ..plan() })
+}
 
 /// Lines of every kind, good and bad, with every line end.
 fn some_file() -> impl Strategy<Value = Vec<u8>> {
@@ -17,6 +42,10 @@ fn some_file() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"x,view,-2,2024-01-01".to_vec()),
         1 => Just(b"x,view,2,2024-01-01".to_vec()),
         1 => Just(b"1,view".to_vec()),
+        2 => (0..50u32).prop_map(|id| format!(" {id} ,, \"buy\" ,,1,,-").into_bytes()),
+        1 => Just(b"#1,,\"view".to_vec()),
+        1 => Just(b"#".repeat(70)),
+        1 => Just(b" \t".to_vec()),
         1 => Just(Vec::new()),
         1 => prop::collection::vec(any::<u8>(), 0..30),
         1 => (0..150usize).prop_map(|length| vec![b'z'; length]),
@@ -46,8 +75,9 @@ fn debug(letters: &[DeadLetter]) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn the_size_of_buffers_does_not_matter(file in some_file(), step in 1usize..90) {
-        let plan = plan();
+    fn the_size_of_buffers_does_not_matter(
+        file in some_file(), plan in some_plan(), step in 1usize..90,
+    ) {
         let (at_once, fed) = (whole(&plan, &file), feed(&plan, &file, Position::START, step));
         prop_assert_eq!(&at_once.rows, &fed.rows);
         prop_assert_eq!(debug(&at_once.rejects), debug(&fed.rejects));
@@ -57,8 +87,9 @@ proptest! {
     }
 
     #[test]
-    fn reading_can_go_on_at_any_position(file in some_file(), step in 1usize..90) {
-        let plan = plan();
+    fn reading_can_go_on_at_any_position(
+        file in some_file(), plan in some_plan(), step in 1usize..90,
+    ) {
         let whole = feed(&plan, &file, Position::START, step);
         for position in &whole.positions {
             let rest = feed(&plan, &file, *position, file.len() + 1);
