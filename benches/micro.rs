@@ -45,19 +45,7 @@ fn plan() -> LoadPlan {
             "quantity" => (ValueType::Int4, "integer"),
             _ => (ValueType::Text, "text"),
         };
-        Column {
-            name: name.into(),
-            field: name.into(),
-            value_type,
-            type_name: type_name.into(),
-            required: false,
-            trim: false,
-            case: None,
-            allowed: Vec::new(),
-            minimum: None,
-            maximum: None,
-            finite: false,
-        }
+        Column::new(name, value_type, type_name)
     };
     LoadPlan {
         version: 1,

@@ -3,6 +3,7 @@
 use ingestd_actors::error::{Error, ErrorKind};
 
 use super::catalog::{Table, TableColumn};
+use super::check_rules::check_rules;
 use super::{Column, LoadPlan, Routing, ValueType, WriteMode};
 use crate::settings::{ColumnSettings, Pipeline};
 
@@ -125,7 +126,7 @@ fn columns_by_settings(
             }
             continue;
         }
-        columns.push(Column {
+        let loaded = Column {
             field: wanted.field.clone(),
             required: wanted.required,
             trim: wanted.trim,
@@ -134,8 +135,11 @@ fn columns_by_settings(
             minimum: wanted.minimum.clone(),
             maximum: wanted.maximum.clone(),
             finite: wanted.finite,
+            rules: wanted.rules.clone(),
             ..plain_column(column)
-        });
+        };
+        check_rules(&loaded).map_err(HeaderError::Table)?;
+        columns.push(loaded);
     }
     if columns.is_empty() {
         return Err(HeaderError::Header(format!(
@@ -157,19 +161,8 @@ fn refuse_generated(column: &TableColumn, table: &Table) -> Result<(), HeaderErr
 }
 
 fn plain_column(column: &TableColumn) -> Column {
-    Column {
-        name: column.name.clone(),
-        field: column.name.clone(),
-        value_type: ValueType::from_oid(column.type_oid),
-        type_name: column.type_name.clone(),
-        required: false,
-        trim: false,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
-    }
+    let value_type = ValueType::from_oid(column.type_oid);
+    Column::new(&column.name, value_type, &column.type_name)
 }
 
 fn check_key_fields(pipeline: &Pipeline, columns: &[Column]) -> Result<(), HeaderError> {

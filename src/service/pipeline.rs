@@ -92,7 +92,7 @@ pub fn pipeline_spec(
         options,
         log.clone(),
     );
-    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), log);
+    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), log.clone());
     let resolver = Resolver::new(database.clone());
     let observer = HeldUpNotes::before(observer, database, &pipeline.name, instance);
     Ok(PipelineSpec {
@@ -112,6 +112,7 @@ pub fn pipeline_spec(
                 database.runtime().clone(),
                 resolver,
                 pipeline.batch_rows,
+                log,
             )),
             sink: Arc::new(PostgresSink::new(
                 database.clone(),

@@ -6,6 +6,7 @@
 mod ad_hoc;
 mod check_columns;
 mod check_pipeline;
+mod check_values;
 mod entry;
 mod glob;
 mod inboxes;

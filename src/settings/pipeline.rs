@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plan::{Case, Dialect, TableName};
+use crate::plan::{Case, Dialect, TableName, ValueRules};
 
 /// One configured flow: a directory, a dialect, a mapping, a target table.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +85,8 @@ pub struct ColumnSettings {
     pub maximum: Option<String>,
     /// See [`crate::plan::Column`].
     pub finite: bool,
+    /// See [`crate::plan::Column`].
+    pub rules: ValueRules,
 }
 
 /// A column that the server computes.

@@ -1,5 +1,7 @@
 //! The decoder of one file: buffers of its bytes in, rows by partition and dead letters out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{DeadLetter, Place, Position, Rows};
@@ -11,7 +13,7 @@ use super::row_encoder::{Outcome, RowEncoder};
 use super::text::Text;
 use crate::csv::{Field, Oversized, Record, Scan, Scanner, skip_byte_order_mark};
 use crate::plan::LoadPlan;
-use crate::row::is_well_formed;
+use crate::row::{Zone, is_well_formed};
 
 /// A dead letter holds at most this much of its record.
 const RAW_CAP: usize = 1 << 20;
@@ -97,6 +99,22 @@ impl Decoder {
     pub fn with_most_records(mut self, most: usize) -> Decoder {
         self.most_records = most.max(1);
         self
+    }
+
+    /// The time zones that are to be those of the server: where one is not, it is to be distrusted.
+    pub fn zones(&self) -> Vec<Arc<Zone>> {
+        let mut zones: Vec<Arc<Zone>> = Vec::new();
+        for zone in self.encoder.zones() {
+            if !zones.contains(zone) {
+                zones.push(Arc::clone(zone));
+            }
+        }
+        zones
+    }
+
+    /// From now on, times in the zone of this name are left to the server.
+    pub fn distrust(&mut self, zone: &str) {
+        self.encoder.distrust(zone);
     }
 
     /// Decodes all complete records in `bytes`, which starts where the last buffer's `next_offset`
@@ -297,10 +315,11 @@ impl Decoder {
             Outcome::Unrecognised => {
                 let pending = &mut run.decoded.pending;
                 let before = pending.values.len();
-                for (type_name, text) in self.encoder.unrecognised() {
+                for (column, text) in self.encoder.unrecognised() {
                     let text = std::str::from_utf8(text)
                         .expect("a part of a valid record, cut at ASCII characters");
-                    pending.ask(type_name, text);
+                    let time_zone = column.rules.time_zone.as_deref();
+                    pending.ask(&column.type_name, time_zone, text);
                 }
                 pending.raw.extend_from_slice(raw);
                 pending.records.push(PendingRecord {

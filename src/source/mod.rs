@@ -15,6 +15,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
+mod zones;
 
 pub use decoder::{Decoded, Decoder};
 pub use open::{CsvSource, read_file_header};

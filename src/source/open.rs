@@ -10,10 +10,12 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Claim, Position};
 use ingestd_actors::port::{PortFuture, RecordStream, Source};
 use ingestd_actors::supervision::Pulse;
+use slog::Logger;
 use tokio::runtime::Handle;
 
 use super::Decoder;
 use super::stream::{CsvStream, Reading};
+use super::zones::Zones;
 use crate::csv::{Header, read_header};
 use crate::fs::{ContentHasher, candidate_of, file_error, hash_prefix, open_regular};
 use crate::plan::{Dialect, LoadPlan};
@@ -26,6 +28,7 @@ const HEADER_READ: usize = 16 << 10;
 pub struct CsvSource {
     runtime: Handle,
     resolver: Resolver,
+    zones: Zones,
     batch_rows: usize,
 }
 
@@ -33,9 +36,10 @@ impl CsvSource {
     /// A source that reads and decodes on the blocking threads of `runtime`, and asks `resolver`
     /// what the server makes of values that the decoder does not recognise. No chunk has more than
     /// `batch_rows` records, so that every one fits into a batch.
-    pub fn new(runtime: Handle, resolver: Resolver, batch_rows: usize) -> Self {
+    pub fn new(runtime: Handle, resolver: Resolver, batch_rows: usize, log: Logger) -> Self {
         Self {
             runtime,
+            zones: Zones::new(resolver.clone(), log),
             resolver,
             batch_rows,
         }
@@ -46,10 +50,11 @@ impl Source for CsvSource {
     fn open(&self, claim: &Claim, pulse: Pulse) -> PortFuture<Box<dyn RecordStream>> {
         let claim = claim.clone();
         let (runtime, resolver) = (self.runtime.clone(), self.resolver.clone());
-        let batch_rows = self.batch_rows;
+        let (zones, batch_rows) = (self.zones.clone(), self.batch_rows);
         Box::pin(async move {
             let opening = runtime.spawn_blocking(move || open(&claim, batch_rows));
-            let reading = opening.await.map_err(super::stream::lost_thread)??;
+            let mut reading = opening.await.map_err(super::stream::lost_thread)??;
+            zones.check(reading.decoder()).await?;
             let stream: Box<dyn RecordStream> =
                 Box::new(CsvStream::new(reading, runtime, resolver, pulse));
             Ok(stream)

@@ -23,17 +23,8 @@ fn plan() -> LoadPlan {
             name: "t".into(),
         },
         columns: vec![Column {
-            name: "id".into(),
-            field: "id".into(),
-            value_type: ValueType::Int8,
-            type_name: "bigint".into(),
             required: true,
-            trim: false,
-            case: None,
-            allowed: Vec::new(),
-            minimum: None,
-            maximum: None,
-            finite: false,
+            ..Column::new("id", ValueType::Int8, "bigint")
         }],
         key: Vec::new(),
         mode: WriteMode::Append,

@@ -175,19 +175,6 @@ pub fn at(record: u64) -> Position {
 
 /// A plan for the items.
 pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
-    let column = |name: &str, value_type, type_name: &str| Column {
-        name: name.into(),
-        field: name.into(),
-        value_type,
-        type_name: type_name.into(),
-        required: false,
-        trim: false,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
-    };
     LoadPlan {
         version: 1,
         partitions: 1,
@@ -198,9 +185,9 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
             name: "items".into(),
         },
         columns: vec![
-            column("id", ValueType::Int8, "bigint"),
-            column("name", ValueType::Text, "text"),
-            column("amount", ValueType::Int4, "integer"),
+            Column::new("id", ValueType::Int8, "bigint"),
+            Column::new("name", ValueType::Text, "text"),
+            Column::new("amount", ValueType::Int4, "integer"),
         ],
         key: key.iter().map(|name| name.to_string()).collect(),
         mode: if key.is_empty() {

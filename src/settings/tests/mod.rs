@@ -2,6 +2,7 @@
 
 mod documents;
 mod mistakes;
+mod values;
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use ingestd_actors::error::ErrorKind;
 
 use super::*;
-use crate::plan::{Case, Dialect, TableName};
+use crate::plan::{Case, Dialect, TableName, ValueRules};
 
 const SMALL: &str = "[pipelines.events]\ndirectory = 'in'\ntable = 'events'\n";
 
@@ -164,6 +165,7 @@ fn every_key_has_its_effect() {
         minimum: None,
         maximum: None,
         finite: false,
+        rules: ValueRules::default(),
     };
     let expected = Pipeline {
         name: "shop".into(),

@@ -10,19 +10,7 @@ use super::*;
 use crate::plan::{Case, Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode};
 
 fn column(name: &str, value_type: ValueType, type_name: &str) -> Column {
-    Column {
-        name: name.into(),
-        field: name.into(),
-        value_type,
-        type_name: type_name.into(),
-        required: false,
-        trim: false,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
-    }
+    Column::new(name, value_type, type_name)
 }
 
 /// id int (key), kind text (lower case, two values), price numeric (at least 0), at timestamptz.
