@@ -2,6 +2,7 @@
 
 mod cases;
 mod properties;
+mod rules;
 
 use bytes::Bytes;
 use ingestd_actors::model::{DeadLetter, Position, Reason};
