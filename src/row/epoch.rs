@@ -14,8 +14,9 @@ const MOST_DIGITS: usize = 18;
 
 /// Microseconds since 2000-01-01 UTC.
 ///
-/// A fraction of a second is rounded as the server rounds that of an interval of so many seconds.
-/// (Its `to_timestamp` goes by way of a double, and misses a microsecond now and then.)
+/// A fraction of a second is rounded as the server rounds that of a time. (Its `to_timestamp` goes by
+/// way of a double, and misses a microsecond now and then; intervals are rounded by the server's
+/// version.)
 ///
 /// # Errors
 /// `Epoch` for what is no decimal number, or has a fraction where only seconds may; `TimeRange`.

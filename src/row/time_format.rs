@@ -18,8 +18,8 @@ pub struct TimeFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadTime {
     date: Date,
-    /// Microseconds since midnight. More than a day where a leap second, or what was rounded up to
-    /// a second, ends one.
+    /// Microseconds since midnight, up to that of the next day: a leap second, or a fraction that was
+    /// rounded up, may end a day.
     time: i64,
     /// Seconds east of Greenwich, where it is written.
     pub offset: Option<i64>,
@@ -94,9 +94,11 @@ impl TimeFormat {
             + i64::from(time.second() == 59 && self.is_leap_second(text));
         let fraction = f64::from(time.subsec_nanosecond()) / 1e9;
         let fraction = (fraction * SECOND as f64).round_ties_even() as i64;
-        Some(ReadTime {
+        let time = seconds * SECOND + fraction;
+        // A day may end with its 60th second, but not within it.
+        (time <= DAY).then(|| ReadTime {
             date: local.date(),
-            time: seconds * SECOND + fraction,
+            time,
             offset: read.offset().map(|offset| i64::from(offset.seconds())),
         })
     }
@@ -241,6 +243,7 @@ mod tests {
             ("%F %T", "2024-01-05 24:00:00"),
             ("%F %T", "2024-01-05 10:60:00"),
             ("%F %T", "2024-01-05 10:00:61"),
+            ("%F %T%.f", "2016-12-31 23:59:60.1"),
             ("%F %z", "2024-01-05"),
         ] {
             assert_eq!(iso(format, text), None, "{format} {text}");

@@ -153,32 +153,32 @@ async fn epochs_are_so_many_seconds_after_1970() {
             ..ValueRules::default()
         },
     );
-    let texts: Vec<String> = (0..how_many(20_000))
-        .map(|_| {
-            let whole: i64 = random.random_range(-4_000_000_000..4_000_000_000);
-            let digits = random.random_range(0..=12);
-            let fraction: String = (0..digits)
-                .map(|_| char::from(random.random_range(b'0'..=b'9')))
-                .collect();
-            match digits {
-                0 => whole.to_string(),
-                _ => format!("{whole}.{fraction}"),
-            }
-        })
-        .collect();
+    let (mut wholes, mut fractions) = (Vec::new(), Vec::new());
+    for _ in 0..how_many(20_000) {
+        wholes.push(random.random_range(-4_000_000_000i64..4_000_000_000));
+        let digits = random.random_range(0..=12);
+        let digits = (0..digits).map(|_| char::from(random.random_range(b'0'..=b'9')));
+        let digits: String = digits.collect();
+        fractions.push(if digits.is_empty() {
+            digits
+        } else {
+            format!(".{digits}")
+        });
+    }
     let rows = fixture
         .client
         .query(
-            "select (extract(epoch from
-                     timestamptz 'epoch' + (text || ' seconds')::interval) * 1000000)::bigint
-                    - 946684800000000
-             from unnest($1::text[]) with ordinality t (text, n) order by n",
-            &[&texts],
+            "select (extract(epoch from timestamptz 'epoch' + sign(whole) *
+                     (abs(whole) * interval '1 second' + ('00:00:00' || fraction)::time::interval)
+                    ) * 1000000)::bigint - 946684800000000
+             from unnest($1::bigint[], $2::text[]) with ordinality t (whole, fraction, n) order by n",
+            &[&wholes, &fractions],
         )
         .await
         .expect("times");
-    for (text, row) in texts.iter().zip(rows) {
-        assert_eq!(read(&seconds, text), Some(row.get(0)), "{text}");
+    for ((whole, fraction), row) in wholes.iter().zip(&fractions).zip(rows) {
+        let text = format!("{whole}{fraction}");
+        assert_eq!(read(&seconds, &text), Some(row.get(0)), "{text}");
     }
 }
 
@@ -197,14 +197,21 @@ async fn formats_are_read_as_the_server_reads_the_same_time() {
             }
         };
         let zone: i32 = random.random_range(-15 * 60..=15 * 60);
+        let time = match random.random_range(0..10) {
+            0 => "23:59:59".to_owned(),
+            1 => "23:59:60".to_owned(),
+            _ => format!(
+                "{:02}:{:02}:{:02}",
+                random.random_range(0..=24),
+                random.random_range(0..=60),
+                random.random_range(0..=61),
+            ),
+        };
         format!(
-            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}{fraction} {}{:02}{:02}",
+            "{:04}-{:02}-{:02} {time}{fraction} {}{:02}{:02}",
             random.random_range(1..=9999),
             random.random_range(1..=12),
             random.random_range(1..=31),
-            random.random_range(0..=23),
-            random.random_range(0..=59),
-            random.random_range(0..=60),
             if zone < 0 { '-' } else { '+' },
             zone.abs() / 60,
             zone.abs() % 60,
@@ -234,7 +241,9 @@ async fn formats_are_read_as_the_server_reads_the_same_time() {
             .expect("answers");
         let transform = format(value_type);
         for (text, answer) in texts.iter().zip(&answers[0]) {
-            let server = answer.as_ref().ok().map(number);
+            // strptime has no 24:00.
+            let server = answer.as_ref().ok().filter(|_| !text.contains(" 24:"));
+            let server = server.map(number);
             assert_eq!(read(&transform, text), server, "{text:?} as {type_name}");
         }
     }
