@@ -44,22 +44,28 @@ pub async fn go_on(client: &Client) -> Result<()> {
 }
 
 impl Resolver {
-    /// Whether a zone of the server has these offsets (in seconds, east of Greenwich) at these times
-    /// (in seconds since 1970).
+    /// The times (in seconds since 1970, in order) at which a zone of the server has other offsets
+    /// than these (in seconds, east of Greenwich).
     ///
     /// # Errors
     /// `Configuration` where the server does not know the zone.
-    pub fn has_offsets(&self, zone: &str, times: Vec<i64>, offsets: Vec<i32>) -> PortFuture<bool> {
+    pub fn differing_offsets(
+        &self,
+        zone: &str,
+        times: Vec<i64>,
+        offsets: Vec<i32>,
+    ) -> PortFuture<Vec<i64>> {
         let (database, zone) = (self.database.clone(), zone.to_owned());
         self.database.run(async move {
             let client = database.client().await?;
             let row = client
                 .query_typed_one(
-                    "select coalesce(bool_and(
-                         extract(epoch from (t at time zone $1) - (t at time zone 'UTC')) = seconds
-                     ), true)
-                     from unnest($2::bigint[], $3::int[]) o (epoch, seconds),
-                          lateral to_timestamp(epoch) t",
+                    "select array(
+                         select epoch from unnest($2::bigint[], $3::int[]) o (epoch, seconds),
+                              lateral to_timestamp(epoch) t
+                         where extract(epoch from (t at time zone $1) - (t at time zone 'UTC'))
+                               <> seconds
+                         order by epoch)",
                     &[
                         (&zone, Type::TEXT),
                         (&times, Type::INT8_ARRAY),

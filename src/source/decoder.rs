@@ -1,5 +1,6 @@
 //! The decoder of one file: buffers of its bytes in, rows by partition and dead letters out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -101,7 +102,7 @@ impl Decoder {
         self
     }
 
-    /// The time zones that are to be those of the server: where one is not, it is to be distrusted.
+    /// The time zones that are to be compared with those of the server.
     pub fn zones(&self) -> Vec<Arc<Zone>> {
         let mut zones: Vec<Arc<Zone>> = Vec::new();
         for zone in self.encoder.zones() {
@@ -112,9 +113,10 @@ impl Decoder {
         zones
     }
 
-    /// From now on, times in the zone of this name are left to the server.
-    pub fn distrust(&mut self, zone: &str) {
-        self.encoder.distrust(zone);
+    /// From now on, the local times of a zone (in microseconds since 2000) that are not `agreed` on
+    /// are left to the server.
+    pub fn agree(&mut self, zone: &str, agreed: &Range<i64>) {
+        self.encoder.agree(zone, agreed);
     }
 
     /// Decodes all complete records in `bytes`, which starts where the last buffer's `next_offset`

@@ -1,5 +1,6 @@
 //! One record's fields to one row: the tuple of the binary `COPY` format, and its key's image.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
@@ -188,10 +189,10 @@ impl RowEncoder {
         transforms.flat_map(Transform::zone)
     }
 
-    /// Leaves the times of a zone to the server.
-    pub fn distrust(&mut self, zone: &str) {
+    /// Leaves the local times of a zone that are not `agreed` on to the server.
+    pub fn agree(&mut self, zone: &str, agreed: &Range<i64>) {
         for transform in self.columns.iter_mut().flat_map(|c| &mut c.transform) {
-            transform.distrust(zone);
+            transform.agree(zone, agreed);
         }
     }
 

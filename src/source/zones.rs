@@ -1,6 +1,7 @@
-//! Whether the server's time zones are the ones that the decoder knows.
+//! How far the server's time zones are the ones that the decoder knows.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use ingestd_actors::error::Result;
@@ -15,7 +16,8 @@ use crate::row::Zone;
 #[derive(Clone)]
 pub struct Zones {
     resolver: Resolver,
-    same: Arc<Mutex<HashMap<String, bool>>>,
+    /// The local times that mean the same on the server, by the zone's name.
+    agreed: Arc<Mutex<HashMap<String, Range<i64>>>>,
     log: Logger,
 }
 
@@ -24,39 +26,36 @@ impl Zones {
     pub fn new(resolver: Resolver, log: Logger) -> Zones {
         Zones {
             resolver,
-            same: Arc::default(),
+            agreed: Arc::default(),
             log,
         }
     }
 
-    /// Has a decoder leave the times of those zones to the server that differ there.
+    /// Has a decoder leave those times to the server that mean something else there.
     ///
     /// # Errors
     /// `Configuration` where the server does not know a zone, and what keeps it from being asked.
     pub async fn check(&self, decoder: &mut Decoder) -> Result<()> {
         for zone in decoder.zones() {
-            if !self.is_same(&zone).await? {
-                decoder.distrust(zone.name());
-            }
+            decoder.agree(zone.name(), &self.agreed_on(&zone).await?);
         }
         Ok(())
     }
 
-    async fn is_same(&self, zone: &Zone) -> Result<bool> {
-        let mut known = self.same.lock().await;
-        if let Some(same) = known.get(zone.name()) {
-            return Ok(*same);
+    async fn agreed_on(&self, zone: &Zone) -> Result<Range<i64>> {
+        let mut known = self.agreed.lock().await;
+        if let Some(agreed) = known.get(zone.name()) {
+            return Ok(agreed.clone());
         }
         let (times, offsets) = zone.samples();
-        let same = self
-            .resolver
-            .has_offsets(zone.name(), times, offsets)
-            .await?;
-        if !same {
-            warn!(self.log, "the server has another history or future of a time zone: it reads its times itself, which takes longer";
-                "zone" => zone.name());
+        let differing = self.resolver.differing_offsets(zone.name(), times, offsets);
+        let differing = differing.await?;
+        let agreed = zone.agreed(&differing);
+        if let Some(first) = differing.first() {
+            warn!(self.log, "the server's data of a time zone are of another version: it is asked for some times, which takes longer";
+                "zone" => zone.name(), "first difference" => first, "differences" => differing.len());
         }
-        known.insert(zone.name().to_owned(), same);
-        Ok(same)
+        known.insert(zone.name().to_owned(), agreed.clone());
+        Ok(agreed)
     }
 }

@@ -105,19 +105,20 @@ async fn local_times_are_those_of_a_session_in_the_zone() {
     for name in &names {
         let zone = zone(name).expect("a zone");
         let (times, offsets) = zone.samples();
-        match resolver.has_offsets(name, times, offsets).await {
-            Ok(true) => {}
-            // Another version of the database: the server will be asked for such times.
-            Ok(false) => {
-                elsewhere.push(name);
-                continue;
+        // Where the server has another version of the database, it will be asked for such times.
+        let agreed = match resolver.differing_offsets(name, times, offsets).await {
+            Ok(differing) => {
+                if !differing.is_empty() {
+                    elsewhere.push(name);
+                }
+                zone.agreed(&differing)
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
                 elsewhere.push(name);
                 continue;
             }
-        }
+        };
         let locals = local_times(&zone, &mut random);
         let rows = fixture
             .client
@@ -131,9 +132,10 @@ async fn local_times_are_those_of_a_session_in_the_zone() {
             .await
             .expect("times");
         for (local, row) in locals.iter().zip(rows) {
-            let Some(utc) = zone.to_utc(*local) else {
+            if !agreed.contains(local) {
                 continue;
-            };
+            }
+            let utc = zone.to_utc(*local).expect("what is agreed on is known");
             assert_eq!(utc, row.get::<_, i64>(0), "{local} in {name}");
             compared += 1;
         }
@@ -303,12 +305,17 @@ async fn a_zone_of_the_server_that_differs_is_noticed() {
     let fixture = Fixture::new("select").await;
     let resolver = Resolver::new(fixture.database.clone());
     let (times, mut offsets) = zone("Europe/Berlin").expect("a zone").samples();
-    let same = resolver.has_offsets("Europe/Berlin", times.clone(), offsets.clone());
-    assert!(same.await.expect("an answer"));
-    let last = offsets.last_mut().expect("some");
-    *last += 1;
-    let same = resolver.has_offsets("Europe/Berlin", times.clone(), offsets.clone());
-    assert!(!same.await.expect("an answer"));
-    let error = resolver.has_offsets("Mars/Utopia", times, offsets).await;
+    let differing = |offsets: &[i32]| {
+        resolver.differing_offsets("Europe/Berlin", times.clone(), offsets.to_vec())
+    };
+    assert_eq!(differing(&offsets).await.expect("an answer"), [0; 0]);
+    let last = times.len() - 1;
+    offsets[7] += 1;
+    offsets[last] -= 3_600;
+    let expected = [times[7], times[last]];
+    assert_eq!(differing(&offsets).await.expect("an answer"), expected);
+    let error = resolver
+        .differing_offsets("Mars/Utopia", times, offsets)
+        .await;
     assert_eq!(error.expect_err("no zone").kind(), ErrorKind::Configuration);
 }
