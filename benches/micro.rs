@@ -9,9 +9,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use ingestd::csv::{Scan, Scanner};
 use ingestd::generate::{Generator, HEADER, Spec};
-use ingestd::plan::{
-    Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
-};
+use ingestd::plan::{Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode};
 use ingestd::postgres::claims::Claims;
 use ingestd::postgres::fence::Move;
 use ingestd::postgres::sink::copy_data::CopyData;
@@ -47,22 +45,7 @@ fn plan() -> LoadPlan {
             "quantity" => (ValueType::Int4, "integer"),
             _ => (ValueType::Text, "text"),
         };
-        Column {
-            name: name.into(),
-            field: name.into(),
-            source: ColumnSource::Field,
-            value_type,
-            type_name: type_name.into(),
-            required: false,
-            trim: false,
-            null: None,
-            quoted_null: None,
-            case: None,
-            allowed: Vec::new(),
-            minimum: None,
-            maximum: None,
-            finite: false,
-        }
+        Column::new(name, value_type, type_name)
     };
     LoadPlan {
         version: 1,

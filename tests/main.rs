@@ -12,3 +12,4 @@ mod mapping;
 mod memory;
 mod signals;
 mod support;
+mod values;

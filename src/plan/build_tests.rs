@@ -55,6 +55,7 @@ fn column(name: &str, field: &str) -> ColumnSettings {
         minimum: None,
         maximum: None,
         finite: false,
+        rules: crate::plan::ValueRules::default(),
     }
 }
 

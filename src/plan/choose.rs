@@ -1,6 +1,7 @@
 //! Which columns a file fills: those that the pipeline lists, and those that the header names.
 
 use super::catalog::{Table, TableColumn};
+use super::check_rules::check_rules;
 use super::fields::{listed, places};
 use super::{Column, ColumnSource, FieldRef, HeaderError, Layout, ValueType};
 use crate::settings::{ColumnSettings, Pipeline};
@@ -54,7 +55,7 @@ fn from_settings(
                 continue;
             }
         }
-        columns.push(Column {
+        let loaded = Column {
             field: wanted.field.clone(),
             source,
             required: wanted.required,
@@ -66,8 +67,11 @@ fn from_settings(
             minimum: wanted.minimum.clone(),
             maximum: wanted.maximum.clone(),
             finite: wanted.finite,
+            rules: wanted.rules.clone(),
             ..plain_column(column)
-        });
+        };
+        check_rules(&loaded).map_err(HeaderError::Table)?;
+        columns.push(loaded);
     }
     Ok(columns)
 }
@@ -223,22 +227,8 @@ fn refuse_generated(column: &TableColumn, table: &Table) -> Result<(), HeaderErr
 }
 
 fn plain_column(column: &TableColumn) -> Column {
-    Column {
-        name: column.name.clone(),
-        field: column.name.clone(),
-        source: ColumnSource::Field,
-        value_type: ValueType::from_oid(column.type_oid),
-        type_name: column.type_name.clone(),
-        required: false,
-        trim: false,
-        null: None,
-        quoted_null: None,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
-    }
+    let value_type = ValueType::from_oid(column.type_oid);
+    Column::new(&column.name, value_type, &column.type_name)
 }
 
 /// Without a header: how many fields a record has to have.

@@ -6,16 +6,19 @@
 
 mod build;
 pub mod catalog;
+mod check_rules;
 mod choose;
 mod delimiter;
 mod fields;
 mod filter;
 mod table_name;
+mod value_rules;
 mod value_type;
 
 pub use build::{HeaderError, build, check_key};
 pub use fields::{ColumnSource, FieldRef, Fields, Layout};
 pub use filter::{Filter, FilterRule, whole_match};
+pub use value_rules::{EpochUnit, Kind, ValueRules};
 pub use value_type::ValueType;
 
 use serde::{Deserialize, Serialize};
@@ -179,6 +182,32 @@ pub struct Column {
     pub maximum: Option<String>,
     /// Whether infinity and NaN are refused.
     pub finite: bool,
+    /// What else the text must be, and how it is read.
+    #[serde(flatten)]
+    pub rules: ValueRules,
+}
+
+impl Column {
+    /// A column without any rule, whose field has its name.
+    pub fn new(name: &str, value_type: ValueType, type_name: &str) -> Column {
+        Column {
+            name: name.to_owned(),
+            field: name.to_owned(),
+            source: ColumnSource::Field,
+            value_type,
+            type_name: type_name.to_owned(),
+            required: false,
+            trim: false,
+            null: None,
+            quoted_null: None,
+            case: None,
+            allowed: Vec::new(),
+            minimum: None,
+            maximum: None,
+            finite: false,
+            rules: ValueRules::default(),
+        }
+    }
 }
 
 /// A change of case.

@@ -16,6 +16,7 @@ pub mod quote;
 pub mod rejects;
 pub mod resolver;
 pub mod sink;
+mod time_zone;
 
 pub use database::{Client, Database, Pool};
 pub use error::classify;

@@ -9,10 +9,18 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{FromSql, Type};
 
 use super::error::classify_ledger;
-use super::{Database, classify};
+use super::{Database, classify, time_zone};
 
-/// Values of one type: the type's name as the catalog writes it, and the texts.
-pub type Question = (String, Vec<String>);
+/// Values of one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The type's name, as the catalog writes it.
+    pub type_name: String,
+    /// The time zone in which they are read, where it is not UTC.
+    pub time_zone: Option<String>,
+    /// The texts.
+    pub texts: Vec<String>,
+}
 
 /// What the server makes of each text, in the order asked.
 pub type Answer = Vec<Result<Bytes, Refusal>>;
@@ -29,7 +37,7 @@ pub struct Refusal {
 /// Encodes values by asking the server.
 #[derive(Clone)]
 pub struct Resolver {
-    database: Database,
+    pub(super) database: Database,
 }
 
 impl Resolver {
@@ -44,17 +52,26 @@ impl Resolver {
     pub fn resolve(&self, questions: Vec<Question>) -> PortFuture<Vec<Answer>> {
         let database = self.database.clone();
         self.database.run(async move {
-            let client = database.client().await?;
+            let mut client = database.client().await?;
             let mut answers = Vec::with_capacity(questions.len());
-            for (type_name, texts) in &questions {
-                answers.push(answer(&client, type_name, texts).await?);
+            for question in &questions {
+                answers.push(match &question.time_zone {
+                    None => answer(&client, question).await?,
+                    Some(zone) => {
+                        let session = time_zone::begin_in(&mut client, zone).await?;
+                        answer(session.client(), question).await?
+                    }
+                });
             }
             Ok(answers)
         })
     }
 }
 
-async fn answer(client: &Client, type_name: &str, texts: &[String]) -> Result<Answer> {
+async fn answer(client: &Client, question: &Question) -> Result<Answer> {
+    let Question {
+        type_name, texts, ..
+    } = question;
     let mut answer: Vec<Option<Result<Bytes, Refusal>>> = texts
         .iter()
         .map(|text| text.contains('\0').then(|| Err(nul_byte())))
@@ -69,6 +86,9 @@ async fn answer(client: &Client, type_name: &str, texts: &[String]) -> Result<An
     match cast(client, type_name, &pick(texts, &asked)).await {
         Ok(values) => fill(&mut answer, &asked, values),
         Err(error) if may_be_a_value(&error) => {
+            if question.time_zone.is_some() {
+                time_zone::go_on(client).await?;
+            }
             let errors = input_errors(client, type_name, &pick(texts, &asked)).await?;
             for (&index, error) in asked.iter().zip(errors) {
                 answer[index] = error.map(Err);

@@ -1,5 +1,7 @@
 //! The ISO forms of dates, times of day and zones. Each parser returns what is left of the text.
 
+use std::ops::Range;
+
 use super::digits::digits_value;
 
 /// Microseconds in a second.
@@ -7,6 +9,10 @@ pub const SECOND: i64 = 1_000_000;
 
 /// Microseconds in a day.
 pub const DAY: i64 = 86_400 * SECOND;
+
+/// The server's times, in microseconds since 2000-01-01: from 4713 BC (Julian day 0) to the year
+/// 294276. `MIN_TIMESTAMP` and `END_TIMESTAMP` in `datatype/timestamp.h`.
+const TIMES: Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 
 /// More digits after the second than anybody writes are for the server.
 const MOST_FRACTION_DIGITS: usize = 30;
@@ -108,6 +114,11 @@ pub fn parse_zone(text: &[u8]) -> Option<i64> {
     Some(if east { seconds } else { -seconds })
 }
 
+/// A time in microseconds since 2000-01-01, where the server can hold it.
+pub fn in_range(micros: Option<i64>) -> Option<i64> {
+    micros.filter(|micros| TIMES.contains(micros))
+}
+
 /// Whether the text is `infinity` (true) or `-infinity` (false).
 pub fn infinity(text: &[u8]) -> Option<bool> {
     if text.eq_ignore_ascii_case(b"infinity") {
@@ -133,6 +144,13 @@ fn days_in_month(year: u32, month: u32) -> u32 {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
+}
+
+/// The same for any year of four digits, those before the year 1 too (0 is 1 BC).
+pub fn days_of_any_year(year: i32, month: u32, day: u32) -> i32 {
+    // The calendar repeats itself every 400 years.
+    const CYCLES: i32 = 30;
+    days_since_2000((year + 400 * CYCLES) as u32, month, day) - 146_097 * CYCLES
 }
 
 /// In the proleptic Gregorian calendar. Years are counted from March, so that a leap day ends one.

@@ -10,27 +10,38 @@
 mod boolean;
 mod bounds;
 mod bpchar;
+mod broken;
 mod clock;
 mod date;
 mod digits;
+mod epoch;
 mod float;
 mod integer;
 mod key;
 mod nulls;
+mod number_format;
 mod numeric;
 mod order;
+mod pattern;
 mod space;
 mod text;
+mod time_format;
 mod timestamp;
 mod transform;
 mod uuid;
+mod zone;
 
 pub use bounds::{BoundError, Bounds, OutOfBounds};
+pub use broken::Broken;
 pub use key::append_key_part;
 pub use nulls::Nulls;
+pub use number_format::NumberFormat;
 pub use order::compare;
+pub use pattern::Pattern;
 pub use space::trim;
+pub use time_format::TimeFormat;
 pub use transform::Transform;
+pub use zone::{UnknownZone, Zone, zone, zone_names};
 
 use crate::plan::ValueType;
 

@@ -58,20 +58,9 @@ mod tests {
 
     fn column(null: Option<&[&str]>, quoted_null: Option<&[&str]>) -> Column {
         Column {
-            name: "c".into(),
-            field: "c".into(),
-            source: crate::plan::ColumnSource::Field,
-            value_type: ValueType::Text,
-            type_name: "text".into(),
-            required: false,
-            trim: false,
             null: null.map(texts),
             quoted_null: quoted_null.map(texts),
-            case: None,
-            allowed: Vec::new(),
-            minimum: None,
-            maximum: None,
-            finite: false,
+            ..Column::new("c", ValueType::Text, "text")
         }
     }
 

@@ -11,7 +11,22 @@ pub fn encode_timestamp(text: &[u8], out: &mut Vec<u8>) -> Verdict {
 
 /// Appends a `timestamptz`: microseconds since 2000-01-01 UTC, which is the session's zone too.
 pub fn encode_timestamptz(text: &[u8], out: &mut Vec<u8>) -> Verdict {
-    append(parse(text).map(|(local, zone)| local - zone * SECOND), out)
+    let utc = |(local, zone): (i64, Option<i64>)| local - zone.unwrap_or(0) * SECOND;
+    append(parse(text).map(utc), out)
+}
+
+/// Appends a `timestamptz` as a session in another zone would have it: `to_utc` says what its local
+/// times are, as far as that is known.
+pub fn encode_in_zone(
+    text: &[u8],
+    to_utc: impl Fn(i64) -> Option<i64>,
+    out: &mut Vec<u8>,
+) -> Verdict {
+    let utc = parse(text).and_then(|(local, zone)| match zone {
+        Some(zone) => Some(local - zone * SECOND),
+        None => to_utc(local),
+    });
+    append(utc, out)
 }
 
 fn append(value: Option<i64>, out: &mut Vec<u8>) -> Verdict {
@@ -24,22 +39,22 @@ fn append(value: Option<i64>, out: &mut Vec<u8>) -> Verdict {
     }
 }
 
-/// The local time in microseconds, and the zone in seconds.
-fn parse(text: &[u8]) -> Option<(i64, i64)> {
+/// The local time in microseconds, and the zone in seconds where there is one.
+fn parse(text: &[u8]) -> Option<(i64, Option<i64>)> {
     let text = trim(text);
     let Some((days, rest)) = parse_date(text) else {
         let value = if infinity(text)? { i64::MAX } else { i64::MIN };
-        return Some((value, 0));
+        return Some((value, Some(0)));
     };
     let midnight = i64::from(days) * DAY;
     let [b' ' | b'T', rest @ ..] = rest else {
-        return rest.is_empty().then_some((midnight, 0));
+        return rest.is_empty().then_some((midnight, None));
     };
     let (time, rest) = parse_time(rest)?;
     let zone = match rest {
-        [] => 0,
-        [b' ', zone @ ..] => parse_zone(zone)?,
-        zone => parse_zone(zone)?,
+        [] => None,
+        [b' ', zone @ ..] => Some(parse_zone(zone)?),
+        zone => Some(parse_zone(zone)?),
     };
     Some((midnight + time, zone))
 }

@@ -94,7 +94,7 @@ pub fn pipeline_spec(
         options,
         log.clone(),
     );
-    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), log);
+    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), log.clone());
     let resolver = Resolver::new(database.clone());
     let observer = HeldUpNotes::before(observer, database, &pipeline.name, instance);
     Ok(PipelineSpec {
@@ -115,6 +115,7 @@ pub fn pipeline_spec(
                 resolver,
                 Origins::new(database.clone()),
                 pipeline.batch_rows,
+                log,
             )),
             sink: Arc::new(PostgresSink::new(
                 database.clone(),

@@ -1,5 +1,6 @@
 //! A pipeline's columns, and the key and the indexes that name them.
 
+use super::check_values::{self, RawRules};
 use super::entry::{Entry, NameLists, Names, Scalar};
 use super::keys::{item_path, nearest};
 use super::problems::Section;
@@ -146,6 +147,19 @@ fn check_column(
     let maximum = bound("maximum", raw.maximum, section);
     check_bounds(minimum.as_deref(), maximum.as_deref(), section);
     let finite = section.optional("finite", raw.finite);
+    let rules = check_values::check(
+        RawRules {
+            pattern: raw.pattern,
+            max_length: raw.max_length,
+            format: raw.format,
+            time_zone: raw.time_zone,
+            epoch: raw.epoch,
+            thousands: raw.thousands,
+            decimal: raw.decimal,
+        },
+        sql_type.as_deref(),
+        section,
+    );
     let name = name?;
     let (field, source) = source;
     Some(ColumnSettings {
@@ -163,6 +177,7 @@ fn check_column(
         minimum,
         maximum,
         finite: finite.unwrap_or(false),
+        rules,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plan::{Case, ColumnSource, Dialect, Filter, TableName};
+use crate::plan::{Case, ColumnSource, Dialect, Filter, TableName, ValueRules};
 
 /// One configured flow: a directory, a dialect, a mapping, a target table.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,6 +123,8 @@ pub struct ColumnSettings {
     pub maximum: Option<String>,
     /// See [`crate::plan::Column`].
     pub finite: bool,
+    /// See [`crate::plan::Column`].
+    pub rules: ValueRules,
 }
 
 /// A column that the server computes.

@@ -103,6 +103,13 @@ pub struct RawColumn {
     pub minimum: Option<Entry<Scalar>>,
     pub maximum: Option<Entry<Scalar>>,
     pub finite: Option<Entry<bool>>,
+    pub pattern: Option<Entry<String>>,
+    pub max_length: Option<Entry<u64>>,
+    pub format: Option<Entry<String>>,
+    pub time_zone: Option<Entry<String>>,
+    pub epoch: Option<Entry<String>>,
+    pub thousands: Option<Entry<String>>,
+    pub decimal: Option<Entry<String>>,
 }
 
 /// `[[pipelines.NAME.generated]]`

@@ -1,5 +1,8 @@
 //! The decoder of one file: buffers of its bytes in, rows by partition and dead letters out.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{DeadLetter, Filtered, Place, Position, Rows};
@@ -14,7 +17,7 @@ use super::text::Text;
 use super::width::Width;
 use crate::csv::{Field, Oversized, Record, Scan, Scanner, is_blank_line, skip_byte_order_mark};
 use crate::plan::LoadPlan;
-use crate::row::is_well_formed;
+use crate::row::{Zone, is_well_formed};
 
 /// A dead letter holds at most this much of its record.
 const RAW_CAP: usize = 1 << 20;
@@ -110,6 +113,23 @@ impl Decoder {
     pub fn with_most_records(mut self, most: usize) -> Decoder {
         self.most_records = most.max(1);
         self
+    }
+
+    /// The time zones that are to be compared with those of the server.
+    pub fn zones(&self) -> Vec<Arc<Zone>> {
+        let mut zones: Vec<Arc<Zone>> = Vec::new();
+        for zone in self.encoder.zones() {
+            if !zones.contains(zone) {
+                zones.push(Arc::clone(zone));
+            }
+        }
+        zones
+    }
+
+    /// From now on, the local times of a zone (in microseconds since 2000) that are not `agreed` on
+    /// are left to the server.
+    pub fn agree(&mut self, zone: &str, agreed: &Range<i64>) {
+        self.encoder.agree(zone, agreed);
     }
 
     /// Decodes all complete records in `bytes`, which starts where the last buffer's `next_offset`
@@ -325,10 +345,11 @@ impl Decoder {
             Outcome::Unrecognised => {
                 let pending = &mut run.decoded.pending;
                 let before = pending.values.len();
-                for (type_name, text) in self.encoder.unrecognised() {
+                for (column, text) in self.encoder.unrecognised() {
                     let text = std::str::from_utf8(text)
                         .expect("a part of a valid record, cut between characters");
-                    pending.ask(type_name, text);
+                    let time_zone = column.rules.time_zone.as_deref();
+                    pending.ask(&column.type_name, time_zone, text);
                 }
                 pending.raw.extend_from_slice(raw);
                 pending.records.push(PendingRecord {

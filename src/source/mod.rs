@@ -18,6 +18,7 @@ mod stream;
 mod tests;
 mod text;
 mod width;
+mod zones;
 
 pub use decoder::{Decoded, Decoder};
 pub use open::{CsvSource, read_file_header};

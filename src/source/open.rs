@@ -10,9 +10,11 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Claim, Position};
 use ingestd_actors::port::{PortFuture, RecordStream, Source};
 use ingestd_actors::supervision::Pulse;
+use slog::Logger;
 use tokio::runtime::Handle;
 
 use super::stream::{CsvStream, Reading};
+use super::zones::Zones;
 use super::{Decoder, Origin};
 use crate::csv::{Header, HeaderSearch};
 use crate::fs::{ContentHasher, candidate_of, file_error, hash_prefix, open_regular};
@@ -27,6 +29,7 @@ pub struct CsvSource {
     runtime: Handle,
     resolver: Resolver,
     origins: Origins,
+    zones: Zones,
     batch_rows: usize,
 }
 
@@ -35,9 +38,16 @@ impl CsvSource {
     /// what the server makes of values that the decoder does not recognise, and `origins` what a file
     /// was when its reading began. No chunk has more than `batch_rows` records, so that every one fits
     /// into a batch.
-    pub fn new(runtime: Handle, resolver: Resolver, origins: Origins, batch_rows: usize) -> Self {
+    pub fn new(
+        runtime: Handle,
+        resolver: Resolver,
+        origins: Origins,
+        batch_rows: usize,
+        log: Logger,
+    ) -> Self {
         Self {
             runtime,
+            zones: Zones::new(resolver.clone(), log),
             resolver,
             origins,
             batch_rows,
@@ -50,6 +60,7 @@ impl Source for CsvSource {
         let claim = claim.clone();
         let (runtime, resolver) = (self.runtime.clone(), self.resolver.clone());
         let (origins, batch_rows) = (self.origins.clone(), self.batch_rows);
+        let zones = self.zones.clone();
         Box::pin(async move {
             let (asking, waiting) = (runtime.clone(), pulse.clone());
             let opening = runtime.spawn_blocking(move || {
@@ -61,7 +72,8 @@ impl Source for CsvSource {
                 };
                 open(&claim, origin, batch_rows)
             });
-            let reading = opening.await.map_err(super::stream::lost_thread)??;
+            let mut reading = opening.await.map_err(super::stream::lost_thread)??;
+            zones.check(reading.decoder()).await?;
             let stream: Box<dyn RecordStream> =
                 Box::new(CsvStream::new(reading, runtime, resolver, pulse));
             Ok(stream)

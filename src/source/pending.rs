@@ -10,6 +10,8 @@ use ingestd_actors::model::Place;
 pub struct Question {
     /// The type: a cast of a text to it is what the server would make of the field.
     pub type_name: String,
+    /// The time zone of the session that is asked, where it is not UTC.
+    pub time_zone: Option<String>,
     /// The texts, each once.
     pub texts: Vec<String>,
 }
@@ -66,12 +68,16 @@ impl Pending {
     }
 
     /// Notes one unrecognised value of the record that is noted next.
-    pub(super) fn ask(&mut self, type_name: &str, text: &str) {
-        let question = match self.questions.iter().position(|q| q.type_name == type_name) {
+    pub(super) fn ask(&mut self, type_name: &str, time_zone: Option<&str>, text: &str) {
+        let same = |question: &Question| {
+            question.type_name == type_name && question.time_zone.as_deref() == time_zone
+        };
+        let question = match self.questions.iter().position(same) {
             Some(question) => question,
             None => {
                 self.questions.push(Question {
                     type_name: type_name.to_owned(),
+                    time_zone: time_zone.map(str::to_owned),
                     texts: Vec::new(),
                 });
                 self.known.push(HashMap::new());

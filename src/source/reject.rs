@@ -5,7 +5,8 @@ use ingestd_actors::model::Reason;
 
 use super::Refusal;
 use crate::csv::Fault;
-use crate::row::OutOfBounds;
+use crate::plan::{Column, EpochUnit};
+use crate::row::{Broken, NumberFormat, OutOfBounds, TimeFormat};
 
 /// Why a record is no row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,17 +93,49 @@ impl Reject {
         )
     }
 
-    pub fn not_allowed(column: &str, allowed: &[String]) -> Reject {
-        const SHOWN: usize = 20;
-        let mut list = allowed[..allowed.len().min(SHOWN)].join(", ");
-        if allowed.len() > SHOWN {
-            list.push_str(&format!(" and {} more", allowed.len() - SHOWN));
-        }
-        Reject::of_column(
-            column,
-            Reason::NotAllowed,
-            format!("column {column:?} allows only {list}"),
-        )
+    /// A text that breaks a rule of its column.
+    pub fn broken(column: &Column, broken: Broken) -> Reject {
+        let rules = &column.rules;
+        let (reason, rule) = match broken {
+            Broken::NotAllowed => (Reason::NotAllowed, format!("allows only {}", list(&column.allowed))),
+            Broken::TooLong => (
+                Reason::TooLong,
+                format!("may have at most {} characters", rules.max_length.unwrap_or_default()),
+            ),
+            Broken::Pattern => (
+                Reason::PatternMismatch,
+                format!("must match the pattern {:?}", rules.pattern.as_deref().unwrap_or_default()),
+            ),
+            Broken::Number => {
+                let format = NumberFormat::new(rules.thousands, rules.decimal);
+                (
+                    Reason::WrongFormat,
+                    format!("must be written as a number such as {}", format.example()),
+                )
+            }
+            Broken::Format => {
+                let format = rules.format.as_deref().unwrap_or_default();
+                let example = TimeFormat::new(format).map(|format| format.example());
+                (
+                    Reason::WrongFormat,
+                    format!("must be written as {format:?}, such as {}", example.unwrap_or_default()),
+                )
+            }
+            Broken::Epoch => (
+                Reason::WrongFormat,
+                match rules.epoch {
+                    Some(EpochUnit::Milliseconds) => "must be a whole number of milliseconds since 1970, such as 1735669805500".to_owned(),
+                    Some(EpochUnit::Microseconds) => "must be a whole number of microseconds since 1970, such as 1735669805500000".to_owned(),
+                    _ => "must be a number of seconds since 1970, such as 1735669805.5".to_owned(),
+                },
+            ),
+            Broken::TimeRange => (
+                Reason::OutOfRange,
+                "must be a time between the years 4713 BC and 294276".to_owned(),
+            ),
+        };
+        let message = format!("column {:?} {rule}", column.name);
+        Reject::of_column(&column.name, reason, message)
     }
 
     pub fn out_of_range(column: &str, broken: OutOfBounds) -> Reject {
@@ -126,4 +159,14 @@ impl Reject {
             sqlstate: Some(refusal.sqlstate.clone()),
         }
     }
+}
+
+/// The first of some values, for people.
+fn list(values: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut list = values[..values.len().min(SHOWN)].join(", ");
+    if values.len() > SHOWN {
+        list.push_str(&format!(" and {} more", values.len() - SHOWN));
+    }
+    list
 }

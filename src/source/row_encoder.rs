@@ -1,6 +1,8 @@
 //! One record's fields to one row: the tuple of the binary `COPY` format, and its key's image.
 
 use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::Place;
@@ -10,7 +12,7 @@ use super::{Answer, Origin};
 use crate::csv::{Escape, Field};
 use crate::plan::{Column, ColumnSource, Dialect, Layout, LoadPlan, ValueType};
 use crate::row::{
-    Bounds, Nulls, Transform, Verdict, append_field, append_key_part, append_null, encode,
+    Bounds, Nulls, Transform, Verdict, Zone, append_field, append_key_part, append_null, encode,
 };
 
 /// Encodes the records of a file one after the other, in buffers that are used again.
@@ -27,6 +29,7 @@ pub struct RowEncoder {
     unrecognised: Unrecognised,
     unescaped: Vec<u8>,
     recased: Vec<u8>,
+    rewritten: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -114,6 +117,7 @@ impl RowEncoder {
             unrecognised: Unrecognised::default(),
             unescaped: Vec::new(),
             recased: Vec::new(),
+            rewritten: Vec::new(),
         })
     }
 
@@ -179,12 +183,20 @@ impl RowEncoder {
             }
             if let Some(transform) = &column.transform {
                 text = transform.change_case(text, &mut self.recased);
-                if !transform.allows(text) {
-                    let Column { name, allowed, .. } = &column.column;
-                    return Err(Reject::not_allowed(name, allowed));
-                }
             }
-            if encode(column.column.value_type, text, &mut self.tuple) == Verdict::Unrecognised {
+            let unrecognised = match &column.transform {
+                None => match encode(column.column.value_type, text, &mut self.tuple) {
+                    Verdict::Encoded => None,
+                    Verdict::Unrecognised => Some(text),
+                },
+                Some(transform) => {
+                    let (value_type, scratch) = (column.column.value_type, &mut self.rewritten);
+                    transform
+                        .encode(value_type, text, scratch, &mut self.tuple)
+                        .map_err(|broken| Reject::broken(&column.column, broken))?
+                }
+            };
+            if let Some(text) = unrecognised {
                 match answers.next() {
                     Some(Ok(value)) => append_field(value, &mut self.tuple),
                     Some(Err(refusal)) => {
@@ -229,12 +241,25 @@ impl RowEncoder {
         column.map_or(ValueType::Other, |column| column.value_type)
     }
 
-    /// The last record's values that were not recognised, each with its type's name.
-    pub fn unrecognised(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    /// The zones in which columns' times are read, where they are zones of their own.
+    pub fn zones(&self) -> impl Iterator<Item = &Arc<Zone>> {
+        let transforms = self.columns.iter().flat_map(|column| &column.transform);
+        transforms.flat_map(Transform::zone)
+    }
+
+    /// Leaves the local times of a zone that are not `agreed` on to the server.
+    pub fn agree(&mut self, zone: &str, agreed: &Range<i64>) {
+        for transform in self.columns.iter_mut().flat_map(|c| &mut c.transform) {
+            transform.agree(zone, agreed);
+        }
+    }
+
+    /// The last record's values that were not recognised, each with its column.
+    pub fn unrecognised(&self) -> impl Iterator<Item = (&Column, &[u8])> {
         let Unrecognised { texts, ends } = &self.unrecognised;
         ends.iter().scan(0, |start, &(column, end)| {
             let text = &texts[std::mem::replace(start, end)..end];
-            Some((self.columns[column].column.type_name.as_str(), text))
+            Some((&self.columns[column].column, text))
         })
     }
 
@@ -257,20 +282,17 @@ impl RowEncoder {
 
 impl ColumnEncoder {
     fn new(column: &Column, dialect: &Dialect, field: Option<usize>) -> Result<ColumnEncoder> {
-        let (minimum, maximum) = (column.minimum.as_deref(), column.maximum.as_deref());
-        let bounds = Bounds::new(column.value_type, minimum, maximum, column.finite);
-        let bounds = bounds.map_err(|error| {
+        let failed = |error: String| {
             Error::new(
                 ErrorKind::Configuration,
                 format!("column {:?}: {error}", column.name),
             )
-        })?;
-        let unbounded = minimum.is_none() && maximum.is_none() && !column.finite;
+        };
         Ok(ColumnEncoder {
             input: Input::new(&column.source, field),
-            transform: Transform::new(column),
+            transform: Transform::new(column).map_err(failed)?,
             nulls: Nulls::new(column, dialect),
-            bounds: (!unbounded).then_some(bounds),
+            bounds: Bounds::of(column).map_err(|error| failed(error.to_string()))?,
             column: column.clone(),
         })
     }

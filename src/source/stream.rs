@@ -82,7 +82,11 @@ impl CsvStream {
     /// Asks the server what it makes of the values that the decoder does not recognise.
     async fn ask(&self, decoded: &Decoded) -> Result<Vec<Vec<Answer>>> {
         let questions = decoded.pending.questions().iter();
-        let asked = questions.map(|question| (question.type_name.clone(), question.texts.clone()));
+        let asked = questions.map(|question| resolver::Question {
+            type_name: question.type_name.clone(),
+            time_zone: question.time_zone.clone(),
+            texts: question.texts.clone(),
+        });
         let answers = self.resolver.resolve(asked.collect()).await?;
         let refused = |refusal: resolver::Refusal| Refusal {
             sqlstate: refusal.sqlstate,
@@ -182,6 +186,10 @@ impl Reading {
             more_in_rest: None,
             ended: false,
         }
+    }
+
+    pub(super) fn decoder(&mut self) -> &mut Decoder {
+        &mut self.decoder
     }
 
     /// Reads on until at least one record is decoded, or the file ends.

@@ -10,9 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::csv::HeaderSearch;
-use crate::plan::{
-    Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
-};
+use crate::plan::{Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode};
 
 fn plan() -> LoadPlan {
     LoadPlan {
@@ -25,20 +23,8 @@ fn plan() -> LoadPlan {
             name: "t".into(),
         },
         columns: vec![Column {
-            name: "id".into(),
-            field: "id".into(),
-            source: ColumnSource::Field,
-            value_type: ValueType::Int8,
-            type_name: "bigint".into(),
             required: true,
-            trim: false,
-            null: None,
-            quoted_null: None,
-            case: None,
-            allowed: Vec::new(),
-            minimum: None,
-            maximum: None,
-            finite: false,
+            ..Column::new("id", ValueType::Int8, "bigint")
         }],
         fields: Fields::default(),
         filters: Vec::new(),

@@ -19,6 +19,12 @@ pub enum Reason {
     InvalidValue,
     /// Empty, though the column is required.
     MissingValue,
+    /// Longer than its column's largest length.
+    TooLong,
+    /// Not matched by its column's pattern.
+    PatternMismatch,
+    /// Not written in its column's notation of dates, times or numbers.
+    WrongFormat,
     /// Not among the allowed values of its column.
     NotAllowed,
     /// Below the minimum, above the maximum, or not finite where that is refused.
@@ -38,6 +44,9 @@ impl Reason {
             Reason::RecordTooLarge => "record_too_large",
             Reason::InvalidValue => "invalid_value",
             Reason::MissingValue => "missing_value",
+            Reason::TooLong => "too_long",
+            Reason::PatternMismatch => "pattern_mismatch",
+            Reason::WrongFormat => "wrong_format",
             Reason::NotAllowed => "not_allowed",
             Reason::OutOfRange => "out_of_range",
             Reason::Refused => "refused",

@@ -10,9 +10,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
-use crate::plan::{
-    Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
-};
+use crate::plan::{Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
 use crate::postgres::sink::PostgresSink;
@@ -177,22 +175,6 @@ pub fn at(record: u64) -> Position {
 
 /// A plan for the items.
 pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
-    let column = |name: &str, value_type, type_name: &str| Column {
-        name: name.into(),
-        field: name.into(),
-        source: ColumnSource::Field,
-        value_type,
-        type_name: type_name.into(),
-        required: false,
-        trim: false,
-        null: None,
-        quoted_null: None,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
-    };
     LoadPlan {
         version: 1,
         partitions: 1,
@@ -203,9 +185,9 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
             name: "items".into(),
         },
         columns: vec![
-            column("id", ValueType::Int8, "bigint"),
-            column("name", ValueType::Text, "text"),
-            column("amount", ValueType::Int4, "integer"),
+            Column::new("id", ValueType::Int8, "bigint"),
+            Column::new("name", ValueType::Text, "text"),
+            Column::new("amount", ValueType::Int4, "integer"),
         ],
         fields: Fields::default(),
         filters: Vec::new(),

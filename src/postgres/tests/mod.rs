@@ -10,4 +10,5 @@ mod resolver;
 mod schema;
 mod sorting;
 mod unknown;
+mod values;
 mod ways;

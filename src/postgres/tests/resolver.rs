@@ -7,7 +7,11 @@ use crate::postgres::resolver::{Question, Resolver};
 
 fn question(type_name: &str, texts: &[&str]) -> Question {
     let texts = texts.iter().map(|text| text.to_string()).collect();
-    (type_name.to_owned(), texts)
+    Question {
+        type_name: type_name.to_owned(),
+        time_zone: None,
+        texts,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

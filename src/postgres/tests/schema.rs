@@ -7,7 +7,7 @@ use ingestd_actors::error::ErrorKind;
 
 use super::fixture::{Fixture, ITEMS, connect, new_database};
 use crate::plan::catalog::Table;
-use crate::plan::{ColumnSource, Dialect, TableName, build};
+use crate::plan::{ColumnSource, Dialect, TableName, ValueRules, build};
 use crate::postgres::catalog::read_table;
 use crate::postgres::ddl::{FurtherIndexes, create_table};
 use crate::postgres::migrations::{migrate, newest};
@@ -156,6 +156,7 @@ fn column(name: &str, sql_type: &str, default: Option<&str>, required: bool) -> 
         minimum: None,
         maximum: None,
         finite: false,
+        rules: ValueRules::default(),
     }
 }
 

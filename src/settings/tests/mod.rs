@@ -3,6 +3,7 @@
 mod documents;
 mod mapping;
 mod mistakes;
+mod values;
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use ingestd_actors::error::ErrorKind;
 
 use super::*;
-use crate::plan::{Case, ColumnSource, Dialect, TableName};
+use crate::plan::{Case, ColumnSource, Dialect, TableName, ValueRules};
 
 const SMALL: &str = "[pipelines.events]\ndirectory = 'in'\ntable = 'events'\n";
 
@@ -176,6 +177,7 @@ fn every_key_has_its_effect() {
         minimum: None,
         maximum: None,
         finite: false,
+        rules: ValueRules::default(),
     };
     let expected = Pipeline {
         name: "shop".into(),

@@ -6,6 +6,7 @@ mod dialects;
 mod kinds;
 mod mapping;
 mod properties;
+mod rules;
 
 use bytes::Bytes;
 use ingestd_actors::model::{DeadLetter, Position, Reason};
@@ -16,22 +17,7 @@ use crate::plan::{
 };
 
 fn column(name: &str, value_type: ValueType, type_name: &str) -> Column {
-    Column {
-        name: name.into(),
-        field: name.into(),
-        source: ColumnSource::Field,
-        value_type,
-        type_name: type_name.into(),
-        required: false,
-        trim: false,
-        null: None,
-        quoted_null: None,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
-    }
+    Column::new(name, value_type, type_name)
 }
 
 /// id int (key), kind text (lower case, two values), price numeric (at least 0), at timestamptz.
