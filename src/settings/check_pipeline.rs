@@ -7,6 +7,7 @@ use globset::Glob;
 
 use super::ad_hoc::{self, BATCH_BYTES, BATCH_ROWS, MEMORY, SCAN_INTERVAL, SETTLE};
 use super::check_columns::{self, Columns};
+use super::check_input::{self, Input};
 use super::entry::{Size, Target};
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
@@ -135,7 +136,7 @@ pub(super) fn check(
         });
         given.unwrap_or(default.min(memory / 4))
     };
-    let default_record = Dialect::default().max_record;
+    let defaults = Dialect::default();
     let batch_bytes = share(
         "batch_bytes",
         raw.batch_bytes,
@@ -143,7 +144,26 @@ pub(super) fn check(
         BATCH_BYTES as u64,
         section,
     );
-    let max_record = share("max_record", raw.max_record, 1, default_record, section);
+    let max_record = share(
+        "max_record",
+        raw.max_record,
+        1,
+        defaults.max_record,
+        section,
+    );
+    let mut dialect = Dialect {
+        delimiter,
+        quote,
+        header,
+        max_record,
+        ..defaults
+    };
+    let input = Input {
+        encoding: raw.encoding,
+        compression: raw.compression,
+        max_ratio: raw.max_ratio,
+    };
+    check_input::check(input, &mut dialect, section);
 
     let pipeline = Pipeline {
         name: name.to_owned(),
@@ -159,12 +179,7 @@ pub(super) fn check(
         columns: columns.columns,
         generated: columns.generated,
         indexes: columns.indexes,
-        dialect: Dialect {
-            delimiter,
-            quote,
-            header,
-            max_record,
-        },
+        dialect,
         partitions: partitions.unwrap_or_else(ad_hoc::default_partitions),
         batch_rows: batch_rows.map_or(BATCH_ROWS, |rows| rows as usize),
         batch_bytes: batch_bytes as usize,

@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 mod check_columns;
+mod check_input;
 mod check_pipeline;
 mod entry;
 mod glob;

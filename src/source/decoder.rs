@@ -1,6 +1,7 @@
 //! The decoder of one file: buffers of its bytes in, rows by partition and dead letters out.
 
 use bytes::Bytes;
+use encoding_rs::UTF_8;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{DeadLetter, Place, Position, Rows};
 
@@ -28,6 +29,8 @@ pub struct Decoder {
     encoder: RowEncoder,
     partitions: Partitions,
     fields: Vec<Field>,
+    /// The name of the encoding that the file has; what is decoded here is UTF-8.
+    encoding: &'static str,
     /// No buffer gives more records than this at once.
     most_records: usize,
     /// A record that is longer than the largest one and has not ended yet.
@@ -88,6 +91,7 @@ impl Decoder {
             encoder: RowEncoder::new(plan, header)?,
             partitions: Partitions::new(plan),
             fields: Vec::new(),
+            encoding: UTF_8.name(),
             most_records: usize::MAX,
             passing: None,
         })
@@ -96,6 +100,12 @@ impl Decoder {
     /// Decodes at most so many records (at least one) of a buffer at once, for batches that are small.
     pub fn with_most_records(mut self, most: usize) -> Decoder {
         self.most_records = most.max(1);
+        self
+    }
+
+    /// Says of which encoding bytes are none that could not be turned into UTF-8.
+    pub fn with_encoding(mut self, name: &'static str) -> Decoder {
+        self.encoding = name;
         self
     }
 
@@ -281,7 +291,9 @@ impl Decoder {
     /// Makes a row of the record whose fields were just found, or notes it as pending.
     fn decode_record(&mut self, run: &mut Run, record: &Record) -> Result<(), Reject> {
         let raw = &run.bytes[record.start..record.end];
-        run.text.check(run.bytes, record)?;
+        if let Err(reject) = run.text.check(run.bytes, record) {
+            return Err(reject.in_encoding(self.encoding));
+        }
         if self.fields.len() != self.width {
             return Err(Reject::field_count(self.fields.len(), self.width));
         }

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use encoding_rs::UTF_8;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Claim, Position};
 use ingestd_actors::port::{PortFuture, RecordStream, Source};
@@ -13,9 +13,10 @@ use ingestd_actors::supervision::Pulse;
 use tokio::runtime::Handle;
 
 use super::Decoder;
+use super::input::{TextOf, input_at, input_error};
 use super::stream::{CsvStream, Reading};
-use crate::csv::{Header, read_header};
-use crate::fs::{ContentHasher, candidate_of, file_error, hash_prefix, open_regular};
+use crate::csv::{Header, HeaderFault, read_header};
+use crate::fs::{candidate_of, file_error, open_regular};
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::Resolver;
 
@@ -48,8 +49,13 @@ impl Source for CsvSource {
         let (runtime, resolver) = (self.runtime.clone(), self.resolver.clone());
         let batch_rows = self.batch_rows;
         Box::pin(async move {
+            if claim.resume_at() > claim.base {
+                // What is compressed is read from its start once more, which takes its time.
+                pulse.waiting();
+            }
             let opening = runtime.spawn_blocking(move || open(&claim, batch_rows));
             let reading = opening.await.map_err(super::stream::lost_thread)??;
+            pulse.working();
             let stream: Box<dyn RecordStream> =
                 Box::new(CsvStream::new(reading, runtime, resolver, pulse));
             Ok(stream)
@@ -67,14 +73,11 @@ fn open(claim: &Claim, batch_rows: usize) -> Result<Reading> {
     })?;
     let header = header_of(&file, &plan)?;
     let at = start_of(claim, header.end);
-    check_line_end(&file, at)?;
-    Ok(Reading::new(
-        claim,
-        Decoder::new(&plan, &header.names)?.with_most_records(batch_rows),
-        hasher_up_to(&file, claim, at.offset)?,
-        at,
-        Arc::new(file),
-    ))
+    let input = input_at(&file, &plan.dialect, at, claim.hash_mark)?;
+    let decoder = Decoder::new(&plan, &header.names)?
+        .with_most_records(batch_rows)
+        .with_encoding(input.encoding());
+    Ok(Reading::new(claim, decoder, input, at, Arc::new(file)))
 }
 
 /// Where reading starts: past the header, or where the last life ended.
@@ -110,48 +113,6 @@ fn changed(reason: &str) -> Error {
     Error::new(ErrorKind::File, reason.to_owned())
 }
 
-/// A resume position stands after a line end, or the file is not what was read before.
-fn check_line_end(file: &File, at: Position) -> Result<()> {
-    if at.record == 0 || at.offset == 0 {
-        return Ok(());
-    }
-    let mut before = [0];
-    file.read_exact_at(&mut before, at.offset - 1)
-        .map_err(|error| file_error(error, "reading before the checkpoint"))?;
-    if matches!(before[0], b'\n' | b'\r') {
-        return Ok(());
-    }
-    // The last record of a file may end without a line end.
-    let size = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
-    if size == at.offset {
-        return Ok(());
-    }
-    Err(changed(
-        "its content changed since it was begun: no line ends at the checkpoint",
-    ))
-}
-
-/// The content hash's state at `offset`, from the last mark on.
-fn hasher_up_to(file: &File, claim: &Claim, offset: u64) -> Result<ContentHasher> {
-    let reading = |error| file_error(error, "reading the part that is loaded already");
-    let Some(mark) = claim.hash_mark.filter(|mark| mark.offset <= offset) else {
-        return hash_prefix(file, offset).map_err(reading);
-    };
-    let mut hasher = ContentHasher::resume(mark);
-    let mut buffer = vec![0; offset.min(256 << 10) as usize];
-    while hasher.offset() < offset {
-        let wanted = (offset - hasher.offset()).min(buffer.len() as u64) as usize;
-        let read = file
-            .read_at(&mut buffer[..wanted], hasher.offset())
-            .map_err(reading)?;
-        if read == 0 {
-            return Err(changed("it shrank since it was begun"));
-        }
-        hasher.update(&buffer[..read]);
-    }
-    Ok(hasher)
-}
-
 fn header_of(file: &File, plan: &LoadPlan) -> Result<Header> {
     let by_position = || {
         let columns = plan.columns.iter();
@@ -163,8 +124,7 @@ fn header_of(file: &File, plan: &LoadPlan) -> Result<Header> {
             end: Position::START,
         });
     }
-    let mut from_start = Positioned { file, offset: 0 };
-    let mut header = read_file_header(&mut from_start, &plan.dialect)?;
+    let mut header = read_file_header(file, &plan.dialect)?;
     if header.names.is_empty() {
         // An empty file: no record will ask for them.
         header.names = by_position();
@@ -172,32 +132,20 @@ fn header_of(file: &File, plan: &LoadPlan) -> Result<Header> {
     Ok(header)
 }
 
-/// Reads a file without moving a cursor that others may share.
-struct Positioned<'a> {
-    file: &'a File,
-    offset: u64,
-}
-
-impl Read for Positioned<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
-    }
-}
-
 /// Reads the header at the start of a file; an empty file has one without names.
 ///
 /// # Errors
-/// `File` where its first record can't be a header.
-pub fn read_file_header(reader: &mut dyn Read, dialect: &Dialect) -> Result<Header> {
+/// `File` where its first record can't be a header, or the file is no text.
+pub fn read_file_header(file: &File, dialect: &Dialect) -> Result<Header> {
+    let reading = |error| input_error(error, "reading the header");
+    let mut text = TextOf::new(file, dialect).map_err(reading)?;
     let mut bytes = Vec::new();
     loop {
         let wanted = bytes.len().max(HEADER_READ) as u64;
-        let read = reader
+        let read = (&mut text)
             .take(wanted)
             .read_to_end(&mut bytes)
-            .map_err(|error| file_error(error, "reading the header"))?;
+            .map_err(reading)?;
         let eof = (read as u64) < wanted;
         match read_header(&bytes, eof, dialect) {
             Ok(Some(header)) => return Ok(header),
@@ -205,6 +153,11 @@ pub fn read_file_header(reader: &mut dyn Read, dialect: &Dialect) -> Result<Head
                 return Err(Error::new(ErrorKind::File, "its header has no end"));
             }
             Ok(None) => {}
+            Err(HeaderFault::InvalidEncoding { line }) if text.encoding() != UTF_8.name() => {
+                let encoding = text.encoding();
+                let message = format!("the header, line {line}, is not valid {encoding}");
+                return Err(Error::new(ErrorKind::File, message));
+            }
             Err(fault) => return Err(Error::new(ErrorKind::File, fault.to_string())),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ingestd_actors::error::ErrorKind;
 
 use super::*;
-use crate::plan::{Case, Dialect, TableName};
+use crate::plan::{Case, Compression, Dialect, TableName};
 
 const SMALL: &str = "[pipelines.events]\ndirectory = 'in'\ntable = 'events'\n";
 
@@ -104,6 +104,9 @@ fn every_key_has_its_effect() {
         quote = "'"
         header = true
         max_record = "64KiB"
+        encoding = "latin1"
+        compression = "none"
+        max_ratio = 50
         table = 'sales."My Events"'
         key = ["id"]
         create = true
@@ -213,6 +216,9 @@ fn every_key_has_its_effect() {
             quote: b'\'',
             header: true,
             max_record: 64 << 10,
+            encoding: Some("windows-1252".into()),
+            compression: Compression::None,
+            max_ratio: 50,
         },
         partitions: 3,
         batch_rows: 1_000,
