@@ -13,10 +13,10 @@ use ingestd_actors::supervision::Pulse;
 use tokio::runtime::Handle;
 
 use super::Decoder;
-use super::input::{TextOf, input_at, input_error};
+use super::input::{TextOf, check_archive, input_at, input_error};
 use super::stream::{CsvStream, Reading};
 use crate::csv::{Header, HeaderFault, read_header};
-use crate::fs::{candidate_of, file_error, open_regular};
+use crate::fs::{SMALL, candidate_of, file_error, open_regular};
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::Resolver;
 
@@ -73,6 +73,9 @@ fn open(claim: &Claim, batch_rows: usize) -> Result<Reading> {
     })?;
     let header = header_of(&file, &plan)?;
     let at = start_of(claim, header.end);
+    if at == header.end && claim.candidate.size <= SMALL {
+        check_archive(&file, &plan.dialect)?;
+    }
     let input = input_at(&file, &plan.dialect, at, claim.hash_mark)?;
     let decoder = Decoder::new(&plan, &header.names)?
         .with_most_records(batch_rows)

@@ -145,6 +145,11 @@ impl Encoded {
         self.bytes.used_up
     }
 
+    /// Whether the file is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.bytes.decompression.is_some()
+    }
+
     /// The name of the encoding.
     pub fn encoding(&self) -> &'static str {
         self.encoding.name()

@@ -21,6 +21,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 use encoding_rs::UTF_8;
+use ingestd_actors::error::Result;
 use ingestd_actors::model::HashMark;
 
 use crate::fs::ContentHasher;
@@ -35,7 +36,7 @@ pub use resume::input_at;
 /// The bytes of a file as UTF-8 text.
 pub enum Input {
     /// They are text as they stand.
-    Plain(Raw),
+    Plain(Box<Raw>),
     /// They have to be decoded.
     Encoded(Box<Encoded>),
 }
@@ -51,10 +52,15 @@ impl Input {
             return Err(Fault::Foreign(name).into());
         }
         if dialect.is_plain(&head) {
-            return Ok(Input::Plain(Raw::new(ContentHasher::new())));
+            return Ok(Input::plain(ContentHasher::new()));
         }
         let encoded = Encoded::start(dialect, dialect.archive(&head), read_at)?;
         Ok(Input::Encoded(Box::new(encoded)))
+    }
+
+    /// Text as it stands, from where the hasher stands.
+    fn plain(hasher: ContentHasher) -> Input {
+        Input::Plain(Box::new(Raw::new(hasher)))
     }
 
     /// The next bytes of text; 0 at the end. After an error that passes, the same is read again.
@@ -98,6 +104,14 @@ impl Input {
         matches!(self, Input::Plain(_))
     }
 
+    /// Whether the file is compressed.
+    fn is_compressed(&self) -> bool {
+        match self {
+            Input::Plain(_) => false,
+            Input::Encoded(encoded) => encoded.is_compressed(),
+        }
+    }
+
     /// The name of the text's encoding in the file.
     pub fn encoding(&self) -> &'static str {
         match self {
@@ -121,6 +135,21 @@ fn head_by(read_at: ReadAt<'_>) -> io::Result<Vec<u8>> {
     }
     head.truncate(seen);
     Ok(head)
+}
+
+/// Decompresses a file to its end, where it is compressed: what is done before any of it is loaded
+/// needs no undoing.
+///
+/// # Errors
+/// As [`Input::read`].
+pub fn check_archive(file: &File, dialect: &Dialect) -> Result<()> {
+    const DOING: &str = "looking at the whole file";
+    let mut text = TextOf::new(file, dialect).map_err(|error| input_error(error, DOING))?;
+    if !text.input.is_compressed() {
+        return Ok(());
+    }
+    io::copy(&mut text, &mut io::sink()).map_err(|error| input_error(error, DOING))?;
+    Ok(())
 }
 
 /// Reads the text of a file from its start, without moving a cursor that others may share.

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{HashMark, Position};
 
-use super::{Input, Raw, ReadAt, input_error};
+use super::{Input, ReadAt, input_error};
 use crate::fs::{ContentHasher, file_error, hash_prefix};
 use crate::plan::Dialect;
 
@@ -29,7 +29,7 @@ pub fn input_at(
         .map_err(|error| input_error(error, "reading the file's start"))?;
     if input.is_plain() {
         check_line_end(file, at)?;
-        return Ok(Input::Plain(Raw::new(hasher_up_to(file, mark, at.offset)?)));
+        return Ok(Input::plain(hasher_up_to(file, mark, at.offset)?));
     }
     decoded_up_to(input, &read_at, at, mark)
 }
