@@ -137,18 +137,22 @@ fn head_by(read_at: ReadAt<'_>) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Decompresses a file to its end, where it is compressed: what is done before any of it is loaded
-/// needs no undoing.
+/// A file that gives more text than this is not read to its end before it is loaded.
+const CHECKED: u64 = 128 << 20;
+
+/// Decompresses a file to its end, where it is compressed: of one that is found to be broken before
+/// any of it is loaded, nothing is half loaded.
 ///
 /// # Errors
 /// As [`Input::read`].
 pub fn check_archive(file: &File, dialect: &Dialect) -> Result<()> {
     const DOING: &str = "looking at the whole file";
-    let mut text = TextOf::new(file, dialect).map_err(|error| input_error(error, DOING))?;
+    let text = TextOf::new(file, dialect).map_err(|error| input_error(error, DOING))?;
     if !text.input.is_compressed() {
         return Ok(());
     }
-    io::copy(&mut text, &mut io::sink()).map_err(|error| input_error(error, DOING))?;
+    io::copy(&mut text.take(CHECKED), &mut io::sink())
+        .map_err(|error| input_error(error, DOING))?;
     Ok(())
 }
 
