@@ -23,8 +23,9 @@ use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 /// Load the named files and end
 ///
 /// With --table, no configuration is needed: columns by the header, types from the table. The files
-/// stay where they are, unless told --archive. A file that was loaded before is skipped. A table that
-/// it creates gets its further indexes at the end.
+/// stay where they are, unless told --archive. Files that are compressed with gzip or zstd are taken as
+/// they are. A file that was loaded before is skipped. A table that it creates gets its further indexes
+/// at the end.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   ingestd load events.csv --table public.events --key event_id

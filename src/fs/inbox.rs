@@ -65,6 +65,8 @@ impl FsInbox {
     pub fn new(pipeline: &Pipeline, runtime: Handle, log: Logger) -> Result<FsInbox> {
         let pattern = GlobBuilder::new(&pipeline.pattern)
             .literal_separator(true)
+            // `*.csv{,.gz}` is meant as it is written.
+            .empty_alternates(true)
             .build()
             .map_err(|error| {
                 Error::new(

@@ -50,6 +50,18 @@ fn names(scan: &Scan) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_pattern_may_have_an_empty_alternative() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["a.csv", "b.csv.gz", "c.csv.zst", "d.gz"] {
+        std::fs::write(directory.path().join(name), "x").unwrap();
+    }
+    let mut pipeline = pipeline(directory.path());
+    pipeline.pattern = "*.csv{,.gz,.zst}".into();
+    let found = inbox(&pipeline).scan().await.unwrap();
+    assert_eq!(names(&found), ["a.csv", "b.csv.gz", "c.csv.zst"]);
+}
+
+#[tokio::test]
 async fn only_regular_files_of_the_right_name_are_ready() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();

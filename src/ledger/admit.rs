@@ -147,12 +147,12 @@ impl Core {
             .map(|(_, candidate, print, _)| (candidate, print))
             .collect();
         let related = self.find_related(client, &asked, known).await?;
-        let rules = self.rules;
+        let (rules, dialect) = (self.rules, self.dialect.clone());
         let decided = blocking(move || {
             let mut decided = Vec::new();
             for ((index, candidate, print, _), known) in printed.into_iter().zip(related) {
                 let replaces = committed_at(&candidate, &known, rules);
-                let facts = gather(&candidate, &print, known);
+                let facts = gather(&candidate, &print, known, &dialect);
                 let decision =
                     facts
                         .as_ref()

@@ -71,10 +71,10 @@ pub fn judge(
             ));
         }
     }
-    if end.end.offset != end.size {
+    if end.end.offset != end.text {
         return Judgement::Unbalanced(format!(
-            "{} of its {} bytes were read",
-            end.end.offset, end.size
+            "{} of the {} bytes of its text were read",
+            end.end.offset, end.text
         ));
     }
     if counts.total() != end.end.record {
@@ -110,7 +110,8 @@ mod tests {
                 offset,
                 line: record + 1,
             },
-            size: 100,
+            text: 100,
+            size: 40,
             modified: 0,
             content_hash: [0; 32],
             handle: Arc::new(tempfile::tempfile().unwrap()),

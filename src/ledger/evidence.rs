@@ -14,6 +14,7 @@ use crate::fs::{
     ContentHasher, Fingerprint, candidate_at, candidate_of, edge_hashes, fingerprint, hash_prefix,
     open_regular,
 };
+use crate::plan::{Dialect, HEAD};
 
 /// What looking at a candidate has shown.
 pub enum Look {
@@ -60,6 +61,7 @@ pub fn gather(
     candidate: &Candidate,
     fingerprint: &Fingerprint,
     known: Vec<Known>,
+    dialect: &Dialect,
 ) -> io::Result<Vec<Fact>> {
     let mut facts = Vec::new();
     let mut file = None;
@@ -72,7 +74,11 @@ pub fn gather(
             file = Some(open_regular(&candidate.path)?);
         }
         if let Some(file) = &file {
-            facts.push(look_closer(candidate, fingerprint, file, known, relation)?);
+            let mut fact = look_closer(candidate, fingerprint, file, known, relation)?;
+            if relation == Relation::MayContinue {
+                fact.plain = is_plain(file, dialect)?;
+            }
+            facts.push(fact);
         }
     }
     // What was hashed must be what the scan saw.
@@ -117,7 +123,16 @@ fn look_closer(
         still_there,
         line_ends,
         mark,
+        plain: true,
     })
+}
+
+/// Whether a file is text as it stands, by its first bytes.
+fn is_plain(file: &File, dialect: &Dialect) -> io::Result<bool> {
+    let length = file.metadata()?.len().min(HEAD as u64) as usize;
+    let mut head = [0; HEAD];
+    file.read_exact_at(&mut head[..length], 0)?;
+    Ok(dialect.is_plain(&head[..length]))
 }
 
 /// Whether a file begins with the content that is known: by the hash of all of it, or, where that

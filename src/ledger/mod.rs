@@ -38,7 +38,7 @@ use slog::Logger;
 use uuid::Uuid;
 
 use crate::fs::path_text;
-use crate::plan::LoadPlan;
+use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::Database;
 use crate::settings::Pipeline;
 use lease::Lease;
@@ -88,6 +88,7 @@ struct Core {
     instance: Uuid,
     planner: Arc<dyn Planner>,
     rules: Rules,
+    dialect: Dialect,
     only: Option<Vec<String>>,
     taken: Taken,
     lease: Lease,
@@ -121,6 +122,7 @@ impl PostgresLedger {
                 instance,
                 planner,
                 rules,
+                dialect: pipeline.dialect.clone(),
                 only,
                 taken: Taken::default(),
                 plans: Plans::default(),

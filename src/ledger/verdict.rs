@@ -136,6 +136,9 @@ pub struct Fact {
     pub line_ends: bool,
     /// The content hash's state at the end of the known content, where the candidate is longer.
     pub mark: Option<HashMark>,
+    /// Whether the candidate is text as it stands: not compressed, and in UTF-8; asked where it is
+    /// longer.
+    pub plain: bool,
 }
 
 /// What is to be done.
@@ -235,6 +238,16 @@ fn by_finished(candidate: &Candidate, facts: &[Fact]) -> Option<Decision> {
         .max_by_key(|fact| (fact.known.candidate.size, fact.known.file))?;
     if !is_done(&parent) {
         return Some(Decision::Quarantine(None, half_loaded(&parent.known)));
+    }
+    if !parent.plain {
+        return Some(Decision::Quarantine(
+            Some(parent.known.file),
+            format!(
+                "it grew after it was loaded as file {}, and of a file that is compressed, or not in UTF-8, \
+                 what was added is not loaded by itself; put that into a file of its own",
+                parent.known.file.0
+            ),
+        ));
     }
     if parent.line_ends {
         return Some(Decision::LoadTail(Box::new(parent.clone())));

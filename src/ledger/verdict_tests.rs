@@ -52,6 +52,7 @@ fn fact(known: Known, relation: Relation, proven: bool) -> Fact {
         still_there: false,
         line_ends: true,
         mark: None,
+        plain: true,
     }
 }
 

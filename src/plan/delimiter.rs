@@ -26,6 +26,8 @@ mod tests {
         let dialect: Dialect = serde_json::from_str(stored).expect("a stored dialect");
         let expected = Dialect {
             delimiter: b";".to_vec(),
+            encoding: None,
+            compression: crate::plan::Compression::None,
             ..Dialect::default()
         };
         assert_eq!(dialect, expected);
@@ -50,6 +52,9 @@ mod tests {
             quoted_null: vec![String::new()],
             header: false,
             max_record: 17,
+            encoding: Some("windows-1252".into()),
+            compression: crate::plan::Compression::None,
+            max_ratio: 7,
         };
         let stored = serde_json::to_string(&dialect).expect("JSON");
         let read: Dialect = serde_json::from_str(&stored).expect("what was written");

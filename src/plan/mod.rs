@@ -11,6 +11,7 @@ mod choose;
 mod delimiter;
 mod fields;
 mod filter;
+mod form;
 mod table_name;
 mod value_rules;
 mod value_type;
@@ -18,6 +19,7 @@ mod value_type;
 pub use build::{HeaderError, build, check_key};
 pub use fields::{ColumnSource, FieldRef, Fields, Layout};
 pub use filter::{Filter, FilterRule, whole_match};
+pub use form::{Archive, HEAD};
 pub use value_rules::{EpochUnit, Kind, ValueRules};
 pub use value_type::ValueType;
 
@@ -95,6 +97,33 @@ pub struct Dialect {
     pub header: bool,
     /// The largest record, in bytes, the line end not counted.
     pub max_record: u64,
+    /// The encoding of the text, by its name in the Encoding Standard; a byte order mark is stronger.
+    /// `None`: UTF-8, whatever the file begins with (plans that are older than encodings).
+    #[serde(default)]
+    pub encoding: Option<String>,
+    /// Whether the file may be compressed.
+    #[serde(default)]
+    pub compression: Compression,
+    /// The most bytes of text for each compressed byte.
+    #[serde(default = "Dialect::default_max_ratio")]
+    pub max_ratio: u64,
+}
+
+/// Whether a file may be compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// It is not, whatever it begins with.
+    #[default]
+    None,
+    /// Its first bytes say whether it is, and how.
+    Auto,
+}
+
+impl Dialect {
+    fn default_max_ratio() -> u64 {
+        1000
+    }
 }
 
 impl Default for Dialect {
@@ -110,6 +139,9 @@ impl Default for Dialect {
             quoted_null: Vec::new(),
             header: true,
             max_record: 1 << 20,
+            encoding: Some("UTF-8".into()),
+            compression: Compression::Auto,
+            max_ratio: Self::default_max_ratio(),
         }
     }
 }

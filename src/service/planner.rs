@@ -1,6 +1,6 @@
 //! Makes the plan for a file: its header, the catalog's table, and what the pipeline wants.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -126,9 +126,8 @@ fn header_of(path: PathBuf, pipeline: &Pipeline) -> Result<Vec<String>> {
     if !pipeline.dialect.header {
         return Ok(Vec::new());
     }
-    let mut file = open_regular(&path).map_err(unopened)?;
-    let reader: &mut dyn Read = &mut file;
-    Ok(read_file_header(reader, &pipeline.dialect)?.names)
+    let file = open_regular(&path).map_err(unopened)?;
+    Ok(read_file_header(&file, &pipeline.dialect)?.names)
 }
 
 /// It was looked at a moment ago: asked again at once, the ledger sees what has become of it.

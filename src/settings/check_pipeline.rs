@@ -8,6 +8,7 @@ use globset::Glob;
 use super::ad_hoc::{self, BATCH_BYTES, BATCH_ROWS, MEMORY, SCAN_INTERVAL, SETTLE};
 use super::check_columns::{self, Columns};
 use super::check_dialect::{self, Written};
+use super::check_input::{self, Input};
 use super::check_mapping::{self, RawMapping};
 use super::entry::{Size, Target};
 use super::inboxes::{self, Nesting};
@@ -155,7 +156,7 @@ pub(super) fn check(
         });
         given.unwrap_or(default.min(memory / 4))
     };
-    let default_record = Dialect::default().max_record;
+    let defaults = Dialect::default();
     let batch_bytes = share(
         "batch_bytes",
         raw.batch_bytes,
@@ -163,7 +164,24 @@ pub(super) fn check(
         BATCH_BYTES as u64,
         section,
     );
-    let max_record = share("max_record", raw.max_record, 1, default_record, section);
+    let max_record = share(
+        "max_record",
+        raw.max_record,
+        1,
+        defaults.max_record,
+        section,
+    );
+    let mut dialect = Dialect {
+        header,
+        max_record,
+        ..dialect
+    };
+    let input = Input {
+        encoding: raw.encoding,
+        compression: raw.compression,
+        max_ratio: raw.max_ratio,
+    };
+    check_input::check(input, &mut dialect, section);
 
     let pipeline = Pipeline {
         name: name.to_owned(),
@@ -179,11 +197,7 @@ pub(super) fn check(
         columns: columns.columns,
         generated: columns.generated,
         indexes: columns.indexes,
-        dialect: Dialect {
-            header,
-            max_record,
-            ..dialect
-        },
+        dialect,
         mapping,
         partitions: partitions.unwrap_or_else(ad_hoc::default_partitions),
         batch_rows: batch_rows.map_or(BATCH_ROWS, |rows| rows as usize),

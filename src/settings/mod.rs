@@ -6,6 +6,7 @@
 mod ad_hoc;
 mod check_columns;
 mod check_dialect;
+mod check_input;
 mod check_mapping;
 mod check_pipeline;
 mod check_values;

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use encoding_rs::UTF_8;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{DeadLetter, Filtered, Place, Position, Rows};
 
@@ -34,6 +35,8 @@ pub struct Decoder {
     encoder: RowEncoder,
     partitions: Partitions,
     fields: Vec<Field>,
+    /// The name of the encoding that the file has; what is decoded here is UTF-8.
+    encoding: &'static str,
     /// No buffer gives more records than this at once.
     most_records: usize,
     /// A record that is longer than the largest one and has not ended yet.
@@ -98,6 +101,7 @@ impl Decoder {
             encoder: RowEncoder::new(plan, &layout)?,
             partitions: Partitions::new(plan),
             fields: Vec::new(),
+            encoding: UTF_8.name(),
             most_records: usize::MAX,
             passing: None,
         })
@@ -130,6 +134,12 @@ impl Decoder {
     /// are left to the server.
     pub fn agree(&mut self, zone: &str, agreed: &Range<i64>) {
         self.encoder.agree(zone, agreed);
+    }
+
+    /// Says of which encoding bytes are none that could not be turned into UTF-8.
+    pub fn with_encoding(mut self, name: &'static str) -> Decoder {
+        self.encoding = name;
+        self
     }
 
     /// Decodes all complete records in `bytes`, which starts where the last buffer's `next_offset`
@@ -326,7 +336,9 @@ impl Decoder {
     /// Makes a row of the record whose fields were just found, or notes it as filtered or pending.
     fn decode_record(&mut self, run: &mut Run, record: &Record) -> Result<(), Reject> {
         let raw = &run.bytes[record.start..record.end];
-        run.text.check(run.bytes, record)?;
+        if let Err(reject) = run.text.check(run.bytes, record) {
+            return Err(reject.in_encoding(self.encoding));
+        }
         self.width.check(self.fields.len())?;
         let place = run.place(record);
         if !self.filters.pass(run.bytes, &self.fields) {

@@ -1,12 +1,14 @@
 //! From a file to the rows of its partitions: the CSV scanner and the encoders, joined.
 //!
-//! [`CsvSource`] opens a claimed file where reading goes on, and streams its chunks.
+//! [`CsvSource`] opens a claimed file where reading goes on, and streams its chunks. What is compressed
+//! or in another encoding becomes UTF-8 text first (`input`); everything else knows text alone.
 //! [`Decoder::decode`] turns a buffer into encoded rows and dead letters. Records with a value that
 //! no encoder recognises stay [`Pending`]: the caller asks the server what [`Pending::questions`]
 //! lists, and [`Decoder::complete`] puts the answers in.
 
 mod decoder;
 mod filters;
+mod input;
 mod open;
 mod origin;
 mod partitions;

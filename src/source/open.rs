@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use encoding_rs::UTF_8;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Claim, Position};
 use ingestd_actors::port::{PortFuture, RecordStream, Source};
@@ -13,11 +13,12 @@ use ingestd_actors::supervision::Pulse;
 use slog::Logger;
 use tokio::runtime::Handle;
 
+use super::input::{TextOf, check_archive, input_at, input_error};
 use super::stream::{CsvStream, Reading};
 use super::zones::Zones;
 use super::{Decoder, Origin};
-use crate::csv::{Header, HeaderSearch};
-use crate::fs::{ContentHasher, candidate_of, file_error, hash_prefix, open_regular};
+use crate::csv::{Header, HeaderFault, HeaderSearch};
+use crate::fs::{SMALL, candidate_of, file_error, open_regular};
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::{Origins, Resolver};
 
@@ -63,16 +64,19 @@ impl Source for CsvSource {
         let zones = self.zones.clone();
         Box::pin(async move {
             let (asking, waiting) = (runtime.clone(), pulse.clone());
+            if claim.resume_at() > claim.base {
+                // What is compressed is read from its start once more, which takes its time.
+                pulse.waiting();
+            }
             let opening = runtime.spawn_blocking(move || {
                 let origin = || {
                     waiting.waiting();
-                    let origin = origin_of(&claim, &origins, &asking);
-                    waiting.working();
-                    origin
+                    origin_of(&claim, &origins, &asking)
                 };
                 open(&claim, origin, batch_rows)
             });
             let mut reading = opening.await.map_err(super::stream::lost_thread)??;
+            pulse.working();
             zones.check(reading.decoder()).await?;
             let stream: Box<dyn RecordStream> =
                 Box::new(CsvStream::new(reading, runtime, resolver, pulse));
@@ -103,18 +107,17 @@ fn open(
     })?;
     let header = header_of(&file, &plan)?;
     let at = start_of(claim, header.end);
-    check_line_end(&file, at)?;
-    let mut decoder = Decoder::new(&plan, &header.names)?.with_most_records(batch_rows);
+    if at == header.end && claim.candidate.size <= SMALL {
+        check_archive(&file, &plan.dialect)?;
+    }
+    let input = input_at(&file, &plan.dialect, at, claim.hash_mark)?;
+    let mut decoder = Decoder::new(&plan, &header.names)?
+        .with_most_records(batch_rows)
+        .with_encoding(input.encoding());
     if plan.columns.iter().any(|it| it.source.is_of_file()) {
         decoder = decoder.with_origin(&origin()?);
     }
-    Ok(Reading::new(
-        claim,
-        decoder,
-        hasher_up_to(&file, claim, at.offset)?,
-        at,
-        Arc::new(file),
-    ))
+    Ok(Reading::new(claim, decoder, input, at, Arc::new(file)))
 }
 
 /// Where reading starts: past the header, or where the last life ended.
@@ -150,80 +153,26 @@ fn changed(reason: &str) -> Error {
     Error::new(ErrorKind::File, reason.to_owned())
 }
 
-/// A resume position stands after a line end, or the file is not what was read before.
-fn check_line_end(file: &File, at: Position) -> Result<()> {
-    if at.record == 0 || at.offset == 0 {
-        return Ok(());
-    }
-    let mut before = [0];
-    file.read_exact_at(&mut before, at.offset - 1)
-        .map_err(|error| file_error(error, "reading before the checkpoint"))?;
-    if matches!(before[0], b'\n' | b'\r') {
-        return Ok(());
-    }
-    // The last record of a file may end without a line end.
-    let size = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
-    if size == at.offset {
-        return Ok(());
-    }
-    Err(changed(
-        "its content changed since it was begun: no line ends at the checkpoint",
-    ))
-}
-
-/// The content hash's state at `offset`, from the last mark on.
-fn hasher_up_to(file: &File, claim: &Claim, offset: u64) -> Result<ContentHasher> {
-    let reading = |error| file_error(error, "reading the part that is loaded already");
-    let Some(mark) = claim.hash_mark.filter(|mark| mark.offset <= offset) else {
-        return hash_prefix(file, offset).map_err(reading);
-    };
-    let mut hasher = ContentHasher::resume(mark);
-    let mut buffer = vec![0; offset.min(256 << 10) as usize];
-    while hasher.offset() < offset {
-        let wanted = (offset - hasher.offset()).min(buffer.len() as u64) as usize;
-        let read = file
-            .read_at(&mut buffer[..wanted], hasher.offset())
-            .map_err(reading)?;
-        if read == 0 {
-            return Err(changed("it shrank since it was begun"));
-        }
-        hasher.update(&buffer[..read]);
-    }
-    Ok(hasher)
-}
-
 fn header_of(file: &File, plan: &LoadPlan) -> Result<Header> {
-    read_file_header(&mut Positioned { file, offset: 0 }, &plan.dialect)
-}
-
-/// Reads a file without moving a cursor that others may share.
-struct Positioned<'a> {
-    file: &'a File,
-    offset: u64,
-}
-
-impl Read for Positioned<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
-    }
+    read_file_header(file, &plan.dialect)
 }
 
 /// Reads the header at the start of a file; an empty file, and one without a header, has one without
 /// names.
 ///
 /// # Errors
-/// `File` where its first record can't be a header.
-pub fn read_file_header(reader: &mut dyn Read, dialect: &Dialect) -> Result<Header> {
+/// `File` where its first record can't be a header, or the file is no text.
+pub fn read_file_header(file: &File, dialect: &Dialect) -> Result<Header> {
+    let reading = |error| input_error(error, "reading the header");
     let mut search = HeaderSearch::new(dialect);
+    let mut text = TextOf::new(file, dialect).map_err(reading)?;
     let mut bytes = Vec::new();
     loop {
         let wanted = bytes.len().max(HEADER_READ) as u64;
-        let read = reader
+        let read = (&mut text)
             .take(wanted)
             .read_to_end(&mut bytes)
-            .map_err(|error| file_error(error, "reading the header"))?;
+            .map_err(reading)?;
         let eof = (read as u64) < wanted;
         match search.look(&mut bytes, eof) {
             Ok(Some(header)) => return Ok(header),
@@ -231,6 +180,11 @@ pub fn read_file_header(reader: &mut dyn Read, dialect: &Dialect) -> Result<Head
                 return Err(Error::new(ErrorKind::File, "its header has no end"));
             }
             Ok(None) => {}
+            Err(HeaderFault::InvalidEncoding { line }) if text.encoding() != UTF_8.name() => {
+                let encoding = text.encoding();
+                let message = format!("the header, line {line}, is not valid {encoding}");
+                return Err(Error::new(ErrorKind::File, message));
+            }
             Err(fault) => return Err(Error::new(ErrorKind::File, fault.to_string())),
         }
     }

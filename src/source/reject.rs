@@ -1,6 +1,7 @@
 //! Why a record is no row, in words for people. A message names the column and what would be right,
 //! never the value.
 
+use encoding_rs::UTF_8;
 use ingestd_actors::model::Reason;
 
 use super::Refusal;
@@ -70,6 +71,16 @@ impl Reject {
             Reason::InvalidEncoding,
             format!("not valid UTF-8 from byte {} of the record on", at + 1),
         )
+    }
+
+    /// The same of text that has another encoding in its file.
+    pub fn in_encoding(mut self, encoding: &str) -> Reject {
+        if self.reason == Reason::InvalidEncoding && encoding != UTF_8.name() {
+            self.message = format!(
+                "it holds bytes that are no {encoding}; in its raw bytes, which are UTF-8, FF stands for them"
+            );
+        }
+        self
     }
 
     /// `expected` says how many there should be.

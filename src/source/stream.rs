@@ -17,8 +17,9 @@ use ingestd_actors::supervision::Pulse;
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
+use super::input::{Input, input_error};
 use super::{Answer, Decoded, Decoder, Refusal};
-use crate::fs::{ContentHasher, candidate_of, file_error, hash_prefix};
+use crate::fs::{candidate_of, file_error, hash_prefix};
 use crate::postgres::{Resolver, resolver};
 
 /// How many bytes are read at a time: enough that messages cost nothing, few enough that many
@@ -148,9 +149,9 @@ pub(super) struct Reading {
     claimed: Candidate,
     file: Arc<File>,
     decoder: Decoder,
-    hasher: ContentHasher,
-    /// Marks that no chunk has passed yet.
-    marks: VecDeque<HashMark>,
+    input: Input,
+    /// Marks that no chunk has passed yet, each with the offset in the text that passes it.
+    marks: VecDeque<(u64, HashMark)>,
     passed_mark: Option<HashMark>,
     at: Position,
     /// What was read last; used again for every block.
@@ -167,7 +168,7 @@ impl Reading {
     pub(super) fn new(
         claim: &Claim,
         decoder: Decoder,
-        hasher: ContentHasher,
+        input: Input,
         at: Position,
         file: Arc<File>,
     ) -> Self {
@@ -177,8 +178,8 @@ impl Reading {
             claimed: claim.candidate.clone(),
             file,
             decoder,
-            passed_mark: hasher.mark(),
-            hasher,
+            passed_mark: input.mark().map(|(_, mark)| mark),
+            input,
             marks: VecDeque::new(),
             at,
             buffer: Vec::new(),
@@ -202,7 +203,7 @@ impl Reading {
         if self.ended {
             return self.end().map(Step::End);
         }
-        let rest_starts = self.hasher.offset() - self.rest.len() as u64;
+        let rest_starts = self.input.text() - self.rest.len() as u64;
         let eof = match self.more_in_rest.take() {
             Some(eof) => eof,
             None => self.read_block(read)?,
@@ -221,16 +222,16 @@ impl Reading {
     fn read_block(&mut self, read: impl Fn(&mut [u8], u64) -> io::Result<usize>) -> Result<bool> {
         self.make_room();
         while self.rest.end < self.buffer.len() {
-            match read(&mut self.buffer[self.rest.end..], self.hasher.offset()) {
+            let before = self.input.mark();
+            match self.input.read(&mut self.buffer[self.rest.end..], &read) {
                 Ok(0) => return Ok(true),
-                Ok(read) => {
-                    let before = self.rest.end;
-                    self.rest.end += read;
-                    self.hash(before..before + read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What came before it is hashed, and is not read again: it stays in the rest.
-                Err(error) => return Err(file_error(error, "reading the file")),
+                Ok(read) => self.rest.end += read,
+                // What came before it is not read again: it stays in the rest.
+                Err(error) => return Err(input_error(error, "reading the file")),
+            }
+            let mark = self.input.mark();
+            if mark.map(|(_, mark)| mark) != before.map(|(_, mark)| mark) {
+                self.marks.extend(mark);
             }
         }
         Ok(false)
@@ -244,9 +245,11 @@ impl Reading {
         // A record that is longer than a block is read by steps that double.
         let most = BLOCK.max(kept);
         // No more for a small file than it takes to see its end; one that has grown is read on.
-        let wanted = match self.claimed.size.saturating_sub(self.hasher.offset()) {
-            0 => most,
-            left => usize::try_from(left + 1).map_or(most, |left| left.min(most)),
+        let wanted = match self.claimed.size.saturating_sub(self.input.text()) {
+            left if left > 0 && self.input.is_plain() => {
+                usize::try_from(left + 1).map_or(most, |left| left.min(most))
+            }
+            _ => most,
         };
         self.buffer.resize(kept + wanted, 0);
         if self.buffer.capacity() > 4 * self.buffer.len().max(BLOCK) {
@@ -254,17 +257,9 @@ impl Reading {
         }
     }
 
-    fn hash(&mut self, span: Range<usize>) {
-        let before = self.hasher.mark();
-        self.hasher.update(&self.buffer[span]);
-        if let Some(mark) = self.hasher.mark().filter(|mark| Some(*mark) != before) {
-            self.marks.push_back(mark);
-        }
-    }
-
     fn chunk(&mut self, decoded: Decoded) -> Chunk {
-        while let Some(&mark) = self.marks.front() {
-            if mark.offset > decoded.to.offset {
+        while let Some(&(text, mark)) = self.marks.front() {
+            if text > decoded.to.offset {
                 break;
             }
             self.passed_mark = Some(mark);
@@ -284,6 +279,7 @@ impl Reading {
 
     /// The file was read to its end: what it is now. Where it has grown in the meantime, its tail
     /// is loaded after it, as a file of its own.
+    ///
     /// The end, once it is sure that the file still begins with what was read of it: one that was
     /// written anew in its place would be a mixture of both.
     fn end(&self) -> Result<FileEnd> {
@@ -292,24 +288,24 @@ impl Reading {
             .metadata()
             .map_err(|error| file_error(error, "looking at the file"))?;
         let found = candidate_of(self.claimed.path.clone(), &metadata);
-        if found.modified != self.claimed.modified || found.size < self.hasher.offset() {
+        let hasher = self.input.hasher();
+        if found.modified != self.claimed.modified || found.size < hasher.offset() {
             self.check_content()?;
         }
         Ok(FileEnd {
-            end: Position {
-                offset: self.hasher.offset(),
-                ..self.at
-            },
-            size: self.hasher.offset(),
+            end: self.at,
+            text: self.input.text(),
+            size: hasher.offset(),
             modified: found.modified,
-            content_hash: self.hasher.finish(),
+            content_hash: hasher.finish(),
             handle: Arc::clone(&self.file),
         })
     }
 
     fn check_content(&self) -> Result<()> {
-        match hash_prefix(&self.file, self.hasher.offset()) {
-            Ok(now) if now.finish() == self.hasher.finish() => Ok(()),
+        let hasher = self.input.hasher();
+        match hash_prefix(&self.file, hasher.offset()) {
+            Ok(now) if now.finish() == hasher.finish() => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
                 Err(file_error(error, "reading the file again"))
             }

@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ingestd_actors::model::Plan;
@@ -11,6 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::csv::HeaderSearch;
 use crate::plan::{Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use crate::source::input::input_at;
 
 fn plan() -> LoadPlan {
     LoadPlan {
@@ -38,14 +40,21 @@ fn file_of(records: u64) -> (TempDir, PathBuf, Reading) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("a.csv");
     fs::write(&path, content(1, records)).expect("written");
-    let file = File::open(&path).expect("opened");
+    let reading = opened_at(&path, None, None);
+    (directory, path, reading)
+}
+
+/// A file as it is opened, or opened again where an earlier life has ended.
+fn opened_at(path: &Path, at: Option<Position>, mark: Option<HashMark>) -> Reading {
+    let file = File::open(path).expect("opened");
     let plan = plan();
     let header = HeaderSearch::new(&plan.dialect).look(&mut b"id\n".to_vec(), true);
     let header = header.expect("one");
     let header = header.expect("a whole one");
+    let at = at.unwrap_or(header.end);
     let claim = Claim {
         file: FileId(1),
-        candidate: candidate_of(path.clone(), &file.metadata().expect("metadata")),
+        candidate: candidate_of(path.to_owned(), &file.metadata().expect("metadata")),
         epoch: Epoch(1),
         plan: Arc::new(Plan {
             id: 1,
@@ -57,10 +66,9 @@ fn file_of(records: u64) -> (TempDir, PathBuf, Reading) {
         watermark: Position::START,
         hash_mark: None,
     };
-    let hasher = hash_prefix(&file, header.end.offset).expect("the header");
+    let input = input_at(&file, &plan.dialect, at, mark).expect("the part before");
     let decoder = Decoder::new(&plan, &header.names).expect("a decoder");
-    let reading = Reading::new(&claim, decoder, hasher, header.end, Arc::new(file));
-    (directory, path, reading)
+    Reading::new(&claim, decoder, input, at, Arc::new(file))
 }
 
 fn content(first: u64, records: u64) -> String {
@@ -143,4 +151,64 @@ fn no_chunk_is_larger_than_a_batch() {
             }
         }
     }
+}
+
+/// A gzip file that is no shorter than its text, so that its hash has a block behind it.
+fn gzipped(records: u64) -> Vec<u8> {
+    let level = flate2::Compression::none();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+    let content = content(1, records);
+    encoder.write_all(content.as_bytes()).expect("in memory");
+    encoder.finish().expect("in memory")
+}
+
+#[test]
+fn a_compressed_file_is_read_on_from_any_chunk_to_the_same_end() {
+    const RECORDS: u64 = 1_200_000;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.csv.gz");
+    fs::write(&path, gzipped(RECORDS)).expect("written");
+    let mut reading = opened_at(&path, None, None);
+    let mut chunks = Vec::new();
+    let whole = loop {
+        match reading.step().expect("read") {
+            Step::Decoded(decoded) => {
+                let chunk = reading.chunk(decoded);
+                chunks.push((chunk.to, chunk.hash_mark));
+            }
+            Step::End(end) => break end,
+        }
+    };
+    let text = content(1, RECORDS).len() as u64;
+    assert_eq!((whole.end.record, whole.end.offset), (RECORDS, text));
+    assert_eq!(whole.text, text);
+    assert_eq!(whole.size, fs::metadata(&path).expect("there").len());
+    assert_ne!(whole.size, whole.text);
+    let (last, mark) = chunks.last().expect("chunks");
+    assert_eq!(*last, whole.end);
+    assert_eq!(mark.map(|mark| mark.offset), Some(8 << 20));
+
+    for (at, mark) in chunks.iter().step_by(13).chain(chunks.last()) {
+        // What was read of the file up to a position includes what its mark stands for.
+        assert!(mark.is_none_or(|mark| mark.offset < at.offset + (1 << 20)));
+        let mut reading = opened_at(&path, Some(*at), *mark);
+        let (rows, end) = read_all(&mut reading).expect("read on");
+        assert_eq!(rows as u64, RECORDS - at.record);
+        assert_eq!(end.end, whole.end);
+        assert_eq!((end.text, end.size), (whole.text, whole.size));
+        assert_eq!(end.content_hash, whole.content_hash);
+    }
+}
+
+#[test]
+fn an_archive_that_is_cut_short_ends_in_an_error_of_the_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.csv.gz");
+    let whole = gzipped(100_000);
+    fs::write(&path, &whole[..whole.len() - 1]).expect("written");
+    let mut reading = opened_at(&path, None, None);
+    assert!(matches!(reading.step(), Ok(Step::Decoded(_))));
+    let error = read_all(&mut reading).expect_err("it is cut short");
+    assert_eq!(error.kind(), ErrorKind::File);
+    assert!(error.message().contains("it was cut short"), "{error}");
 }

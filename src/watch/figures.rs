@@ -53,7 +53,8 @@ pub struct HeldUp {
 pub struct FiguresNow {
     /// What became durable in this life.
     pub durable: Counts,
-    /// The bytes read in this life.
+    /// The bytes read in this life, of no file more than its length: what a compressed file gives
+    /// may be any amount of text.
     pub bytes_read: u64,
     /// The files that are being loaded.
     pub files_open: usize,
@@ -71,7 +72,16 @@ pub struct FiguresNow {
     pub idle: u64,
     /// When something became durable that left nothing open, or the first file was opened.
     behind_since: Option<Instant>,
-    open: HashMap<FileId, u64>,
+    open: HashMap<FileId, Open>,
+}
+
+/// A file that is being loaded.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    /// How far it was read.
+    at: u64,
+    /// Its length.
+    size: u64,
 }
 
 /// Figures, shared between the tree and whoever shows them.
@@ -152,21 +162,26 @@ impl FiguresNow {
             .map(|held_up| held_up.reason.as_str())
     }
 
+    fn read_up_to(&mut self, file: FileId, offset: u64) {
+        if let Some(open) = self.open.get_mut(&file) {
+            let at = offset.min(open.size);
+            self.bytes_read += at.saturating_sub(open.at);
+            open.at = at;
+        }
+    }
+
     fn add(&mut self, event: &Event) {
         match event {
-            Event::FileStarted { file, at, .. } => {
-                self.open.insert(*file, at.offset);
+            Event::FileStarted { file, at, size, .. } => {
+                let at = at.offset.min(*size);
+                self.open.insert(*file, Open { at, size: *size });
             }
-            Event::Read { file, to } => {
-                if let Some(at) = self.open.get_mut(file) {
-                    self.bytes_read += to.offset.saturating_sub(*at);
-                    *at = to.offset;
-                }
-            }
+            Event::Read { file, to } => self.read_up_to(*file, to.offset),
             Event::Durable { counts, .. } => self.durable += *counts,
             Event::FileCommitted {
                 file, path, counts, ..
             } => {
+                self.read_up_to(*file, u64::MAX);
                 self.open.remove(file);
                 self.outcomes.push(FileOutcome::Committed {
                     file: *file,

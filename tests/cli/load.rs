@@ -51,6 +51,30 @@ fn cells_arrive_as_they_are_written() {
 }
 
 #[test]
+fn a_compressed_file_is_taken_as_it_is() {
+    let (database, scratch) = (database(), Scratch::new());
+    let mut client = database.client();
+    client
+        .batch_execute("create table plain (id int)")
+        .expect("a table");
+    let zstd = zstd::encode_all(&b"id\n1\n2\n"[..], 0).expect("in memory");
+    scratch.write("one.csv.zst", &zstd);
+    let said = load(&database, "one.csv.zst --table plain", &scratch);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.out.contains("2 records: 2 inserted"), "{}", said.out);
+    scratch.write("cut.csv.zst", &zstd[..zstd.len() - 1]);
+    let said = load(&database, "cut.csv.zst --table plain", &scratch);
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(
+        said.out.contains("quarantined: its zstd data end"),
+        "{}",
+        said.out
+    );
+    let row = client.query_one("select count(*) from plain", &[]);
+    assert_eq!(row.expect("a row").get::<_, i64>(0), 2);
+}
+
+#[test]
 fn a_file_is_loaded_once_unless_it_is_wanted_again() {
     let (database, scratch) = (database(), Scratch::new());
     let mut client = database.client();

@@ -1,6 +1,7 @@
 //! What becomes of files, by how they arrive and what they hold.
 
 mod contents;
+mod forms;
 mod names;
 mod writers;
 

@@ -54,6 +54,9 @@ impl Chunk {
 pub struct FileEnd {
     /// The position after the last record.
     pub end: Position,
+    /// The length of its text in bytes, which is where the last record has to end: the file's
+    /// length, or another one where it is compressed, or not in UTF-8.
+    pub text: u64,
     /// The file's length and modification time (nanoseconds since the epoch) at the end.
     pub size: u64,
     /// See `size`.

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Position {
     /// Records read so far, the header not counted; the number of the last one read.
     pub record: u64,
-    /// The byte offset in the (uncompressed) file of the first byte not yet read.
+    /// The byte offset of the first byte not yet read, in the file's text: decompressed, and in UTF-8.
     pub offset: u64,
     /// The physical line, counted from 1, on which that byte stands.
     pub line: u64,

@@ -74,6 +74,7 @@ impl TestStream {
         if start >= end {
             return Ok(Read::End(FileEnd {
                 end: self.at,
+                text: self.file.size(),
                 size: self.file.size(),
                 modified: self.file.modified,
                 content_hash: [0; 32],

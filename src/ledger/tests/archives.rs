@@ -139,7 +139,7 @@ async fn a_group_leaves_together_and_each_is_answered_for_itself() {
     std::fs::write(world.archive.join("b.csv"), "there before").unwrap();
     let mut files = Vec::new();
     for name in ["a.csv", "b.csv", "changed.csv", "gone.csv"] {
-        let path = world.write(name, &format!("x\n{name}\n"));
+        let path = world.write(name, format!("x\n{name}\n"));
         let claim = world.claim(&ledger, &path).await;
         world.load(&ledger, &claim).await;
         let Verdict::Archive(file) = world.admit(&ledger, &path).await else {

@@ -56,6 +56,28 @@ async fn what_is_added_within_a_record_is_quarantined() {
 }
 
 #[tokio::test]
+async fn what_is_added_to_a_file_that_has_to_be_decoded_is_quarantined() {
+    let world = World::new(false).await;
+    let ledger = world.life().await;
+    // Each ends with the byte of a line end, so that only its form keeps its tail from being read.
+    let forms: [(&str, &[u8]); 2] = [
+        ("a.csv.gz", b"\x1F\x8B\x08\0\n1\n"),
+        ("b.csv", b"\xFE\xFF\0x\0\n\x001\0\n"),
+    ];
+    for (name, content) in forms {
+        let path = world.write(name, content);
+        let claim = world.claim(&ledger, &path).await;
+        world.load(&ledger, &claim).await;
+        world.write(name, [content, content].concat());
+        let Verdict::Quarantine(quarantined) = world.admit(&ledger, &path).await else {
+            panic!("its tail is not loaded");
+        };
+        let reason = &quarantined.reason;
+        assert!(reason.contains("it grew after it was loaded"), "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn other_content_at_the_path_is_another_file() {
     let world = World::new(false).await;
     let ledger = world.life().await;

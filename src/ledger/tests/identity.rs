@@ -180,7 +180,7 @@ async fn a_large_group_costs_a_handful_of_statements() {
     let ledger = world.life().await;
     let mut candidates = Vec::new();
     for number in 0..256 {
-        let path = world.write(&format!("{number}.csv"), &format!("x\n{number}\n"));
+        let path = world.write(&format!("{number}.csv"), format!("x\n{number}\n"));
         candidates.push(candidate_at(&path).unwrap().unwrap());
     }
     let verdicts = ledger.admit(candidates.clone()).await.unwrap();

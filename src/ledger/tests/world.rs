@@ -142,7 +142,7 @@ impl World {
         self.take_out(Leaving::Archive(file)).await
     }
 
-    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.inbox.join(name);
         std::fs::write(&path, content).unwrap();
         path
@@ -231,8 +231,8 @@ pub fn claim(verdict: Verdict) -> Claim {
 /// What a reader finds at the end of a claimed file: every line but the header is a record.
 pub fn end_of(claim: &Claim) -> FileEnd {
     let handle = std::fs::File::open(&claim.candidate.path).unwrap();
-    let text = std::fs::read_to_string(&claim.candidate.path).unwrap();
-    let own = &text[claim.base.offset as usize..];
+    let text = std::fs::read(&claim.candidate.path).unwrap();
+    let own = String::from_utf8_lossy(&text[claim.base.offset as usize..]);
     let lines = own.lines().count() as u64;
     let header = u64::from(claim.base.offset == 0 && lines > 0);
     let is = candidate_of(PathBuf::new(), &handle.metadata().unwrap());
@@ -242,6 +242,7 @@ pub fn end_of(claim: &Claim) -> FileEnd {
             offset: text.len() as u64,
             line: claim.base.line + lines,
         },
+        text: is.size,
         size: is.size,
         modified: is.modified,
         content_hash: hash_file(&handle, is.size).unwrap(),

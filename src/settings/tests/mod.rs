@@ -11,7 +11,7 @@ use std::time::Duration;
 use ingestd_actors::error::ErrorKind;
 
 use super::*;
-use crate::plan::{Case, ColumnSource, Dialect, TableName, ValueRules};
+use crate::plan::{Case, ColumnSource, Compression, Dialect, TableName, ValueRules};
 
 const SMALL: &str = "[pipelines.events]\ndirectory = 'in'\ntable = 'events'\n";
 
@@ -112,6 +112,9 @@ fn every_key_has_its_effect() {
         quoted_null = ["NULL"]
         header = true
         max_record = "64KiB"
+        encoding = "latin1"
+        compression = "none"
+        max_ratio = 50
         table = 'sales."My Events"'
         key = ["id"]
         create = true
@@ -235,6 +238,9 @@ fn every_key_has_its_effect() {
             quoted_null: vec!["NULL".into()],
             header: true,
             max_record: 64 << 10,
+            encoding: Some("windows-1252".into()),
+            compression: Compression::None,
+            max_ratio: 50,
         },
         mapping: Mapping::default(),
         partitions: 3,
