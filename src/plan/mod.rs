@@ -8,9 +8,11 @@ mod build;
 pub mod catalog;
 mod table_name;
 mod value_type;
+mod write;
 
 pub use build::{HeaderError, build, check_key};
 pub use value_type::ValueType;
+pub use write::{DeleteWhen, WriteMode, WriteRules};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,16 @@ pub struct LoadPlan {
     pub key: Vec<String>,
     /// What happens to a row whose key is in the table.
     pub mode: WriteMode,
+    /// What the mode leaves open.
+    #[serde(default, skip_serializing_if = "WriteRules::are_none")]
+    pub rules: WriteRules,
+}
+
+impl LoadPlan {
+    /// Whether a row may meet one that is there, rather than be refused for its key.
+    pub fn merges(&self) -> bool {
+        self.mode != WriteMode::Append
+    }
 }
 
 /// How a row finds its partition.
@@ -79,16 +91,6 @@ pub struct TableName {
     pub schema: Option<String>,
     /// The table's name, unquoted.
     pub name: String,
-}
-
-/// What happens to a row whose key is in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WriteMode {
-    /// There is no key: every row is inserted.
-    Append,
-    /// The row replaces what is there; the last one wins.
-    Upsert,
 }
 
 /// How one field becomes the value of one column.

@@ -62,7 +62,8 @@ pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Tabl
             name: row.get(2),
         },
         columns: read_columns(client, oid).await?,
-        unique_keys: read_unique_keys(client, oid).await?,
+        unique_keys: read_unique_keys(client, oid, false).await?,
+        deferrable_keys: read_unique_keys(client, oid, true).await?,
         refers_to_itself: refers_to_itself(client, oid).await?,
     }))
 }
@@ -96,7 +97,11 @@ async fn read_columns(client: &Client, table: Oid) -> Result<Vec<TableColumn>> {
         .collect())
 }
 
-async fn read_unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>>> {
+async fn read_unique_keys(
+    client: &Client,
+    table: Oid,
+    deferrable: bool,
+) -> Result<Vec<Vec<String>>> {
     let rows = client
         .query(
             "select array(
@@ -105,10 +110,10 @@ async fn read_unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>
                  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
                  where k.position <= i.indnkeyatts order by k.position)
              from pg_index i join pg_class c on c.oid = i.indexrelid
-             where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indimmediate
+             where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indimmediate <> $2
                and i.indpred is null and i.indexprs is null
              order by i.indisprimary desc, c.relname",
-            &[&table],
+            &[&table, &deferrable],
         )
         .await
         .map_err(|error| classify_ledger(error, "reading a table's unique indexes"))?;

@@ -128,12 +128,16 @@ impl Planner for CatalogPlanner {
 
 /// An empty file is loaded as any other, with no records: whatever header it might have had.
 fn any_header(pipeline: &Pipeline, table: &Table) -> Vec<String> {
-    if !pipeline.columns.is_empty() {
+    let mut header: Vec<String> = if pipeline.columns.is_empty() {
+        let columns = table.columns.iter().filter(|column| !column.generated);
+        columns.map(|column| column.name.clone()).collect()
+    } else {
         let columns = pipeline.columns.iter();
-        return columns.map(|column| column.field.clone()).collect();
-    }
-    let columns = table.columns.iter().filter(|column| !column.generated);
-    columns.map(|column| column.name.clone()).collect()
+        columns.map(|column| column.field.clone()).collect()
+    };
+    let marker = pipeline.rules.delete_when.as_ref().map(|when| &when.field);
+    header.extend(marker.filter(|name| !header.contains(name)).cloned());
+    header
 }
 
 /// The names of a file's fields.

@@ -7,6 +7,7 @@ use globset::Glob;
 
 use super::ad_hoc::{self, BATCH_BYTES, BATCH_ROWS, MEMORY, SCAN_INTERVAL, SETTLE};
 use super::check_columns::{self, Columns};
+use super::check_mode::{self, RawMode};
 use super::entry::{Size, Target};
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
@@ -106,6 +107,14 @@ pub(super) fn check(
         section,
     );
 
+    let writing = RawMode {
+        mode: raw.mode,
+        update: raw.update,
+        version: raw.version,
+        delete_when: raw.delete_when,
+    };
+    let (mode, rules) = check_mode::check(writing, &columns, header, section);
+
     let partitions = section.converted("partitions", raw.partitions, |partitions| {
         within(partitions, 1, MOST_PARTITIONS)
             .map(|partitions| u16::try_from(partitions).unwrap_or(1))
@@ -155,6 +164,8 @@ pub(super) fn check(
         scan_interval: scan_interval.unwrap_or(SCAN_INTERVAL),
         table: table?,
         key: columns.key,
+        mode,
+        rules,
         create,
         columns: columns.columns,
         generated: columns.generated,

@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 mod check_columns;
+mod check_mode;
 mod check_pipeline;
 mod entry;
 mod glob;

@@ -60,6 +60,10 @@ pub struct RawPipeline {
     pub max_record: Option<Entry<Size>>,
     pub table: Option<Entry<String>>,
     pub key: Option<Entry<Names>>,
+    pub mode: Option<Entry<String>>,
+    pub update: Option<Entry<Names>>,
+    pub version: Option<Entry<String>>,
+    pub delete_when: Option<RawDeleteWhen>,
     pub create: Option<Entry<bool>>,
     pub indexes: Option<Entry<NameLists>>,
     pub partitions: Option<Entry<u64>>,
@@ -68,6 +72,14 @@ pub struct RawPipeline {
     pub memory: Option<Entry<Size>>,
     pub columns: Vec<RawColumn>,
     pub generated: Vec<RawGenerated>,
+}
+
+/// `[pipelines.NAME.delete_when]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawDeleteWhen {
+    pub field: Option<Entry<String>>,
+    pub values: Option<Entry<Scalars>>,
 }
 
 /// `[[pipelines.NAME.columns]]`

@@ -164,10 +164,7 @@ impl Decoder {
             self.scanner.scan(raw, 0, true, &mut self.fields);
             let mut answers = own.iter().map(answer_to);
             match self.encoder.encode(raw, &self.fields, &mut answers) {
-                Ok(_) => {
-                    let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-                    self.partitions.push(waiting.place, tuple, image, raw);
-                }
+                Ok(_) => self.add_row(waiting.place, raw),
                 Err(reject) => {
                     let letter = dead_letter(waiting.place, raw.len() as u64, raw, reject);
                     decoded.rejects.push(letter);
@@ -290,10 +287,7 @@ impl Decoder {
             .encode(run.bytes, &self.fields, &mut std::iter::empty())?;
         let place = run.place(record);
         match outcome {
-            Outcome::Row => {
-                let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-                self.partitions.push(place, tuple, image, raw);
-            }
+            Outcome::Row => self.add_row(place, raw),
             Outcome::Unrecognised => {
                 let pending = &mut run.decoded.pending;
                 let before = pending.values.len();
@@ -311,6 +305,13 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// Adds the row that the encoder has just made.
+    fn add_row(&mut self, place: Place, raw: &[u8]) {
+        let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
+        let deletes = self.encoder.deletes();
+        self.partitions.push(place, tuple, image, raw, deletes);
     }
 }
 

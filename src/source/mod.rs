@@ -6,6 +6,7 @@
 //! lists, and [`Decoder::complete`] puts the answers in.
 
 mod decoder;
+mod marker;
 mod open;
 mod partitions;
 mod pending;

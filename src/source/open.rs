@@ -155,7 +155,10 @@ fn hasher_up_to(file: &File, claim: &Claim, offset: u64) -> Result<ContentHasher
 fn header_of(file: &File, plan: &LoadPlan) -> Result<Header> {
     let by_position = || {
         let columns = plan.columns.iter();
-        columns.map(|column| column.field.clone()).collect()
+        let mut names: Vec<String> = columns.map(|column| column.field.clone()).collect();
+        let marker = plan.rules.delete_when.as_ref().map(|when| &when.field);
+        names.extend(marker.filter(|name| !names.contains(name)).cloned());
+        names
     };
     if !plan.dialect.header {
         return Ok(Header {

@@ -3,6 +3,7 @@
 use ingestd_actors::error::{Error, ErrorKind, Result};
 
 use super::Answer;
+use super::marker::Marker;
 use super::reject::Reject;
 use crate::csv::Field;
 use crate::plan::{Column, LoadPlan, ValueType};
@@ -14,6 +15,10 @@ pub struct RowEncoder {
     columns: Vec<ColumnEncoder>,
     /// The key's columns, in the key's order.
     key: Vec<usize>,
+    /// What tells the records that delete; `None` where none does.
+    marker: Option<Marker>,
+    /// Whether the last record deletes the row of its key.
+    deletes: bool,
     quote: u8,
     tuple: Vec<u8>,
     /// Where each column's field starts in the tuple, its length first.
@@ -32,6 +37,8 @@ struct ColumnEncoder {
     transform: Option<Transform>,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
+    /// Whether a deletion needs its value: of the key's columns, and of the version.
+    tells: bool,
 }
 
 /// The values of the last record that no encoder recognised and to which no answer was known.
@@ -58,10 +65,12 @@ impl RowEncoder {
     /// `File` where the header lacks a field of the plan; `Configuration` where a bound is no value
     /// of its column's type, or the key names a column that is not loaded.
     pub fn new(plan: &LoadPlan, header: &[String]) -> Result<RowEncoder> {
+        let tells =
+            |name: &String| plan.key.contains(name) || plan.rules.version.as_ref() == Some(name);
         let columns = plan
             .columns
             .iter()
-            .map(|column| ColumnEncoder::new(column, header))
+            .map(|column| ColumnEncoder::new(column, header, tells(&column.name)))
             .collect::<Result<Vec<_>>>()?;
         let key = plan
             .key
@@ -82,6 +91,8 @@ impl RowEncoder {
             fields: vec![0; columns.len()],
             columns,
             key,
+            marker: Marker::new(plan, header)?,
+            deletes: false,
             quote: plan.dialect.quote,
             tuple: Vec::new(),
             image: Vec::new(),
@@ -102,6 +113,23 @@ impl RowEncoder {
         fields: &[Field],
         answers: &mut dyn Iterator<Item = &Answer>,
     ) -> Result<Outcome, Reject> {
+        if let Some(marker) = &mut self.marker {
+            self.deletes = marker.marks(bytes, fields, self.quote);
+            if self.deletes {
+                return self.encode_fields::<true>(bytes, fields, answers);
+            }
+        }
+        self.encode_fields::<false>(bytes, fields, answers)
+    }
+
+    /// A deletion has its key and its version alone, and NULL elsewhere: the rest of such a record
+    /// may be anything.
+    fn encode_fields<const DELETES: bool>(
+        &mut self,
+        bytes: &[u8],
+        fields: &[Field],
+        answers: &mut dyn Iterator<Item = &Answer>,
+    ) -> Result<Outcome, Reject> {
         self.tuple.clear();
         self.unrecognised.texts.clear();
         self.unrecognised.ends.clear();
@@ -110,6 +138,10 @@ impl RowEncoder {
 
         for (index, (column, start)) in self.columns.iter().zip(&mut self.fields).enumerate() {
             *start = self.tuple.len();
+            if DELETES && !column.tells {
+                append_null(&mut self.tuple);
+                continue;
+            }
             let field = &fields[column.field];
             let mut text = field.text(bytes, self.quote, &mut self.unescaped);
             if let Some(transform) = &column.transform {
@@ -158,6 +190,11 @@ impl RowEncoder {
         &self.tuple
     }
 
+    /// Whether the last row is one that deletes the row of its key.
+    pub fn deletes(&self) -> bool {
+        self.deletes
+    }
+
     /// The image of the last row's key; empty where it has none, or a NULL in it.
     pub fn image(&self) -> &[u8] {
         &self.image
@@ -197,7 +234,7 @@ impl RowEncoder {
 }
 
 impl ColumnEncoder {
-    fn new(column: &Column, header: &[String]) -> Result<ColumnEncoder> {
+    fn new(column: &Column, header: &[String], tells: bool) -> Result<ColumnEncoder> {
         let field = header.iter().position(|name| name == &column.field);
         let field = field.ok_or_else(|| {
             Error::new(
@@ -221,6 +258,7 @@ impl ColumnEncoder {
             field,
             transform: Transform::new(column),
             bounds: (!unbounded).then_some(bounds),
+            tells,
             column: column.clone(),
         })
     }

@@ -10,7 +10,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::csv::read_header;
-use crate::plan::{Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use crate::plan::{
+    Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode, WriteRules,
+};
 
 fn plan() -> LoadPlan {
     LoadPlan {
@@ -37,6 +39,7 @@ fn plan() -> LoadPlan {
         }],
         key: Vec::new(),
         mode: WriteMode::Append,
+        rules: WriteRules::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use ingestd_actors::error::{Error, ErrorKind};
 
+use super::load::Loading;
 use crate::plan::LoadPlan;
 use crate::postgres::classify;
 use crate::postgres::error::kind_of;
@@ -50,12 +51,17 @@ impl Refusal {
 }
 
 /// Tells what an error of a row statement is.
-pub fn fault(error: tokio_postgres::Error, doing: &str, plan: &LoadPlan) -> Fault {
+pub fn fault(error: tokio_postgres::Error, doing: &str, loading: &Loading) -> Fault {
+    let Loading { plan, facts, .. } = loading;
     let Some(server) = error.as_db_error() else {
         return Fault::Other(classify(error, doing));
     };
     let code = server.code().code().to_owned();
-    let known = kind_of(&code, server.constraint().is_some());
+    let known = match code.as_str() {
+        // A policy refuses a row with the code of a right that is missing for all.
+        "42501" if facts.row_security => None,
+        _ => kind_of(&code, server.constraint().is_some()),
+    };
     if !matches!(known, None | Some(ErrorKind::Row | ErrorKind::TooBig)) {
         return Fault::Other(classify(error, doing));
     }

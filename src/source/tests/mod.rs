@@ -7,7 +7,9 @@ use bytes::Bytes;
 use ingestd_actors::model::{DeadLetter, Position, Reason};
 
 use super::*;
-use crate::plan::{Case, Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use crate::plan::{
+    Case, Column, Dialect, LoadPlan, Routing, TableName, ValueType, WriteMode, WriteRules,
+};
 
 fn column(name: &str, value_type: ValueType, type_name: &str) -> Column {
     Column {
@@ -52,6 +54,7 @@ fn plan() -> LoadPlan {
         columns: vec![id, kind, price, at],
         key: vec!["id".into()],
         mode: WriteMode::Upsert,
+        rules: WriteRules::default(),
     }
 }
 
