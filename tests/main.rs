@@ -8,5 +8,6 @@ mod instances;
 mod kills;
 mod local_server;
 mod memory;
+mod modes;
 mod signals;
 mod support;

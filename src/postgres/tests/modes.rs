@@ -186,58 +186,65 @@ async fn many_turns_of_one_key_in_a_batch() {
     }
 }
 
+/// How many kinds of plans and tables are tried: TEST_ROUNDS, or so many.
+const ROUNDS: usize = 12;
+
+/// How many batches each gets.
 const BATCHES: usize = 5;
 
 /// Everything that decides what a row does: generated batches, with refused rows among them, leave
 /// the table as a model does that knows no batches.
 #[tokio::test(flavor = "multi_thread")]
 async fn any_batches_do_what_their_rows_would_one_after_the_other() {
-    let again = std::env::var("TEST_SEED").ok();
-    let seed = again.map_or_else(rand::random, |seed| seed.parse().expect("a number"));
+    let told = |name: &str| std::env::var(name).ok();
+    let seed = told("TEST_SEED").map_or_else(rand::random, |it| it.parse().expect("a number"));
     eprintln!("TEST_SEED={seed} makes the same batches");
+    let rounds = told("TEST_ROUNDS").map_or(ROUNDS, |it| it.parse().expect("a number"));
     let mut random = StdRng::seed_from_u64(seed);
     let fixture = Fixture::new("select").await;
-    let none = WriteRules::default;
-    for (mode, rules) in [
-        (WriteMode::Upsert, none()),
-        (WriteMode::Upsert, update_name()),
-        (WriteMode::Ignore, none()),
-        (WriteMode::Newest, by_version()),
-    ] {
-        for choice in 0..16 {
-            let [deletes, single, partitioned, integer] = [1, 2, 4, 8].map(|bit| choice & bit > 0);
-            if integer && mode != WriteMode::Newest {
-                continue;
-            }
-            let rules = match deletes {
-                true => with_deletions(rules.clone()),
-                false => rules.clone(),
-            };
-            let mut plan = plan_for(mode, rules);
-            let mut columns = COLUMNS.to_owned();
-            if integer {
-                plan = by_integer(plan);
-                columns = columns.replace("seen text", "seen integer");
-            }
-            if single {
-                plan.routing = Routing::Single;
-            }
-            let parts = match partitioned {
-                true => {
-                    "partition by list (id);
-                         create table few partition of items for values in (1, 2);
-                         create table rest partition of items default"
-                }
-                false => "",
-            };
-            let ddl = format!(
-                "drop table if exists items; create table items ({columns}, unique (id)) {parts}"
-            );
-            fixture.client.batch_execute(&ddl).await.expect("a table");
-            let what = format!("{mode:?} {choice:04b}");
-            load_and_compare(&fixture, &plan, &what, &mut random).await;
-        }
+    for round in 0..rounds {
+        let (plan, ddl) = some_plan(round, &mut random);
+        let again = format!("drop table if exists items; {ddl}");
+        fixture.client.batch_execute(&again).await.expect("a table");
+        let what = format!("{:?} {:?} {ddl}", plan.mode, plan.rules);
+        load_and_compare(&fixture, &plan, &what, &mut random).await;
     }
+}
+
+/// One mode after the other, for any kind of key, version and table.
+fn some_plan(round: usize, random: &mut StdRng) -> (LoadPlan, String) {
+    let mut some = || random.random_bool(0.5);
+    let [deletes, single, partitioned, integer] = [some(), some(), some(), some()];
+    let (mode, rules) = match round % 4 {
+        0 => (WriteMode::Upsert, WriteRules::default()),
+        1 => (WriteMode::Upsert, update_name()),
+        2 => (WriteMode::Ignore, WriteRules::default()),
+        _ => (WriteMode::Newest, by_version()),
+    };
+    let rules = if deletes {
+        with_deletions(rules)
+    } else {
+        rules
+    };
+    let mut plan = plan_for(mode, rules);
+    let mut columns = COLUMNS.to_owned();
+    if integer {
+        plan = by_integer(plan);
+        columns = columns.replace("seen text", "seen integer");
+    }
+    if single {
+        plan.routing = Routing::Single;
+    }
+    let parts = match partitioned {
+        true => {
+            "partition by list (id);
+             create table few partition of items for values in (1, 2);
+             create table rest partition of items default"
+        }
+        false => "",
+    };
+    let ddl = format!("create table items ({columns}, unique (id)) {parts}");
+    (plan, ddl)
 }
 
 async fn load_and_compare(fixture: &Fixture, plan: &LoadPlan, what: &str, random: &mut StdRng) {
