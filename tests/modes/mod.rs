@@ -153,7 +153,7 @@ I,b,2024-05-01,4,,
 D,nobody,2024-05-01,,,
 d,c,2024-05-01,1,,
 D,,2024-05-01,,,
-D,a,tomorrow?,,,
+D,a,some day,,,
 ";
     let first = FIRST.replace("shop,", "op,shop,").replace("\na,", "\nI,a,");
     let first = first.replace("\nb,", "\nI,b,");

@@ -369,3 +369,44 @@ async fn several_pipelines_write_into_one_table() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_rules_name_must_be_there() {
+    let fixture = Fixture::new(&format!("create table items ({COLUMNS}, unique (id))")).await;
+    let table = read_table(&fixture.client, &named(None, "items")).await;
+    let table = table.expect("read").expect("there");
+    let mut pipeline = super::schema::pipeline(named(None, "items"));
+    (pipeline.columns, pipeline.key) = (Vec::new(), vec!["id".into()]);
+    let build = |mode, rules: WriteRules, header: &str| {
+        let mut pipeline = pipeline.clone();
+        (pipeline.mode, pipeline.rules) = (mode, rules);
+        let header: Vec<String> = header.split(',').map(str::to_owned).collect();
+        crate::plan::build(&pipeline, &table, &header)
+    };
+    let update = |name: &str| WriteRules {
+        update: Some(vec![name.into()]),
+        ..WriteRules::default()
+    };
+    let refusals = [
+        build(WriteMode::Newest, by_version(), "id,name"),
+        build(
+            WriteMode::Upsert,
+            with_deletions(WriteRules::default()),
+            "id,name",
+        ),
+        build(WriteMode::Upsert, update("nam"), "id,name"),
+    ]
+    .map(|plan| plan.expect_err("something is missing").to_string());
+    for (said, missing) in refusals.iter().zip(["\"seen\"", "\"op\"", "\"nam\""]) {
+        assert!(said.contains(missing), "{said}");
+    }
+    // A column of `update` that the file lacks is not replaced; the field that tells is no column.
+    let plan = build(WriteMode::Upsert, update("name"), "id,seen").expect("a plan");
+    assert_eq!(plan.rules, update("name"));
+    let rules = with_deletions(by_version());
+    let plan = build(WriteMode::Newest, rules.clone(), "op,id,seen").expect("a plan");
+    assert_eq!(
+        (plan.mode, &plan.rules, plan.columns.len()),
+        (WriteMode::Newest, &rules, 2)
+    );
+}
