@@ -75,10 +75,7 @@ impl RowWork<'_> {
             })
             .collect();
         // The first wave is most often the only one.
-        let (first, later) = match self.selection.waves() {
-            [first, later @ ..] if !first.deletes => (&kept[first.rows.clone()], later),
-            later => (&kept[..0], later),
-        };
+        let (first, later) = self.selection.first();
         let sorted;
         let staged = match way {
             Way::Copy => {

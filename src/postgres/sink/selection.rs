@@ -61,6 +61,14 @@ impl<'a> Selection<'a> {
         &self.choice.kept
     }
 
+    /// The rows of the first wave, where it writes; and the waves after them.
+    pub fn first(&self) -> (&[u32], &[Wave]) {
+        match &self.choice.waves[..] {
+            [first, later @ ..] if !first.deletes => (&self.choice.kept[first.rows.clone()], later),
+            later => (&[], later),
+        }
+    }
+
     /// Which of them are written together.
     pub fn waves(&self) -> &[Wave] {
         &self.choice.waves

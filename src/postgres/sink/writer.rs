@@ -294,7 +294,7 @@ impl Writer {
         } else if !loading.plan.merges() {
             Some(Way::Copy)
         } else {
-            let rows = selection.kept().len();
+            let rows = selection.first().0.len();
             let sorts = loading.presence.is_some() && rows >= WORTH_SORTING;
             Some(match self.pace.way() {
                 Way::Sort if !sorts => Way::Upsert,
