@@ -12,7 +12,7 @@ use ingestd_actors::model::{Counts, DeadLetter, Reason};
 use tokio_postgres::{Client, Statement};
 
 use super::bisection::Bisection;
-use super::fault::{Fault, Refusal, fault};
+use super::fault::{Fault, Refusal, fault, refusal_of};
 use super::load::{self, Loading, Staged};
 use super::selection::{Run, Selection};
 use crate::postgres::dead_letters::RAW_CAP;
@@ -370,18 +370,6 @@ impl Sieve<'_> {
         Err(Error::new(ErrorKind::Configuration, message)
             .with_code(&first.code)
             .with_advice(advice))
-    }
-}
-
-/// The refusal of a statement of so many rows, if that is what the fault is.
-fn refusal_of(fault: Fault, rows: usize) -> Result<Refusal> {
-    match fault {
-        // One row alone is too much for a limit of the server: that passes, or somebody raises it.
-        Fault::Rows(refusal) if rows == 1 && !refusal.by_a_row() => {
-            Err(with_kind(refusal.error, ErrorKind::Transient))
-        }
-        Fault::Rows(refusal) => Ok(refusal),
-        Fault::Other(error) => Err(error),
     }
 }
 

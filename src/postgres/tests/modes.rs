@@ -186,6 +186,26 @@ async fn many_turns_of_one_key_in_a_batch() {
     }
 }
 
+/// The images of A and a differ, and the server calls them equal: what A had before the row that is
+/// refused must not come after a.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_takes_the_place_of_a_refused_one_keeps_its_turn() {
+    let ddl = "create collation anycase (provider = icu, locale = 'und-u-ks-level2',
+                   deterministic = false);
+               create table items (id bigint, name text collate anycase unique,
+                                   amount integer check (amount >= 0))";
+    let fixture = Fixture::new(ddl).await;
+    let file = fixture.file().await;
+    // The fixture makes the images of the ids.
+    let items = [(1, "A", 1), (2, "a", 2), (1, "A", -1)];
+    let plan = super::fixture::plan(&["name"], Routing::Single);
+    let share = super::fixture::share(file, 0, &items);
+    let written = fixture.writer().write(&batch(&plan, vec![share])).await;
+    let figures = all_figures(counts(&written.expect("written").outcomes[0]));
+    assert_eq!(figures, [1, 1, 0, 0, 0, 1]);
+    assert_eq!(fixture.items().await, ["2|A|2"]);
+}
+
 /// How many kinds of plans and tables are tried: TEST_ROUNDS, or so many.
 const ROUNDS: usize = 12;
 
