@@ -9,9 +9,12 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use ingestd::csv::{Scan, Scanner};
 use ingestd::generate::{Generator, HEADER, Spec};
-use ingestd::plan::{Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use ingestd::plan::{
+    Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode, WriteRules,
+};
 use ingestd::postgres::claims::Claims;
 use ingestd::postgres::fence::Move;
+use ingestd::postgres::sink::choice::{Picks, Rules};
 use ingestd::postgres::sink::copy_data::CopyData;
 use ingestd::postgres::sink::selection::Selection;
 use ingestd::row;
@@ -24,6 +27,10 @@ const ROWS: u64 = 20_000;
 const BLOCK: usize = 256 << 10;
 const PARTITIONS: u16 = 4;
 const FILE: FileId = FileId(1);
+const RULES: Rules = Rules {
+    picks: Picks::Last,
+    single: false,
+};
 
 /// The records of a file, without its header.
 fn records() -> Vec<u8> {
@@ -61,6 +68,7 @@ fn plan() -> LoadPlan {
         filters: Vec::new(),
         key: vec!["event_id".into()],
         mode: WriteMode::Upsert,
+        rules: WriteRules::default(),
     }
 }
 
@@ -204,7 +212,7 @@ fn copy_messages(batch: &Batch) -> usize {
         to: share.to,
     });
     let claims = Claims::new(moves).expect("one file");
-    let selection = Selection::new(batch, &claims, true);
+    let selection = Selection::new(batch, &claims, RULES);
     CopyData::new(selection.spans(selection.kept()))
         .map(|message| message.len())
         .sum()

@@ -257,6 +257,7 @@ fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
                     (counts.updated, "updated"),
                     (counts.unchanged, "unchanged"),
                     (counts.duplicate, "superseded within the file"),
+                    (counts.deleted, "deleted"),
                     (counts.filtered, "filtered"),
                     (counts.rejected, "refused"),
                 ] {

@@ -1,7 +1,7 @@
 //! The inbox on a real directory.
 
 use super::*;
-use crate::plan::{Dialect, TableName};
+use crate::plan::{Dialect, TableName, WriteMode, WriteRules};
 use crate::settings::Mapping;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +22,8 @@ fn pipeline(directory: &Path) -> Pipeline {
             name: "events".into(),
         },
         key: Vec::new(),
+        mode: WriteMode::Append,
+        rules: WriteRules::default(),
         create: false,
         columns: Vec::new(),
         generated: Vec::new(),

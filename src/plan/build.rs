@@ -52,11 +52,8 @@ pub fn build(
         columns,
         filters: pipeline.mapping.filters.clone(),
         key: pipeline.key.clone(),
-        mode: if pipeline.key.is_empty() {
-            WriteMode::Append
-        } else {
-            WriteMode::Upsert
-        },
+        mode: pipeline.mode,
+        rules: pipeline.rules.clone(),
     };
     let layout = plan.layout(header)?;
     if pipeline.refuses_extra() {
@@ -65,6 +62,7 @@ pub fn build(
     check_any(pipeline, table, &plan.columns, header)?;
     check_key_fields(pipeline, &plan.columns)?;
     check_key(pipeline, table)?;
+    check_rules(pipeline, table, &plan.columns, header)?;
     check_left_out(table, &plan.columns)?;
     Ok(plan)
 }
@@ -89,6 +87,34 @@ fn check_key_fields(pipeline: &Pipeline, columns: &[Column]) -> Result<(), Heade
     Ok(())
 }
 
+/// Whether the file and the table have what the rules for writing name.
+fn check_rules(
+    pipeline: &Pipeline,
+    table: &Table,
+    columns: &[Column],
+    header: &[String],
+) -> Result<(), HeaderError> {
+    let rules = &pipeline.rules;
+    for name in rules.update.iter().flatten() {
+        if !table.columns.iter().any(|column| &column.name == name) {
+            return Err(HeaderError::Table(format!(
+                "{name:?}, which update names, is no column of table {}; it has {}",
+                table.name,
+                listed(table.columns.iter().map(|column| &column.name))
+            )));
+        }
+    }
+    if let Some(version) = &rules.version
+        && !columns.iter().any(|column| &column.name == version)
+    {
+        return Err(HeaderError::Header(format!(
+            "the header has no field for the version's column {version:?}; it has {}",
+            listed(header)
+        )));
+    }
+    Ok(())
+}
+
 /// Whether the table can arbitrate the pipeline's key.
 ///
 /// # Errors
@@ -106,21 +132,33 @@ pub fn check_key(pipeline: &Pipeline, table: &Table) -> Result<(), HeaderError> 
             )));
         }
     }
-    let mut wanted = pipeline.key.clone();
-    wanted.sort();
-    let arbitrates = table.unique_keys.iter().any(|key| {
-        let mut key = key.clone();
-        key.sort();
-        key == wanted
-    });
-    if arbitrates {
+    if pipeline.mode == WriteMode::Append || is_among(&pipeline.key, &table.unique_keys) {
         return Ok(());
+    }
+    if is_among(&pipeline.key, &table.deferrable_keys) {
+        return Err(HeaderError::Table(format!(
+            "the unique constraint of table {} on ({}) is deferrable, so that it can't tell which rows \
+             are there already; create a unique index on these columns, or a constraint that is not \
+             deferrable",
+            table.name,
+            pipeline.key.join(", ")
+        )));
     }
     Err(HeaderError::Table(format!(
         "table {} has no primary key or unique index on exactly ({}); create one, or change the key",
         table.name,
         pipeline.key.join(", ")
     )))
+}
+
+/// Whether these columns, in whatever order, are one of the keys.
+fn is_among(wanted: &[String], keys: &[Vec<String>]) -> bool {
+    let sorted = |key: &[String]| {
+        let mut key = key.to_vec();
+        key.sort();
+        key
+    };
+    keys.iter().any(|key| sorted(key) == sorted(wanted))
 }
 
 fn check_left_out(table: &Table, columns: &[Column]) -> Result<(), HeaderError> {

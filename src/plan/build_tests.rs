@@ -33,6 +33,7 @@ fn table() -> Table {
             table_column("seen", "default"),
             table_column("total", "generated"),
         ],
+        deferrable_keys: Vec::new(),
         unique_keys: vec![vec!["id".into()]],
         refers_to_itself: false,
     }
@@ -320,6 +321,7 @@ fn without_a_header_fields_are_counted_or_numbered() {
         vec![column("id", "id"), line, column("name", "name")]
     };
     let expected = |width, more, columns: [Option<usize>; 3], filters: &[usize]| Layout {
+        marker: None,
         width,
         more,
         columns: columns.to_vec(),

@@ -12,6 +12,8 @@ pub struct Table {
     /// The columns of each unique index that can arbitrate `ON CONFLICT`: valid, not partial, not
     /// on expressions, not deferrable. The primary key stands first.
     pub unique_keys: Vec<Vec<String>>,
+    /// The columns of each unique constraint that could, were it not deferrable.
+    pub deferrable_keys: Vec<Vec<String>>,
     /// Whether a foreign key leads from the table to itself: a row may need one that stands before it.
     pub refers_to_itself: bool,
 }

@@ -171,7 +171,11 @@ fn check_missing(table: &Table, columns: &[Column]) -> Result<(), HeaderError> {
 
 /// Refuses fields that nothing takes.
 pub fn check_extra(table: &Table, layout: &Layout, header: &[String]) -> Result<(), HeaderError> {
-    let used = |index| layout.columns.contains(&Some(index)) || layout.filters.contains(&index);
+    let used = |index| {
+        layout.columns.contains(&Some(index))
+            || layout.filters.contains(&index)
+            || layout.marker == Some(index)
+    };
     let extra = (0..header.len()).filter(|&index| !used(index));
     let (named, nameless): (Vec<usize>, Vec<usize>) =
         extra.partition(|&index| !header[index].is_empty());

@@ -74,6 +74,8 @@ pub struct Layout {
     pub columns: Vec<Option<usize>>,
     /// For each filter the index of its field.
     pub filters: Vec<usize>,
+    /// The index of the field that tells the records that delete; `None` where none does.
+    pub marker: Option<usize>,
 }
 
 impl LoadPlan {
@@ -94,9 +96,12 @@ impl LoadPlan {
                 FieldRef::Number(number) => by_number(who, *number, header),
             }
         });
+        let marker = self.rules.delete_when.as_ref();
+        let marker = marker.map(|when| self.by_name("delete_when", &when.field, header));
         Ok(Layout {
             width: header.len(),
             more: false,
+            marker: marker.transpose()?,
             columns: columns.collect::<Result<_, _>>()?,
             filters: filters.collect::<Result<_, _>>()?,
         })
@@ -110,6 +115,12 @@ impl LoadPlan {
             ColumnSource::Number(number) => Some(at(number)),
             _ => None,
         });
+        let columns: Vec<Option<usize>> = columns.collect();
+        // Without a header the mark is a column's field.
+        let marker = self.rules.delete_when.as_ref().and_then(|when| {
+            let marked = self.columns.iter().position(|it| it.field == when.field)?;
+            columns[marked]
+        });
         let filters = self.filters.iter().map(|filter| match filter.field {
             FieldRef::Number(number) => at(number),
             // Settings and plans without a header know numbers alone.
@@ -119,8 +130,9 @@ impl LoadPlan {
         Layout {
             width: count.unwrap_or(self.columns.len()),
             more: self.fields.more,
-            columns: columns.collect(),
+            columns,
             filters: filters.collect(),
+            marker,
         }
     }
 

@@ -15,6 +15,7 @@ mod form;
 mod table_name;
 mod value_rules;
 mod value_type;
+mod write;
 
 pub use build::{HeaderError, build, check_key};
 pub use fields::{ColumnSource, FieldRef, Fields, Layout};
@@ -22,6 +23,7 @@ pub use filter::{Filter, FilterRule, whole_match};
 pub use form::{Archive, HEAD};
 pub use value_rules::{EpochUnit, Kind, ValueRules};
 pub use value_type::ValueType;
+pub use write::{DeleteWhen, WriteMode, WriteRules};
 
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,16 @@ pub struct LoadPlan {
     pub key: Vec<String>,
     /// What happens to a row whose key is in the table.
     pub mode: WriteMode,
+    /// What the mode leaves open.
+    #[serde(default, skip_serializing_if = "WriteRules::are_none")]
+    pub rules: WriteRules,
+}
+
+impl LoadPlan {
+    /// Whether a row may meet one that is there, rather than be refused for its key.
+    pub fn merges(&self) -> bool {
+        self.mode != WriteMode::Append
+    }
 }
 
 /// How a row finds its partition.
@@ -167,16 +179,6 @@ pub struct TableName {
     pub schema: Option<String>,
     /// The table's name, unquoted.
     pub name: String,
-}
-
-/// What happens to a row whose key is in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WriteMode {
-    /// There is no key: every row is inserted.
-    Append,
-    /// The row replaces what is there; the last one wins.
-    Upsert,
 }
 
 /// How one column gets its values.

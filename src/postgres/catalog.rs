@@ -1,8 +1,8 @@
 //! What the server's catalog says of a table.
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use tokio_postgres::Client;
 use tokio_postgres::types::Oid;
+use tokio_postgres::{Client, Row};
 
 use super::error::classify_ledger;
 use super::quote;
@@ -56,13 +56,15 @@ pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Tabl
                 .with_advice("name a table or a partitioned table"),
         );
     }
+    let (unique_keys, deferrable_keys) = read_unique_keys(client, oid).await?;
     Ok(Some(Table {
         name: TableName {
             schema: Some(row.get(1)),
             name: row.get(2),
         },
         columns: read_columns(client, oid).await?,
-        unique_keys: read_unique_keys(client, oid).await?,
+        unique_keys,
+        deferrable_keys,
         refers_to_itself: refers_to_itself(client, oid).await?,
     }))
 }
@@ -96,23 +98,29 @@ async fn read_columns(client: &Client, table: Oid) -> Result<Vec<TableColumn>> {
         .collect())
 }
 
-async fn read_unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>>> {
+/// A list of names of columns, for each of several keys.
+type Keys = Vec<Vec<String>>;
+
+/// Those that can arbitrate, and those that can't for being deferrable.
+async fn read_unique_keys(client: &Client, table: Oid) -> Result<(Keys, Keys)> {
     let rows = client
         .query(
             "select array(
                  select a.attname::text
                  from unnest(i.indkey::int2[]) with ordinality k (attnum, position)
                  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-                 where k.position <= i.indnkeyatts order by k.position)
+                 where k.position <= i.indnkeyatts order by k.position), i.indimmediate
              from pg_index i join pg_class c on c.oid = i.indexrelid
-             where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indimmediate
+             where i.indrelid = $1 and i.indisunique and i.indisvalid
                and i.indpred is null and i.indexprs is null
              order by i.indisprimary desc, c.relname",
             &[&table],
         )
         .await
         .map_err(|error| classify_ledger(error, "reading a table's unique indexes"))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    let (immediate, deferrable): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.get(1));
+    let keys = |rows: Vec<&Row>| rows.iter().map(|row| row.get(0)).collect();
+    Ok((keys(immediate), keys(deferrable)))
 }
 
 /// Whether a foreign key of the table leads to the table.

@@ -4,8 +4,9 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::check_mode::default_mode;
 use super::{FileOrder, Mapping, Pipeline};
-use crate::plan::{Dialect, TableName};
+use crate::plan::{Dialect, TableName, WriteRules};
 
 /// What the names of such pipelines begin with; configured ones can't.
 pub(super) const PREFIX: &str = "load_";
@@ -31,6 +32,8 @@ impl Pipeline {
             settle: SETTLE,
             scan_interval: SCAN_INTERVAL,
             table,
+            mode: default_mode(&key),
+            rules: WriteRules::default(),
             key,
             create: false,
             columns: Vec::new(),

@@ -335,7 +335,7 @@ fn check_bounds(minimum: Option<&str>, maximum: Option<&str>, section: &mut Sect
 }
 
 /// Names of columns: each once, each known where the columns are listed.
-fn check_names(
+pub(super) fn check_names(
     key: &str,
     names: &[String],
     known: Option<&Vec<&str>>,

@@ -10,6 +10,7 @@ use super::check_columns::{self, Columns};
 use super::check_dialect::{self, Written};
 use super::check_input::{self, Input};
 use super::check_mapping::{self, RawMapping};
+use super::check_mode::{self, RawMode};
 use super::entry::{Size, Target};
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
@@ -126,6 +127,13 @@ pub(super) fn check(
     );
 
     check_dialect::check_spellings(&dialect, &columns.columns, section);
+    let writing = RawMode {
+        mode: raw.mode,
+        update: raw.update,
+        version: raw.version,
+        delete_when: raw.delete_when,
+    };
+    let (mode, rules) = check_mode::check(writing, &columns, header, section);
 
     let partitions = section.converted("partitions", raw.partitions, |partitions| {
         within(partitions, 1, MOST_PARTITIONS)
@@ -193,6 +201,8 @@ pub(super) fn check(
         scan_interval: scan_interval.unwrap_or(SCAN_INTERVAL),
         table: table?,
         key: columns.key,
+        mode,
+        rules,
         create,
         columns: columns.columns,
         generated: columns.generated,

@@ -10,17 +10,19 @@ use serde::forward_to_deserialize_any;
 
 use super::problems::Problems;
 use super::raw::{
-    RawColumn, RawDatabase, RawFilter, RawGenerated, RawLog, RawPipeline, RawService, RawSettings,
+    RawColumn, RawDatabase, RawDeleteWhen, RawFilter, RawGenerated, RawLog, RawPipeline,
+    RawService, RawSettings,
 };
 
 /// The sections of the configuration and the names of their keys, to hold documents against.
 #[cfg(test)]
-pub fn all_sections() -> [(&'static str, &'static [&'static str]); 7] {
+pub fn all_sections() -> [(&'static str, &'static [&'static str]); 8] {
     [
         ("service", names_of::<RawService>()),
         ("database", names_of::<RawDatabase>()),
         ("log", names_of::<RawLog>()),
         ("pipelines.NAME", names_of::<RawPipeline>()),
+        ("pipelines.NAME.delete_when", names_of::<RawDeleteWhen>()),
         ("pipelines.NAME.columns", names_of::<RawColumn>()),
         ("pipelines.NAME.generated", names_of::<RawGenerated>()),
         ("pipelines.NAME.filters", names_of::<RawFilter>()),
@@ -46,6 +48,10 @@ pub fn prune(tree: &mut Map<String, Value>, problems: &mut Problems) {
             continue;
         };
         keep_known(pipeline, &path, names_of::<RawPipeline>(), problems);
+        if let Some(section) = table_at(pipeline, "delete_when", &path, problems) {
+            let path = join(&path, "delete_when");
+            keep_known(section, &path, names_of::<RawDeleteWhen>(), problems);
+        }
         prune_list::<RawColumn>(pipeline, "columns", &path, problems);
         prune_list::<RawGenerated>(pipeline, "generated", &path, problems);
         prune_list::<RawFilter>(pipeline, "filters", &path, problems);

@@ -8,6 +8,7 @@ mod check_columns;
 mod check_dialect;
 mod check_input;
 mod check_mapping;
+mod check_mode;
 mod check_pipeline;
 mod check_values;
 mod entry;

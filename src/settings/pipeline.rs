@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plan::{Case, ColumnSource, Dialect, Filter, TableName, ValueRules};
+use crate::plan::{
+    Case, ColumnSource, Dialect, Filter, TableName, ValueRules, WriteMode, WriteRules,
+};
 
 /// One configured flow: a directory, a dialect, a mapping, a target table.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +29,10 @@ pub struct Pipeline {
     pub table: TableName,
     /// The key's columns; empty: rows are only appended.
     pub key: Vec<String>,
+    /// What happens to a row whose key is in the table.
+    pub mode: WriteMode,
+    /// What the mode leaves open.
+    pub rules: WriteRules,
     /// Whether the table is created where it does not exist.
     pub create: bool,
     /// The columns, in order; empty: by the header, types from the table.

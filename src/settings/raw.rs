@@ -70,6 +70,10 @@ pub struct RawPipeline {
     pub max_ratio: Option<Entry<u64>>,
     pub table: Option<Entry<String>>,
     pub key: Option<Entry<Names>>,
+    pub mode: Option<Entry<String>>,
+    pub update: Option<Entry<Names>>,
+    pub version: Option<Entry<String>>,
+    pub delete_when: Option<RawDeleteWhen>,
     pub create: Option<Entry<bool>>,
     pub indexes: Option<Entry<NameLists>>,
     pub partitions: Option<Entry<u64>>,
@@ -83,6 +87,14 @@ pub struct RawPipeline {
     pub columns: Vec<RawColumn>,
     pub generated: Vec<RawGenerated>,
     pub filters: Vec<RawFilter>,
+}
+
+/// `[pipelines.NAME.delete_when]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawDeleteWhen {
+    pub field: Option<Entry<String>>,
+    pub values: Option<Entry<Scalars>>,
 }
 
 /// `[[pipelines.NAME.columns]]`

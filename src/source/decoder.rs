@@ -209,10 +209,7 @@ impl Decoder {
             let mut answers = own.iter().map(answer_to);
             let place = waiting.place;
             match self.encoder.encode(raw, &self.fields, place, &mut answers) {
-                Ok(_) => {
-                    let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-                    self.partitions.push(place, tuple, image, raw);
-                }
+                Ok(_) => self.add_row(place, raw),
                 Err(reject) => {
                     let letter = dead_letter(place, raw.len() as u64, raw, reject);
                     decoded.rejects.push(letter);
@@ -350,10 +347,7 @@ impl Decoder {
             .encoder
             .encode(run.bytes, &self.fields, place, &mut unanswered)?;
         match outcome {
-            Outcome::Row => {
-                let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-                self.partitions.push(place, tuple, image, raw);
-            }
+            Outcome::Row => self.add_row(place, raw),
             Outcome::Unrecognised => {
                 let pending = &mut run.decoded.pending;
                 let before = pending.values.len();
@@ -372,6 +366,13 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// Adds the row that the encoder has just made.
+    fn add_row(&mut self, place: Place, raw: &[u8]) {
+        let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
+        let deletes = self.encoder.deletes();
+        self.partitions.push(place, tuple, image, raw, deletes);
     }
 }
 

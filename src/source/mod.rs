@@ -9,6 +9,7 @@
 mod decoder;
 mod filters;
 mod input;
+mod marker;
 mod open;
 mod origin;
 mod partitions;

@@ -40,14 +40,17 @@ impl Partitions {
         }
     }
 
-    /// Adds an encoded row to its partition.
-    pub fn push(&mut self, place: Place, tuple: &[u8], image: &[u8], raw: &[u8]) {
+    /// Adds an encoded row to its partition; `deletes`: one that deletes the row of its key.
+    pub fn push(&mut self, place: Place, tuple: &[u8], image: &[u8], raw: &[u8], deletes: bool) {
         let partition = self.route(place.record, image);
         let rows = &mut self.rows[partition];
         if rows.is_empty() {
             self.usual[partition].set_aside(rows);
         }
         rows.push(place, tuple, image, raw);
+        if deletes {
+            rows.deletes.push(place.record);
+        }
     }
 
     /// Takes the rows out: those of the partitions that have any, in the partitions' order.
@@ -74,6 +77,7 @@ impl Partitions {
     pub fn sort(&mut self) {
         for rows in &mut self.rows {
             rows.index.sort_by_key(|row| row.record);
+            rows.deletes.sort_unstable();
         }
     }
 

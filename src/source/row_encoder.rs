@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::Place;
 
+use super::marker::Marker;
 use super::reject::Reject;
 use super::{Answer, Origin};
 use crate::csv::{Escape, Field};
@@ -21,6 +22,10 @@ pub struct RowEncoder {
     columns: Vec<ColumnEncoder>,
     /// The key's columns, in the key's order.
     key: Vec<usize>,
+    /// What tells the records that delete; `None` where none does.
+    marker: Option<Marker>,
+    /// Whether the last record deletes the row of its key.
+    deletes: bool,
     escape: Escape,
     tuple: Vec<u8>,
     /// Where each column's field starts in the tuple, its length first.
@@ -40,6 +45,8 @@ struct ColumnEncoder {
     nulls: Nulls,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
+    /// Whether a deletion needs its value: of the key's columns, and of the version.
+    tells: bool,
 }
 
 /// Where a column's text comes from.
@@ -86,11 +93,17 @@ impl RowEncoder {
     /// `Configuration` where a bound is no value of its column's type, or the key names a column that
     /// is not loaded.
     pub fn new(plan: &LoadPlan, layout: &Layout) -> Result<RowEncoder> {
+        let tells =
+            |name: &String| plan.key.contains(name) || plan.rules.version.as_ref() == Some(name);
         let columns = plan
             .columns
             .iter()
             .zip(&layout.columns)
-            .map(|(column, field)| ColumnEncoder::new(column, &plan.dialect, *field))
+            .map(|(column, field)| {
+                let mut encoder = ColumnEncoder::new(column, &plan.dialect, *field)?;
+                encoder.tells = tells(&column.name);
+                Ok(encoder)
+            })
             .collect::<Result<Vec<_>>>()?;
         let key = plan
             .key
@@ -111,6 +124,8 @@ impl RowEncoder {
             fields: vec![0; columns.len()],
             columns,
             key,
+            marker: Marker::new(plan, layout),
+            deletes: false,
             escape: Escape::new(&plan.dialect),
             tuple: Vec::new(),
             image: Vec::new(),
@@ -146,6 +161,24 @@ impl RowEncoder {
         place: Place,
         answers: &mut dyn Iterator<Item = &Answer>,
     ) -> Result<Outcome, Reject> {
+        if let Some(marker) = &mut self.marker {
+            self.deletes = marker.marks(bytes, fields, self.escape);
+            if self.deletes {
+                return self.encode_fields::<true>(bytes, fields, place, answers);
+            }
+        }
+        self.encode_fields::<false>(bytes, fields, place, answers)
+    }
+
+    /// A deletion has its key and its version alone, and NULL elsewhere: the rest of such a record
+    /// may be anything.
+    fn encode_fields<const DELETES: bool>(
+        &mut self,
+        bytes: &[u8],
+        fields: &[Field],
+        place: Place,
+        answers: &mut dyn Iterator<Item = &Answer>,
+    ) -> Result<Outcome, Reject> {
         self.tuple.clear();
         self.unrecognised.texts.clear();
         self.unrecognised.ends.clear();
@@ -155,6 +188,10 @@ impl RowEncoder {
         let columns = self.columns.iter_mut().zip(&mut self.fields);
         for (index, (column, start)) in columns.enumerate() {
             *start = self.tuple.len();
+            if DELETES && !column.tells {
+                append_null(&mut self.tuple);
+                continue;
+            }
             // Only a field can be NULL.
             let (mut text, quoted) = match &column.input {
                 Input::Field(field) => {
@@ -229,6 +266,11 @@ impl RowEncoder {
         &self.tuple
     }
 
+    /// Whether the last row is one that deletes the row of its key.
+    pub fn deletes(&self) -> bool {
+        self.deletes
+    }
+
     /// The image of the last row's key; empty where it has none, or a NULL in it.
     pub fn image(&self) -> &[u8] {
         &self.image
@@ -293,6 +335,7 @@ impl ColumnEncoder {
             transform: Transform::new(column).map_err(failed)?,
             nulls: Nulls::new(column, dialect),
             bounds: Bounds::of(column).map_err(|error| failed(error.to_string()))?,
+            tells: false,
             column: column.clone(),
         })
     }

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::csv::HeaderSearch;
-use crate::plan::{Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use crate::plan::{
+    Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode, WriteRules,
+};
 use crate::source::input::input_at;
 
 fn plan() -> LoadPlan {
@@ -32,6 +34,7 @@ fn plan() -> LoadPlan {
         filters: Vec::new(),
         key: Vec::new(),
         mode: WriteMode::Append,
+        rules: WriteRules::default(),
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Rows {
     pub raw: Vec<u8>,
     /// One entry a row, in record order.
     pub index: Vec<RowRef>,
+    /// The records of the rows that delete the row of their key instead of writing one, ascending;
+    /// some may be of rows that are no longer in the index.
+    pub deletes: Vec<u64>,
 }
 
 /// Where one row stands: in the file, and in the memory of its [`Rows`].
@@ -63,6 +66,11 @@ impl Rows {
         });
     }
 
+    /// Whether a row of this index deletes the row of its key.
+    pub fn is_delete(&self, row: &RowRef) -> bool {
+        !self.deletes.is_empty() && self.deletes.binary_search(&row.record).is_ok()
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.index.len()
@@ -94,6 +102,7 @@ impl Rows {
             + self.keys.capacity()
             + self.raw.capacity()
             + self.index.capacity() * std::mem::size_of::<RowRef>()
+            + self.deletes.capacity() * std::mem::size_of::<u64>()
     }
 }
 

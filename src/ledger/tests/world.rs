@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::fs::{candidate_at, candidate_of, hash_file};
 use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger};
-use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode};
+use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode, WriteRules};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
 use crate::settings::{FileOrder, Mapping, Pipeline};
@@ -53,6 +53,7 @@ impl Planner for TestPlanner {
                 filters: Vec::new(),
                 key: Vec::new(),
                 mode: WriteMode::Append,
+                rules: WriteRules::default(),
             }),
         };
         std::future::ready(plan).boxed()
@@ -79,6 +80,8 @@ impl World {
                 name: "t".into(),
             },
             key: Vec::new(),
+            mode: WriteMode::Append,
+            rules: WriteRules::default(),
             create: false,
             columns: Vec::new(),
             generated: Vec::new(),

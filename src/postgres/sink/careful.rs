@@ -12,7 +12,7 @@ use ingestd_actors::model::{Counts, DeadLetter, Reason};
 use tokio_postgres::{Client, Statement};
 
 use super::bisection::Bisection;
-use super::fault::{Fault, Refusal, fault};
+use super::fault::{Fault, Refusal, fault, refusal_of};
 use super::load::{self, Loading, Staged};
 use super::selection::{Run, Selection};
 use crate::postgres::dead_letters::RAW_CAP;
@@ -46,12 +46,13 @@ pub async fn sift(
         selection,
         stage,
         counts: vec![Counts::default(); shares],
-        written: 0,
+        tried_instead: vec![0; shares],
+        passed: [0; 2],
         refused: Vec::new(),
         statements: 0,
     };
-    let staged = sieve.stage_all().await?;
-    sieve.merge_all(staged).await?;
+    let waves = sieve.stage_all().await?;
+    sieve.merge_all(&waves).await?;
     sieve.finish()
 }
 
@@ -61,15 +62,43 @@ struct Sieve<'a> {
     selection: &'a Selection<'a>,
     stage: Statement,
     counts: Vec<Counts>,
-    written: usize,
-    refused: Vec<(u32, Refusal)>,
+    /// How many rows of each share were tried instead of one that was refused.
+    tried_instead: Vec<u64>,
+    /// How many rows passed: of those that write, and of those that delete.
+    passed: [usize; 2],
+    refused: Vec<Refused>,
     statements: u64,
 }
 
+/// A row that the server has refused.
+struct Refused {
+    row: u32,
+    deletes: bool,
+    refusal: Refusal,
+}
+
+/// The staged rows of one wave, in the order of their numbers.
+struct StagedWave {
+    deletes: bool,
+    rows: Vec<u32>,
+}
+
 impl Sieve<'_> {
-    /// Stages what the types of the columns accept; the rows that are staged, in that order.
-    async fn stage_all(&mut self) -> Result<Vec<u32>> {
-        let kept = self.selection.kept();
+    /// Stages what the types of the columns accept.
+    async fn stage_all(&mut self) -> Result<Vec<StagedWave>> {
+        let selection = self.selection;
+        let mut waves = Vec::new();
+        for wave in selection.waves() {
+            let kept = &selection.kept()[wave.rows.clone()];
+            waves.push(StagedWave {
+                deletes: wave.deletes,
+                rows: self.stage_wave(kept, wave.deletes).await?,
+            });
+        }
+        Ok(waves)
+    }
+
+    async fn stage_wave(&mut self, kept: &[u32], deletes: bool) -> Result<Vec<u32>> {
         let mut bisection = Bisection::new(kept.len());
         let mut staged = Vec::with_capacity(kept.len());
         while let Some(range) = bisection.next_range() {
@@ -81,8 +110,9 @@ impl Sieve<'_> {
                 Err(fault) => {
                     let refusal = refusal_of(fault, range.len())?;
                     if bisection.failed(range.clone(), refusal.by_a_row()) {
-                        let earlier = self.refuse(kept[range.start], refusal);
-                        staged.extend(self.reinstate(earlier).await?);
+                        let row = kept[range.start];
+                        self.refuse(row, deletes, refusal);
+                        staged.extend(self.reinstate(row, deletes).await?);
                     }
                 }
             }
@@ -90,52 +120,123 @@ impl Sieve<'_> {
         Ok(staged)
     }
 
-    /// Stages the row that a refused one had superseded, or the one before it; `None` where there
-    /// is none that can be.
-    async fn reinstate(&mut self, mut earlier: Option<u32>) -> Result<Option<u32>> {
-        while let Some(row) = earlier {
+    /// Stages the row that a refused one was preferred to, or the next best; `None` where there is
+    /// none that can be.
+    async fn reinstate(&mut self, refused: u32, deletes: bool) -> Result<Option<u32>> {
+        let mut next = self.selection.instead_of(refused);
+        while let Some(row) = next {
+            self.tried_instead[self.selection.share_of(row)] += 1;
             match self.try_stage(&[row]).await {
                 Ok(()) => return Ok(Some(row)),
-                Err(fault) => earlier = self.refuse(row, refusal_of(fault, 1)?),
+                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?),
             }
+            next = self.selection.instead_of(row);
         }
         Ok(None)
     }
 
-    /// Merges what the table accepts.
-    async fn merge_all(&mut self, rows: Vec<u32>) -> Result<()> {
-        if rows.is_empty() {
+    /// Brings what the table accepts into it.
+    async fn merge_all(&mut self, waves: &[StagedWave]) -> Result<()> {
+        if waves.iter().all(|wave| wave.rows.is_empty()) {
             return Ok(());
         }
         let statements = &self.loading.statements;
         let ordinals = self.ordinals().await?;
         self.ledger(&statements.index_staging).await?;
-        let mut bisection = Bisection::new(rows.len());
-        while let Some(range) = bisection.next_range() {
-            match self.try_merge(&rows, &ordinals, range.clone()).await {
-                Ok(()) => bisection.passed(&range),
-                Err(fault) => {
-                    let refusal = refusal_of(fault, range.len())?;
-                    if bisection.failed(range.clone(), refusal.by_a_row()) {
-                        let earlier = self.refuse(rows[range.start], refusal);
-                        self.replace(earlier).await?;
-                    }
-                }
-            }
+        let mut start = 0;
+        for wave in waves {
+            let end = start + wave.rows.len();
+            self.merge_wave(wave, &ordinals[start..end]).await?;
+            start = end;
         }
         self.ledger(&statements.unindex_staging).await
     }
 
-    /// Writes the row that a refused one had superseded, or the one before it.
-    async fn replace(&mut self, mut earlier: Option<u32>) -> Result<()> {
-        while let Some(row) = self.reinstate(earlier).await? {
-            let ordinals = self.ordinals().await?;
-            let last = &ordinals[ordinals.len() - 1..];
-            match self.try_merge(&[row], last, 0..1).await {
-                Ok(()) => return Ok(()),
-                Err(fault) => earlier = self.refuse(row, refusal_of(fault, 1)?),
+    async fn merge_wave(&mut self, wave: &StagedWave, ordinals: &[i64]) -> Result<()> {
+        let deletes = wave.deletes;
+        let mut early = Vec::new();
+        for refused in self.merge_what_passes(wave, ordinals).await? {
+            let row = refused.row;
+            if self.may_be_early(&refused) {
+                early.push(refused);
+            } else {
+                self.refused.push(refused);
+            }
+            self.replace(row, deletes).await?;
+        }
+        self.try_again(early, deletes).await
+    }
+
+    /// Merges the rows of a wave; those that are refused, each alone.
+    async fn merge_what_passes(
+        &mut self,
+        StagedWave { deletes, rows }: &StagedWave,
+        ordinals: &[i64],
+    ) -> Result<Vec<Refused>> {
+        let mut refused = Vec::new();
+        let mut bisection = Bisection::new(rows.len());
+        while let Some(range) = bisection.next_range() {
+            match self
+                .try_merge(rows, ordinals, range.clone(), *deletes)
+                .await
+            {
+                Ok(()) => bisection.passed(&range),
+                Err(fault) => {
+                    let refusal = refusal_of(fault, range.len())?;
+                    if bisection.failed(range.clone(), refusal.by_a_row()) {
+                        refused.push(Refused {
+                            row: rows[range.start],
+                            deletes: *deletes,
+                            refusal,
+                        });
+                    }
+                }
             }
         }
+        Ok(refused)
+    }
+
+    /// Writes the row that a refused one was preferred to, or the next best.
+    async fn replace(&mut self, refused: u32, deletes: bool) -> Result<()> {
+        let mut next = self.reinstate(refused, deletes).await?;
+        while let Some(row) = next {
+            let ordinals = self.ordinals().await?;
+            let last = &ordinals[ordinals.len() - 1..];
+            match self.try_merge(&[row], last, 0..1, deletes).await {
+                Ok(()) => return Ok(()),
+                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?),
+            }
+            next = self.reinstate(row, deletes).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the row that it refers to may only come after it in the batch: all at once they would
+    /// have passed.
+    fn may_be_early(&self, refused: &Refused) -> bool {
+        let writes = !refused.deletes;
+        self.loading.facts.refers_to_itself && writes && refused.refusal.code == "23503"
+    }
+
+    /// Tries rows again that may have been early, for as long as some of them pass.
+    async fn try_again(&mut self, mut early: Vec<Refused>, deletes: bool) -> Result<()> {
+        while !early.is_empty() {
+            let rows: Vec<u32> = early.iter().map(|refused| refused.row).collect();
+            // Their types passed before: what is refused now is not a row's fault.
+            self.try_stage(&rows).await.map_err(|fault| match fault {
+                Fault::Rows(refusal) => with_kind(refusal.error, ErrorKind::Transient),
+                Fault::Other(error) => error,
+            })?;
+            let ordinals = self.ordinals().await?;
+            let ordinals = &ordinals[ordinals.len() - rows.len()..];
+            let wave = StagedWave { deletes, rows };
+            let refused = self.merge_what_passes(&wave, ordinals).await?;
+            if refused.len() == early.len() {
+                break;
+            }
+            early = refused;
+        }
+        self.refused.append(&mut early);
         Ok(())
     }
 
@@ -151,6 +252,7 @@ impl Sieve<'_> {
         rows: &[u32],
         ordinals: &[i64],
         range: Range<usize>,
+        deletes: bool,
     ) -> Result<(), Fault> {
         self.ledger("SAVEPOINT attempt").await?;
         self.statements += 1;
@@ -162,7 +264,9 @@ impl Sieve<'_> {
             .map(|run| (numbers[run.start], run))
             .collect();
         let staged = Staged {
-            sql: &self.loading.statements.merge_range,
+            sql: &self.loading.statements.range,
+            deletes,
+            undecided: self.selection.undecided(),
             first: numbers[0],
             last: numbers[numbers.len() - 1],
             runs: &runs,
@@ -171,7 +275,7 @@ impl Sieve<'_> {
         let passed = merged.is_ok();
         self.end(merged).await?;
         if passed {
-            self.written += range.len();
+            self.passed[usize::from(deletes)] += range.len();
         }
         Ok(())
     }
@@ -183,7 +287,7 @@ impl Sieve<'_> {
             Ok(()) => {
                 let doing = format!("writing into {}", self.loading.plan.table);
                 let released = self.client.batch_execute("RELEASE attempt").await;
-                released.map_err(|error| fault(error, &doing, &self.loading.plan))
+                released.map_err(|error| fault(error, &doing, self.loading))
             }
             Err(Fault::Rows(refusal)) => {
                 self.ledger("ROLLBACK TO attempt; RELEASE attempt").await?;
@@ -193,10 +297,12 @@ impl Sieve<'_> {
         }
     }
 
-    /// Notes a refused row; the row that it had superseded.
-    fn refuse(&mut self, row: u32, refusal: Refusal) -> Option<u32> {
-        self.refused.push((row, refusal));
-        self.selection.superseded_by(row)
+    fn refuse(&mut self, row: u32, deletes: bool, refusal: Refusal) {
+        self.refused.push(Refused {
+            row,
+            deletes,
+            refusal,
+        });
     }
 
     /// The numbers of the staged rows: ascending, with gaps where an attempt failed.
@@ -213,35 +319,37 @@ impl Sieve<'_> {
     }
 
     fn finish(mut self) -> Result<Sifted> {
-        self.check_not_all_alike()?;
-        let mut superseded = self.selection.duplicates();
-        self.refused.sort_by_key(|(row, _)| *row);
-        let mut refused = Vec::with_capacity(self.refused.len());
-        for (row, refusal) in self.refused {
+        for deletes in [false, true] {
+            self.check_not_all_alike(deletes)?;
+        }
+        self.refused.sort_by_key(|refused| refused.row);
+        let mut letters = Vec::with_capacity(self.refused.len());
+        for Refused { row, refusal, .. } in self.refused {
             let share = self.selection.share_of(row);
             self.counts[share].rejected += 1;
-            if let Some(earlier) = self.selection.superseded_by(row) {
-                superseded[self.selection.share_of(earlier)] -= 1;
-            }
-            refused.push((share, dead_letter(self.selection, row, refusal)));
+            letters.push((share, dead_letter(self.selection, row, refusal)));
         }
-        for (counts, superseded) in self.counts.iter_mut().zip(superseded) {
-            counts.duplicate += superseded;
+        let preferred_to = self.selection.duplicates();
+        let duplicates = preferred_to.iter().zip(&self.tried_instead);
+        for (counts, (all, tried)) in self.counts.iter_mut().zip(duplicates) {
+            counts.duplicate += all - tried;
         }
         Ok(Sifted {
             counts: self.counts,
-            refused,
+            refused: letters,
             statements: self.statements,
         })
     }
 
     /// A refusal that may mean all rows, of every row: that is no row's fault.
-    fn check_not_all_alike(&self) -> Result<()> {
-        let Some((_, first)) = self.refused.first() else {
+    fn check_not_all_alike(&self, deletes: bool) -> Result<()> {
+        let mut refused = self.refused.iter().filter(|it| it.deletes == deletes);
+        let Some(Refused { refusal: first, .. }) = refused.next() else {
             return Ok(());
         };
-        let alike = |(_, refusal): &(u32, Refusal)| !refusal.known && refusal.code == first.code;
-        if self.written > 0 || !self.refused.iter().all(alike) {
+        let alike = |it: &Refusal| !it.known && it.code == first.code;
+        let all_alike = alike(first) && refused.all(|it| alike(&it.refusal));
+        if self.passed[usize::from(deletes)] > 0 || !all_alike {
             return Ok(());
         }
         let table = &self.loading.plan.table;
@@ -249,6 +357,10 @@ impl Sieve<'_> {
             Some(column) if first.code == "23502" => (
                 format!("table {table}: column {column:?} refuses NULL, and no file fills it"),
                 "give the column a default, or take its NOT NULL away",
+            ),
+            _ if first.code == "42501" => (
+                format!("table {table}: rights or policies refuse every row of a batch"),
+                "GRANT the role what it lacks, or look at the table's row-level security",
             ),
             _ => (
                 format!("table {table}: the server refuses every row of a batch alike"),
@@ -258,18 +370,6 @@ impl Sieve<'_> {
         Err(Error::new(ErrorKind::Configuration, message)
             .with_code(&first.code)
             .with_advice(advice))
-    }
-}
-
-/// The refusal of a statement of so many rows, if that is what the fault is.
-fn refusal_of(fault: Fault, rows: usize) -> Result<Refusal> {
-    match fault {
-        // One row alone is too much for a limit of the server: that passes, or somebody raises it.
-        Fault::Rows(refusal) if rows == 1 && !refusal.by_a_row() => {
-            Err(with_kind(refusal.error, ErrorKind::Transient))
-        }
-        Fault::Rows(refusal) => Ok(refusal),
-        Fault::Other(error) => Err(error),
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a row statement meets: the server refuses a row, or something else is wrong.
 
-use ingestd_actors::error::{Error, ErrorKind};
+use ingestd_actors::error::{Error, ErrorKind, Result};
 
+use super::load::Loading;
 use crate::plan::LoadPlan;
 use crate::postgres::classify;
-use crate::postgres::error::kind_of;
+use crate::postgres::error::{kind_of, with_kind};
 
 /// Why a row statement failed.
 #[derive(Debug)]
@@ -50,12 +51,17 @@ impl Refusal {
 }
 
 /// Tells what an error of a row statement is.
-pub fn fault(error: tokio_postgres::Error, doing: &str, plan: &LoadPlan) -> Fault {
+pub fn fault(error: tokio_postgres::Error, doing: &str, loading: &Loading) -> Fault {
+    let Loading { plan, facts, .. } = loading;
     let Some(server) = error.as_db_error() else {
         return Fault::Other(classify(error, doing));
     };
     let code = server.code().code().to_owned();
-    let known = kind_of(&code, server.constraint().is_some());
+    let known = match code.as_str() {
+        // A policy refuses a row with the code of a right that is missing for all.
+        "42501" if facts.row_security => None,
+        _ => kind_of(&code, server.constraint().is_some()),
+    };
     if !matches!(known, None | Some(ErrorKind::Row | ErrorKind::TooBig)) {
         return Fault::Other(classify(error, doing));
     }
@@ -70,6 +76,21 @@ pub fn fault(error: tokio_postgres::Error, doing: &str, plan: &LoadPlan) -> Faul
         message,
         column,
     })
+}
+
+/// The refusal of a statement of so many rows, if that is what the fault is.
+///
+/// # Errors
+/// What else it is.
+pub fn refusal_of(fault: Fault, rows: usize) -> Result<Refusal> {
+    match fault {
+        // One row alone is too much for a limit of the server: that passes, or somebody raises it.
+        Fault::Rows(refusal) if rows == 1 && !refusal.by_a_row() => {
+            Err(with_kind(refusal.error, ErrorKind::Transient))
+        }
+        Fault::Rows(refusal) => Ok(refusal),
+        Fault::Other(error) => Err(error),
+    }
 }
 
 /// A NULL in a column that the plan doesn't load: the table was changed after the file was planned,

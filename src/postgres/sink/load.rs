@@ -9,11 +9,13 @@ use ingestd_actors::model::Counts;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, CopyInSink, SimpleQueryMessage, Statement};
 
+use super::choice::Rules;
 use super::copy_data::CopyData;
 use super::fault::{Fault, fault};
+use super::merge_sql::MergeSql;
 use super::presence::Presence;
 use super::selection::{Run, Selection};
-use super::statements::{Facts, MergeSql, Statements};
+use super::statements::{Facts, RangeSql, Statements};
 use crate::plan::{LoadPlan, ValueType};
 use crate::postgres::error::classify_ledger;
 use crate::postgres::link::Link;
@@ -28,6 +30,8 @@ pub struct Loading {
     pub plan: LoadPlan,
     /// What the table is.
     pub facts: Facts,
+    /// How rows of one key are chosen.
+    pub rules: Rules,
     /// What is sent.
     pub statements: Statements,
     /// How to ask which keys are there, where that can be asked.
@@ -42,12 +46,20 @@ pub async fn prepare(client: &Client, id: i64, plan: &LoadPlan) -> Result<Loadin
     let found = client
         .query_typed_opt(
             "select c.relkind = 'p',
-                    row_security_active(c.oid)
-                    or exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type = '3')
+                    row_security_active(c.oid),
+                    exists (select from pg_rewrite r where r.ev_class = c.oid and r.ev_type = '3')
                     or exists (select from pg_attribute a where a.attrelid = c.oid
-                               and a.attidentity = 'a' and a.attname = any ($2))
+                               and a.attidentity = 'a' and a.attname = any ($2)),
+                    exists (select from pg_attribute a where a.attrelid = c.oid
+                            and a.attname = $3 and a.atttypmod <> -1),
+                    exists (select from pg_constraint f where f.contype = 'f'
+                            and f.conrelid = c.oid and f.confrelid = c.oid)
              from pg_class c where c.oid = to_regclass($1)",
-            &[(&name, Type::TEXT), (&columns, Type::TEXT_ARRAY)],
+            &[
+                (&name, Type::TEXT),
+                (&columns, Type::TEXT_ARRAY),
+                (&plan.rules.version, Type::TEXT),
+            ],
         )
         .await
         .map_err(|error| classify_ledger(error, &doing))?;
@@ -59,14 +71,19 @@ pub async fn prepare(client: &Client, id: i64, plan: &LoadPlan) -> Result<Loadin
         .with_code("42P01")
         .with_advice("create the table, or set `create = true` for the pipeline"));
     };
+    let row_security = row.get(1);
     let facts = Facts {
         partitioned: row.get(0),
-        insert_only: row.get(1),
+        insert_only: row_security || row.get(2),
+        row_security,
+        cut_version: row.get(3),
+        refers_to_itself: row.get(4),
     };
     Ok(Loading {
         id,
         plan: plan.clone(),
         facts,
+        rules: Rules::new(plan, facts.cut_version),
         statements: Statements::new(id, plan, facts),
         presence: Presence::new(plan),
     })
@@ -141,6 +158,12 @@ pub async fn prepare_copy(client: &Client, sql: &str, loading: &Loading) -> Resu
     prepared.map_err(|error| classify(error, &doing))
 }
 
+/// Makes the index for ranges of staged rows, or drops it.
+pub async fn prepare_ranges(client: &Client, sql: &str) -> Result<()> {
+    let done = client.batch_execute(sql).await;
+    done.map_err(|error| classify_ledger(error, "indexing the staged rows"))
+}
+
 /// Sends rows.
 pub async fn copy(
     client: &Client,
@@ -153,7 +176,7 @@ pub async fn copy(
     let data = CopyData::new(selection.spans(rows));
     send(client, statement, data)
         .await
-        .map_err(|error| fault(error, &doing, &loading.plan))
+        .map_err(|error| fault(error, &doing, loading))
 }
 
 async fn send(
@@ -172,8 +195,12 @@ async fn send(
 
 /// Staged rows that are merged together: their numbers, and the runs that their counts belong to.
 pub struct Staged<'a> {
-    /// What writes them.
-    pub sql: &'a MergeSql,
+    /// What is done with them.
+    pub sql: &'a RangeSql,
+    /// Whether they delete the rows of their keys.
+    pub deletes: bool,
+    /// Whether the server is to pick among rows of one key.
+    pub undecided: bool,
     /// The number of the first.
     pub first: i64,
     /// The number of the last.
@@ -182,15 +209,47 @@ pub struct Staged<'a> {
     pub runs: &'a [(i64, Run)],
 }
 
-/// Writes staged rows into the table, and adds what came of them to the counts of their shares.
+/// How many of some rows have changed the table, and how many of them are new in it.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    changed: u64,
+    inserted: u64,
+}
+
+/// Brings staged rows into the table, and adds what came of them to the counts of their shares.
 pub async fn merge(
     client: &Client,
     staged: &Staged<'_>,
     loading: &Loading,
     counts: &mut [Counts],
 ) -> Result<(), Fault> {
+    let statements = match staged {
+        Staged { deletes: true, .. } => &staged.sql.delete,
+        Staged { undecided, .. } if *undecided => &staged.sql.pick,
+        _ => &staged.sql.merge,
+    };
+    let mut done = vec![Done::default(); staged.runs.len()];
+    for sql in statements {
+        send_merge(client, staged, sql, loading, &mut done).await?;
+    }
+    for ((_, run), done) in staged.runs.iter().zip(done) {
+        counts[run.share] += match staged.deletes {
+            true => deleted(run.rows, done),
+            false => written(run.rows, done),
+        };
+    }
+    Ok(())
+}
+
+async fn send_merge(
+    client: &Client,
+    staged: &Staged<'_>,
+    sql: &MergeSql,
+    loading: &Loading,
+    done: &mut [Done],
+) -> Result<(), Fault> {
     let doing = format!("writing into {}", loading.plan.table);
-    let failed = |error| fault(error, &doing, &loading.plan);
+    let failed = |error| fault(error, &doing, loading);
     let range = [
         (
             &staged.first as &(dyn tokio_postgres::types::ToSql + Sync),
@@ -200,39 +259,49 @@ pub async fn merge(
     ];
     let number = |row: &tokio_postgres::Row, index| row.get::<_, i64>(index) as u64;
 
-    if let ([(_, run)], Some(sql)) = (staged.runs, &staged.sql.total) {
+    if let ([only], Some(sql)) = (&mut *done, &sql.total) {
         let row = client.query_typed_one(sql, &range).await.map_err(failed)?;
-        counts[run.share] += split(run.rows, number(&row, 0), number(&row, 1));
+        only.changed += number(&row, 0);
+        only.inserted += number(&row, 1);
         return Ok(());
     }
     let starts: Vec<i64> = staged.runs.iter().map(|(start, _)| *start).collect();
     let [first, last] = range;
     let rows = client
-        .query_typed(
-            &staged.sql.by_run,
-            &[first, last, (&starts, Type::INT8_ARRAY)],
-        )
+        .query_typed(&sql.by_run, &[first, last, (&starts, Type::INT8_ARRAY)])
         .await
         .map_err(failed)?;
     for row in rows {
         let run = row.get::<_, i32>(0) - 1;
-        let Some((_, run)) = staged.runs.get(run as usize) else {
+        let Some(done) = done.get_mut(run as usize) else {
             let message = format!("{doing}: the server counted a run of rows that was not sent");
             return Err(Error::new(ErrorKind::Bug, message).into());
         };
-        counts[run.share] += split(number(&row, 1), number(&row, 2), number(&row, 3));
+        done.changed += number(&row, 1);
+        done.inserted += number(&row, 2);
     }
     Ok(())
 }
 
-/// Rows by what became of them. What was not written was there already with the same values.
-fn split(rows: u64, written: u64, inserted: u64) -> Counts {
-    let inserted = inserted.min(rows);
-    let updated = written.min(rows).saturating_sub(inserted);
+/// Rows by what became of them. What was not written was there already with the same values, or
+/// was to stay.
+fn written(rows: u64, done: Done) -> Counts {
+    let inserted = done.inserted.min(rows);
+    let updated = done.changed.min(rows).saturating_sub(inserted);
     Counts {
         inserted,
         updated,
         unchanged: rows - inserted - updated,
+        ..Counts::default()
+    }
+}
+
+/// Deletions by what became of them: what was not there leaves all unchanged.
+fn deleted(rows: u64, done: Done) -> Counts {
+    let deleted = done.changed.min(rows);
+    Counts {
+        deleted,
+        unchanged: rows - deleted,
         ..Counts::default()
     }
 }

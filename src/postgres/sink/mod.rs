@@ -7,14 +7,17 @@
 
 mod bisection;
 mod careful;
+pub mod choice;
 pub mod copy_data;
 mod fault;
 mod load;
+mod merge_sql;
 mod pace;
 mod presence;
 mod row_work;
 pub mod selection;
 mod statements;
+mod tuple;
 pub mod writer;
 
 use std::sync::Arc;

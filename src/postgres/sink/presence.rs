@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use super::selection::Selection;
+use super::tuple::field;
 use crate::plan::{LoadPlan, Routing, ValueType};
 use crate::postgres::error::classify_ledger;
 use crate::postgres::quote;
@@ -127,20 +128,6 @@ fn split(rows: &[u32], present: impl Iterator<Item = usize>) -> Sorted {
     sorted
 }
 
-/// PURE: a field of a row in the binary COPY format, with the length before it.
-fn field(row: &[u8], position: usize) -> Option<&[u8]> {
-    let mut rest = row.get(2..)?;
-    for _ in 0..position {
-        rest = rest.get(field_length(rest)?..)?;
-    }
-    rest.get(..field_length(rest)?)
-}
-
-fn field_length(rest: &[u8]) -> Option<usize> {
-    let length = i32::from_be_bytes(*rest.first_chunk()?);
-    Some(4 + usize::try_from(length).unwrap_or(0))
-}
-
 /// An array in the binary format.
 #[derive(Debug)]
 struct BinaryArray(Vec<u8>);
@@ -223,20 +210,5 @@ mod tests {
         let sorted = split(&[4, 7, 8, 9], [0, 2].into_iter());
         assert_eq!(sorted.present, [4, 8]);
         assert_eq!(sorted.new, [7, 9]);
-    }
-
-    #[test]
-    fn fields_are_found_behind_nulls_and_others() {
-        let row = [
-            &[0, 3][..],
-            &[0xFF, 0xFF, 0xFF, 0xFF],
-            &[0, 0, 0, 2, b'a', b'b'],
-            &[0, 0, 0, 0],
-        ]
-        .concat();
-        assert_eq!(field(&row, 0), Some(&[0xFF; 4][..]));
-        assert_eq!(field(&row, 1), Some(&[0, 0, 0, 2, b'a', b'b'][..]));
-        assert_eq!(field(&row, 2), Some(&[0; 4][..]));
-        assert_eq!(field(&row, 3), None);
     }
 }

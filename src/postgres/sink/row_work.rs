@@ -11,6 +11,9 @@ use super::pace::Way;
 use super::selection::{Run, Selection};
 use crate::postgres::link::Link;
 
+/// From so many waves on, an index of the staged rows is worth making.
+const MANY_WAVES: usize = 4;
+
 /// The rows, what they are written with, and what it took.
 pub struct RowWork<'a> {
     /// The connection, inside the transaction.
@@ -25,6 +28,23 @@ pub struct RowWork<'a> {
     pub statements: u64,
     /// Whether the connection has the plan's staging table, once the transaction commits.
     pub staged: bool,
+    /// What the first wave that writes has shown of the table.
+    pub sight: Sight,
+}
+
+/// How many rows met a key that was there, of how many.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sight {
+    /// The rows.
+    pub rows: u64,
+    /// Those of them whose key was there.
+    pub met: u64,
+}
+
+/// Staged rows that are merged together.
+struct Part<'a> {
+    rows: &'a [u32],
+    deletes: bool,
 }
 
 /// Counts for each share of the batch, and the dead letters, each with its share.
@@ -54,19 +74,36 @@ impl RowWork<'_> {
                 ..Counts::default()
             })
             .collect();
-        match way {
-            Way::Copy => self.copy(kept, copy, &mut counts).await?,
-            Way::Upsert => self.upsert(kept, &mut counts).await?,
+        // The first wave is most often the only one.
+        let (first, later) = self.selection.first();
+        let sorted;
+        let staged = match way {
+            Way::Copy => {
+                self.copy(first, copy, &mut counts).await?;
+                &first[..0]
+            }
+            Way::Upsert => first,
             Way::Sort => {
                 let Some(presence) = &self.loading.presence else {
                     return Err(Error::new(ErrorKind::Bug, "these keys can't be asked for").into());
                 };
                 let client = &self.link.client;
-                let sorted = presence.sort(client, self.selection, kept).await?;
+                sorted = presence.sort(client, self.selection, first).await?;
                 self.copy(&sorted.new, copy, &mut counts).await?;
-                self.upsert(&sorted.present, &mut counts).await?;
+                &sorted.present[..]
             }
-        }
+        };
+        let first_staged = Part {
+            rows: staged,
+            deletes: false,
+        };
+        let later = later.iter().map(|wave| Part {
+            rows: &kept[wave.rows.clone()],
+            deletes: wave.deletes,
+        });
+        self.sight.rows = first.len() as u64;
+        let parts: Vec<Part<'_>> = std::iter::once(first_staged).chain(later).collect();
+        self.stage_and_merge(&parts, &mut counts).await?;
         Ok((counts, Vec::new()))
     }
 
@@ -76,6 +113,10 @@ impl RowWork<'_> {
         let client = &self.link.client;
         let sifted = careful::sift(client, self.loading, self.selection, self.shares).await?;
         self.statements += sifted.statements;
+        self.sight = Sight {
+            rows: self.selection.kept().len() as u64,
+            met: met(&sifted.counts),
+        };
         Ok((sifted.counts, sifted.refused))
     }
 
@@ -99,26 +140,73 @@ impl RowWork<'_> {
         Ok(())
     }
 
-    /// Sends rows into the staging table, and merges them into the table.
-    async fn upsert(&mut self, rows: &[u32], counts: &mut [Counts]) -> Result<(), Fault> {
+    /// Sends rows into the staging table, and brings them into the table part after part.
+    async fn stage_and_merge(
+        &mut self,
+        parts: &[Part<'_>],
+        counts: &mut [Counts],
+    ) -> Result<(), Fault> {
+        let gathered: Vec<u32>;
+        let rows = match parts {
+            [only] => only.rows,
+            parts => {
+                gathered = parts.iter().flat_map(|part| part.rows).copied().collect();
+                &gathered[..]
+            }
+        };
         if rows.is_empty() {
             return Ok(());
         }
         let (client, loading) = (&self.link.client, self.loading);
-        self.statements += 2;
+        let statements = &loading.statements;
+        self.statements += 1;
         load::ensure_staging(self.link, loading).await?;
         self.staged = true;
-        let stage = load::prepare_copy(client, &loading.statements.stage, loading).await?;
+        let stage = load::prepare_copy(client, &statements.stage, loading).await?;
         load::copy(client, &stage, self.selection, rows, loading).await?;
-        // Staged in one go into a table that is empty: numbered from 1 without a gap.
-        let ordinal = |run: Run| (run.start as i64 + 1, run);
-        let runs: Vec<_> = self.selection.runs(rows).into_iter().map(ordinal).collect();
-        let staged = Staged {
-            sql: &loading.statements.merge_all,
-            first: 1,
-            last: rows.len() as i64,
-            runs: &runs,
-        };
-        load::merge(client, &staged, loading, counts).await
+
+        let indexed = parts.len() > MANY_WAVES;
+        if indexed {
+            load::prepare_ranges(client, &statements.index_staging).await?;
+        }
+        let mut start = 0;
+        for (number, part) in parts.iter().enumerate() {
+            let rows_before = start;
+            start += part.rows.len();
+            if part.rows.is_empty() {
+                continue;
+            }
+            self.statements += 1;
+            // Staged in one go into a table that is empty: numbered from 1 without a gap.
+            let ordinal = |run: Run| ((rows_before + run.start) as i64 + 1, run);
+            let runs = self.selection.runs(part.rows);
+            let runs: Vec<_> = runs.into_iter().map(ordinal).collect();
+            let all = part.rows.len() == rows.len();
+            let staged = Staged {
+                sql: if all {
+                    &statements.all
+                } else {
+                    &statements.range
+                },
+                deletes: part.deletes,
+                undecided: self.selection.undecided(),
+                first: rows_before as i64 + 1,
+                last: start as i64,
+                runs: &runs,
+            };
+            load::merge(client, &staged, loading, counts).await?;
+            if number == 0 {
+                self.sight.met = met(counts);
+            }
+        }
+        if indexed {
+            load::prepare_ranges(client, &statements.unindex_staging).await?;
+        }
+        Ok(())
     }
+}
+
+/// How many rows met a key that was there.
+fn met(counts: &[Counts]) -> u64 {
+    counts.iter().map(|it| it.updated + it.unchanged).sum()
 }

@@ -1,11 +1,11 @@
 //! PURE: which rows of a batch are written.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use ingestd_actors::model::{Batch, RowRef, Rows};
 
+use super::choice::{Choice, Rules, Wave, choose};
 use crate::postgres::claims::Claims;
 
 /// Where a row stands in its batch.
@@ -16,23 +16,22 @@ struct RowAt {
     row: u32,
 }
 
-/// The rows of a batch that are not written yet, in record order, of which each key's last is kept.
+/// The rows of a batch that are not written yet, in record order, and those of them that are chosen.
 pub struct Selection<'a> {
     batch: &'a Batch,
     rows: Vec<RowAt>,
-    /// The rows to be written, ascending.
-    kept: Vec<u32>,
-    /// For a row that superseded another: that one. It is tried where its superseder is refused.
-    superseded: HashMap<u32, u32>,
+    choice: Choice,
 }
 
 impl<'a> Selection<'a> {
-    /// Trims what is written already, then, where the plan has a key, deduplicates.
-    pub fn new(batch: &'a Batch, claims: &Claims, keyed: bool) -> Selection<'a> {
+    /// Trims what is written already, then chooses among the rows of each key.
+    pub fn new(batch: &'a Batch, claims: &Claims, rules: Rules) -> Selection<'a> {
         let mut rows = Vec::with_capacity(batch.rows());
+        let mut deletes = false;
         for (share, _) in claims.live() {
             let written = claims.written_up_to(share).unwrap_or(0);
             for (number, chunk) in batch.shares[share].rows.iter().enumerate() {
+                deletes |= !chunk.deletes.is_empty();
                 let first = chunk.index.partition_point(|row| row.record <= written);
                 rows.extend((first..chunk.len()).map(|row| RowAt {
                     share: share as u32,
@@ -43,40 +42,12 @@ impl<'a> Selection<'a> {
         }
         let mut selection = Selection {
             batch,
-            kept: Vec::new(),
             rows,
-            superseded: HashMap::new(),
+            choice: Choice::default(),
         };
-        if keyed {
-            selection.deduplicate();
-        } else {
-            selection.kept = (0..selection.rows.len() as u32).collect();
-        }
+        let count = selection.rows.len() as u32;
+        selection.choice = choose(count, |index| selection.find(index), deletes, rules);
         selection
-    }
-
-    /// The last row of a key wins; rows without an image of their key are all different.
-    fn deduplicate(&mut self) {
-        let mut last: HashMap<&[u8], u32> = HashMap::new();
-        for index in 0..self.rows.len() as u32 {
-            let (rows, row) = self.find(index);
-            let key = rows.key_of(row);
-            if key.is_empty() {
-                continue;
-            }
-            if last.is_empty() {
-                last.reserve(self.rows.len());
-            }
-            if let Some(earlier) = last.insert(key, index) {
-                self.superseded.insert(index, earlier);
-            }
-        }
-        let mut keep = vec![true; self.rows.len()];
-        for earlier in self.superseded.values() {
-            keep[*earlier as usize] = false;
-        }
-        let all = 0..self.rows.len() as u32;
-        self.kept = all.filter(|index| keep[*index as usize]).collect();
     }
 
     fn find(&self, index: u32) -> (&'a Arc<Rows>, &'a RowRef) {
@@ -85,14 +56,32 @@ impl<'a> Selection<'a> {
         (rows, &rows.index[at.row as usize])
     }
 
-    /// The rows to be written, ascending.
+    /// The rows to be written, wave after wave, ascending in each.
     pub fn kept(&self) -> &[u32] {
-        &self.kept
+        &self.choice.kept
     }
 
-    /// The row that this one superseded.
-    pub fn superseded_by(&self, index: u32) -> Option<u32> {
-        self.superseded.get(&index).copied()
+    /// The rows of the first wave, where it writes; and the waves after them.
+    pub fn first(&self) -> (&[u32], &[Wave]) {
+        match &self.choice.waves[..] {
+            [first, later @ ..] if !first.deletes => (&self.choice.kept[first.rows.clone()], later),
+            later => (&[], later),
+        }
+    }
+
+    /// Which of them are written together.
+    pub fn waves(&self) -> &[Wave] {
+        &self.choice.waves
+    }
+
+    /// Whether the server is to pick among rows that are kept.
+    pub fn undecided(&self) -> bool {
+        self.choice.undecided
+    }
+
+    /// The row that is tried where this one is refused.
+    pub fn instead_of(&self, index: u32) -> Option<u32> {
+        self.choice.instead.get(&index).copied()
     }
 
     /// The share that a row belongs to.
@@ -106,11 +95,11 @@ impl<'a> Selection<'a> {
         (rows, row)
     }
 
-    /// How many rows of each share are superseded.
+    /// How many rows of each share another was preferred to.
     pub fn duplicates(&self) -> Vec<u64> {
         let mut counts = vec![0; self.batch.shares.len()];
-        for earlier in self.superseded.values() {
-            counts[self.share_of(*earlier)] += 1;
+        for row in self.choice.instead.values() {
+            counts[self.share_of(*row)] += 1;
         }
         counts
     }
@@ -174,9 +163,17 @@ pub struct Span<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
+
     use ingestd_actors::model::{Epoch, FileId, Place, Plan, Position, Share};
 
     use crate::postgres::fence::Move;
+    use crate::postgres::sink::choice::Picks;
+
+    const RULES: Rules = Rules {
+        picks: Picks::Last,
+        single: false,
+    };
 
     /// Rows whose data are one byte times `width`, and whose keys are given.
     fn rows(first: u64, keys: &[&str], width: usize) -> Arc<Rows> {
@@ -233,11 +230,11 @@ mod tests {
             vec![rows(1, &["x", "y", "x", ""], 1)],
             vec![rows(1, &["x", ""], 1)],
         ]);
-        let selection = Selection::new(&batch, &claims, true);
+        let selection = Selection::new(&batch, &claims, RULES);
         assert_eq!(selection.kept(), [1, 3, 4, 5]);
-        assert_eq!(selection.superseded_by(4), Some(2));
-        assert_eq!(selection.superseded_by(2), Some(0));
-        assert_eq!(selection.superseded_by(1), None);
+        assert_eq!(selection.instead_of(4), Some(2));
+        assert_eq!(selection.instead_of(2), Some(0));
+        assert_eq!(selection.instead_of(1), None);
         assert_eq!(selection.duplicates(), [2, 0]);
     }
 
@@ -253,7 +250,7 @@ mod tests {
             position,
         };
         claims.settle_by(&HashMap::from([(FileId(0), standing)]), None);
-        let selection = Selection::new(&batch, &claims, true);
+        let selection = Selection::new(&batch, &claims, RULES);
         assert_eq!(selection.kept(), [0, 1]);
         assert_eq!(selection.duplicates(), [0]);
         assert_eq!(selection.row(0).1.record, 2);
@@ -267,7 +264,7 @@ mod tests {
             rows(7, &[""], 10),
         ];
         let (batch, claims) = batch(vec![chunks]);
-        let selection = Selection::new(&batch, &claims, true);
+        let selection = Selection::new(&batch, &claims, RULES);
         let spans = selection.spans(selection.kept());
         let spans: Vec<_> = spans.map(|span| span.bytes).collect();
         assert_eq!(spans, [0..10, 20..40, 0..20, 0..10]);
@@ -281,7 +278,7 @@ mod tests {
             vec![],
             vec![rows(1, &[""], 1)],
         ]);
-        let selection = Selection::new(&batch, &claims, true);
+        let selection = Selection::new(&batch, &claims, RULES);
         let runs: Vec<_> = selection
             .runs(selection.kept())
             .iter()

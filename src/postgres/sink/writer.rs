@@ -12,7 +12,7 @@ use tokio_postgres::Statement;
 use super::fault::Fault;
 use super::load::{self, Loading};
 use super::pace::{Pace, Way};
-use super::row_work::RowWork;
+use super::row_work::{RowWork, Sight};
 use super::selection::Selection;
 use crate::plan::LoadPlan;
 use crate::postgres::claims::{Claims, Pending};
@@ -159,11 +159,15 @@ impl Writer {
         let loading = self.loading(&link, batch).await?;
 
         let start = Instant::now();
-        let selection = Selection::new(batch, claims, !loading.plan.key.is_empty());
+        let rules = match careful {
+            true => loading.rules.careful(),
+            false => loading.rules,
+        };
+        let selection = Selection::new(batch, claims, rules);
         lap(start, &mut times.prepare);
 
         let start = Instant::now();
-        let way = self.way(&loading, selection.kept().len(), careful);
+        let way = self.way(&loading, &selection, careful);
         let rows = !selection.kept().is_empty();
         let begun = self.begin(&link, &loading, claims, way.filter(|_| rows), rows);
         let begun = begun.await?;
@@ -182,10 +186,14 @@ impl Writer {
             shares: batch.shares.len(),
             statements: 0,
             staged: false,
+            sight: Sight::default(),
         };
         let written = work.write(way, copy).await;
         let RowWork {
-            statements, staged, ..
+            statements,
+            staged,
+            sight,
+            ..
         } = work;
         self.row_statements += statements;
         let (counts, letters) = match written {
@@ -193,9 +201,9 @@ impl Writer {
             Err(Fault::Rows(refusal)) => {
                 link.rollback().await?;
                 self.link = Some(link);
-                let keyed = !loading.plan.key.is_empty();
+                let merges = loading.plan.merges();
                 return Ok(match way {
-                    Some(Way::Copy | Way::Sort) if keyed && refusal.is_duplicate_key() => {
+                    Some(Way::Copy | Way::Sort) if merges && refusal.is_duplicate_key() => {
                         Attempt::Conflict
                     }
                     _ => Attempt::Refused,
@@ -228,8 +236,7 @@ impl Writer {
             link.staged.push(loading.id);
         }
         self.link = Some(link);
-        let met = counts.iter().map(|c| c.updated + c.unchanged).sum();
-        self.pace.committed(selection.kept().len() as u64, met);
+        self.pace.committed(sight.rows, sight.met);
         Ok(Attempt::Committed(counts))
     }
 
@@ -276,14 +283,18 @@ impl Writer {
     }
 
     /// The way for this transaction; `None` where refused rows are looked for.
-    fn way(&self, loading: &Loading, rows: usize, careful: bool) -> Option<Way> {
+    fn way(&self, loading: &Loading, selection: &Selection<'_>, careful: bool) -> Option<Way> {
         if careful {
             None
         } else if loading.facts.insert_only {
             Some(Way::Upsert)
-        } else if loading.plan.key.is_empty() {
+        } else if selection.undecided() && !loading.rules.single {
+            // A COPY of several rows of one key would be in vain.
+            Some(Way::Upsert)
+        } else if !loading.plan.merges() {
             Some(Way::Copy)
         } else {
+            let rows = selection.first().0.len();
             let sorts = loading.presence.is_some() && rows >= WORTH_SORTING;
             Some(match self.pace.way() {
                 Way::Sort if !sorts => Way::Upsert,

@@ -10,7 +10,9 @@ use tokio::runtime::Handle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
-use crate::plan::{Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode};
+use crate::plan::{
+    Column, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode, WriteRules,
+};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
 use crate::postgres::sink::PostgresSink;
@@ -197,6 +199,7 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
         } else {
             WriteMode::Upsert
         },
+        rules: WriteRules::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use ingestd_actors::error::ErrorKind;
 
 use super::fixture::{Fixture, ITEMS, connect, new_database};
 use crate::plan::catalog::Table;
-use crate::plan::{ColumnSource, Dialect, TableName, ValueRules, build};
+use crate::plan::{ColumnSource, Dialect, TableName, ValueRules, WriteMode, WriteRules, build};
 use crate::postgres::catalog::read_table;
 use crate::postgres::ddl::{FurtherIndexes, create_table};
 use crate::postgres::migrations::{migrate, newest};
@@ -172,6 +172,8 @@ pub fn pipeline(table: TableName) -> Pipeline {
         scan_interval: Duration::from_secs(1),
         table,
         key: vec!["order id".into()],
+        mode: WriteMode::Upsert,
+        rules: WriteRules::default(),
         create: true,
         columns: vec![
             column("order id", "uuid", None, true),

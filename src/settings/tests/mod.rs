@@ -11,7 +11,10 @@ use std::time::Duration;
 use ingestd_actors::error::ErrorKind;
 
 use super::*;
-use crate::plan::{Case, ColumnSource, Compression, Dialect, TableName, ValueRules};
+use crate::plan::{
+    Case, ColumnSource, Compression, DeleteWhen, Dialect, TableName, ValueRules, WriteMode,
+    WriteRules,
+};
 
 const SMALL: &str = "[pipelines.events]\ndirectory = 'in'\ntable = 'events'\n";
 
@@ -65,6 +68,8 @@ fn the_defaults_are_those_of_the_documentation() {
             name: "events".into(),
         },
         key: vec![],
+        mode: WriteMode::Append,
+        rules: WriteRules::default(),
         create: false,
         columns: vec![],
         generated: vec![],
@@ -117,6 +122,9 @@ fn every_key_has_its_effect() {
         max_ratio = 50
         table = 'sales."My Events"'
         key = ["id"]
+        mode = "upsert"
+        update = ["price"]
+        delete_when = { field = "op", values = ["D", 1] }
         create = true
         indexes = [["time"], ["time", "double"]]
         partitions = 3
@@ -195,6 +203,15 @@ fn every_key_has_its_effect() {
             name: "My Events".into(),
         },
         key: vec!["id".into()],
+        mode: WriteMode::Upsert,
+        rules: WriteRules {
+            update: Some(vec!["price".into()]),
+            version: None,
+            delete_when: Some(DeleteWhen {
+                field: "op".into(),
+                values: vec!["D".into(), "1".into()],
+            }),
+        },
         create: true,
         columns: vec![
             ColumnSettings {

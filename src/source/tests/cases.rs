@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use ingestd_actors::model::{Position, Reason};
 
+use crate::plan::DeleteWhen;
+
 use super::super::*;
 use super::*;
 
@@ -253,4 +255,50 @@ fn a_plan_that_does_not_fit_is_an_error() {
         ingestd_actors::error::ErrorKind::Configuration
     );
     assert!(error.message().contains("\"id\""), "{error}");
+}
+
+#[test]
+fn a_deletion_is_its_key_and_its_version_alone() {
+    let mut plan = plan();
+    plan.rules.version = Some("price".into());
+    plan.rules.delete_when = Some(DeleteWhen {
+        field: "op".into(),
+        values: vec!["D".into(), "say \"bye\"".into()],
+    });
+    let header = ["id", "kind", "price", "op", "at"].map(str::to_owned);
+    let mut decoder = Decoder::new(&plan, &header).expect("the header fits");
+    let file = b"1,view,1,,2000-01-01\n\
+                 2,nonsense,2,D,never\n\
+                 0x10,view,,\"say \"\"bye\"\"\",\n\
+                 ,view,1,D,2000-01-01\n\
+                 4,view,1,d,2000-01-01\n";
+    let mut decoded = decoder.decode(file, Position::START, true);
+    let answers: Vec<_> = decoded.pending.questions().iter().map(ask).collect();
+    decoder.complete(&mut decoded, &answers).expect("answered");
+    assert_eq!(decoded.rejects[0].reason, Reason::MissingValue);
+    assert_eq!((decoded.rejects.len(), decoded.rejects[0].record), (1, 4));
+    let mut deletions = Vec::new();
+    for (_, rows) in &decoded.partitions {
+        assert!(rows.deletes.is_sorted());
+        for row in rows.index.iter().filter(|row| rows.is_delete(row)) {
+            deletions.push((
+                row.record,
+                rows.data_of(row).to_vec(),
+                rows.key_of(row).to_vec(),
+            ));
+        }
+    }
+    deletions.sort();
+    let [(2, second, _), (3, third, key)] = &deletions[..] else {
+        panic!("{deletions:?}");
+    };
+    let null = [0xFF; 4];
+    assert_eq!(second[10..14], null, "the kind");
+    assert_eq!(second[14..18], [0, 0, 0, 10], "the version");
+    assert_eq!(second[28..], null, "the time");
+    assert_eq!(third[10..], [null, null, null].concat());
+    assert_eq!(key[..], [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 16]);
+
+    let error = Decoder::new(&plan, &header[..3]).expect_err("no such field");
+    assert_eq!(error.kind(), ingestd_actors::error::ErrorKind::File);
 }

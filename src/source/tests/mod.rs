@@ -13,7 +13,8 @@ use ingestd_actors::model::{DeadLetter, Position, Reason};
 
 use super::*;
 use crate::plan::{
-    Case, Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType, WriteMode,
+    Case, Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType,
+    WriteMode, WriteRules,
 };
 
 fn column(name: &str, value_type: ValueType, type_name: &str) -> Column {
@@ -49,6 +50,7 @@ fn plan() -> LoadPlan {
         filters: Vec::new(),
         key: vec!["id".into()],
         mode: WriteMode::Upsert,
+        rules: WriteRules::default(),
     }
 }
 
