@@ -5,6 +5,7 @@ mod careful;
 mod fence;
 mod fixture;
 mod indexes;
+mod origins;
 mod rejects;
 mod resolver;
 mod schema;
