@@ -63,7 +63,8 @@ fn an_older_ledger_is_to_be_migrated() {
     database
         .client()
         .batch_execute(
-            "drop table ingestd.deferred_indexes; delete from ingestd.migrations where version = 2",
+            "alter table ingestd.files drop load_time, drop load_path;
+             delete from ingestd.migrations where version = 3",
         )
         .expect("an older ledger");
     let said = ask("status");

@@ -84,7 +84,8 @@ impl Opening {
     }
 }
 
-/// How many records are refused before the first one of the chunk that isn't.
+/// How many records are refused before the first one of the chunk that isn't: a row, or one that a filter
+/// leaves out.
 fn refused_at_first(chunk: &Chunk) -> u64 {
     let numbers = chunk.from.record + 1..;
     let refused = chunk.rejects.iter().map(|reject| reject.record);
@@ -152,6 +153,15 @@ mod tests {
         assert_eq!(opening.judge(&chunk(999, 999)), Judgement::Wait);
         assert_eq!(opening.judge(&chunk(2, 0)), Judgement::Accept);
         assert_eq!(opening.judge(&chunk(5000, 5000)), Judgement::Accept);
+    }
+
+    #[test]
+    fn a_filtered_record_is_none_that_is_refused() {
+        let mut first_is_filtered = chunk(2_000, 2_000);
+        first_is_filtered.rejects.remove(0);
+        first_is_filtered.filtered.push(1);
+        let judged = Opening::new().judge(&first_is_filtered);
+        assert_eq!(judged, Judgement::Accept);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod fixture;
 mod indexes;
 mod modes;
 mod ops;
+mod origins;
 mod rejects;
 mod resolver;
 mod schema;
