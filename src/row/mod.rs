@@ -18,6 +18,7 @@ mod epoch;
 mod float;
 mod integer;
 mod key;
+mod notation;
 mod nulls;
 mod number_format;
 mod numeric;

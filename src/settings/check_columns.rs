@@ -158,6 +158,7 @@ fn check_column(
             decimal: raw.decimal,
         },
         sql_type.as_deref(),
+        allowed.as_deref().unwrap_or_default(),
         section,
     );
     let name = name?;

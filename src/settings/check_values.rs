@@ -18,10 +18,11 @@ pub(super) struct RawRules {
     pub decimal: Option<Entry<String>>,
 }
 
-/// Checks the rules of one column, of this type where it is written.
+/// Checks the rules of one column, of this type where it is written, against its allowed values too.
 pub(super) fn check(
     raw: RawRules,
     sql_type: Option<&str>,
+    allowed: &[String],
     section: &mut Section<'_, '_>,
 ) -> ValueRules {
     let rules = ValueRules {
@@ -55,7 +56,35 @@ pub(super) fn check(
             section.problem(key, format!("{advice}, and this one's type is {sql_type}"));
         }
     }
+    if let Some((value, key)) = unreachable(&rules, allowed) {
+        section.problem(
+            "allowed",
+            format!("{value:?} can never be met: {key} refuses it"),
+        );
+    }
     rules
+}
+
+/// An allowed value that another rule refuses, and that rule. Numbers with separators are written in
+/// another way than they are compared.
+fn unreachable<'a>(rules: &ValueRules, allowed: &'a [String]) -> Option<(&'a str, &'static str)> {
+    if rules.thousands.is_some() || rules.decimal.is_some() {
+        return None;
+    }
+    let pattern = rules
+        .pattern
+        .as_deref()
+        .and_then(|text| Pattern::new(text).ok());
+    let most = rules.max_length.unwrap_or(u64::MAX);
+    allowed.iter().find_map(|value| {
+        if value.chars().count() as u64 > most {
+            return Some((value.as_str(), "max_length"));
+        }
+        let refused = pattern
+            .as_ref()
+            .is_some_and(|pattern| !pattern.matches(value.as_bytes()));
+        refused.then_some((value.as_str(), "pattern"))
+    })
 }
 
 fn check_pattern(text: String) -> Result<String, String> {

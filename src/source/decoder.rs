@@ -121,13 +121,7 @@ impl Decoder {
 
     /// The time zones that are to be compared with those of the server.
     pub fn zones(&self) -> Vec<Arc<Zone>> {
-        let mut zones: Vec<Arc<Zone>> = Vec::new();
-        for zone in self.encoder.zones() {
-            if !zones.contains(zone) {
-                zones.push(Arc::clone(zone));
-            }
-        }
-        zones
+        self.encoder.zones()
     }
 
     /// From now on, the local times of a zone (in microseconds since 2000) that are not `agreed` on

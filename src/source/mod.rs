@@ -16,6 +16,7 @@ mod partitions;
 mod pending;
 mod reject;
 mod row_encoder;
+mod rule;
 mod stream;
 #[cfg(test)]
 mod tests;

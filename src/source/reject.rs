@@ -5,9 +5,10 @@ use encoding_rs::UTF_8;
 use ingestd_actors::model::Reason;
 
 use super::Refusal;
+use super::rule::rule;
 use crate::csv::Fault;
-use crate::plan::{Column, EpochUnit};
-use crate::row::{Broken, NumberFormat, OutOfBounds, TimeFormat};
+use crate::plan::Column;
+use crate::row::{Broken, OutOfBounds};
 
 /// Why a record is no row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,46 +107,14 @@ impl Reject {
 
     /// A text that breaks a rule of its column.
     pub fn broken(column: &Column, broken: Broken) -> Reject {
-        let rules = &column.rules;
-        let (reason, rule) = match broken {
-            Broken::NotAllowed => (Reason::NotAllowed, format!("allows only {}", list(&column.allowed))),
-            Broken::TooLong => (
-                Reason::TooLong,
-                format!("may have at most {} characters", rules.max_length.unwrap_or_default()),
-            ),
-            Broken::Pattern => (
-                Reason::PatternMismatch,
-                format!("must match the pattern {:?}", rules.pattern.as_deref().unwrap_or_default()),
-            ),
-            Broken::Number => {
-                let format = NumberFormat::new(rules.thousands, rules.decimal);
-                (
-                    Reason::WrongFormat,
-                    format!("must be written as a number such as {}", format.example()),
-                )
-            }
-            Broken::Format => {
-                let format = rules.format.as_deref().unwrap_or_default();
-                let example = TimeFormat::new(format).map(|format| format.example());
-                (
-                    Reason::WrongFormat,
-                    format!("must be written as {format:?}, such as {}", example.unwrap_or_default()),
-                )
-            }
-            Broken::Epoch => (
-                Reason::WrongFormat,
-                match rules.epoch {
-                    Some(EpochUnit::Milliseconds) => "must be a whole number of milliseconds since 1970, such as 1735669805500".to_owned(),
-                    Some(EpochUnit::Microseconds) => "must be a whole number of microseconds since 1970, such as 1735669805500000".to_owned(),
-                    _ => "must be a number of seconds since 1970, such as 1735669805.5".to_owned(),
-                },
-            ),
-            Broken::TimeRange => (
-                Reason::OutOfRange,
-                "must be a time between the years 4713 BC and 294276".to_owned(),
-            ),
+        let reason = match broken {
+            Broken::TooLong => Reason::TooLong,
+            Broken::Pattern => Reason::PatternMismatch,
+            Broken::NotAllowed => Reason::NotAllowed,
+            Broken::Number | Broken::Format | Broken::Epoch => Reason::WrongFormat,
+            Broken::TimeRange => Reason::OutOfRange,
         };
-        let message = format!("column {:?} {rule}", column.name);
+        let message = format!("column {:?} {}", column.name, rule(column, broken));
         Reject::of_column(&column.name, reason, message)
     }
 
@@ -170,14 +139,4 @@ impl Reject {
             sqlstate: Some(refusal.sqlstate.clone()),
         }
     }
-}
-
-/// The first of some values, for people.
-fn list(values: &[String]) -> String {
-    const SHOWN: usize = 20;
-    let mut list = values[..values.len().min(SHOWN)].join(", ");
-    if values.len() > SHOWN {
-        list.push_str(&format!(" and {} more", values.len() - SHOWN));
-    }
-    list
 }

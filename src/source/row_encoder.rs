@@ -283,10 +283,16 @@ impl RowEncoder {
         column.map_or(ValueType::Other, |column| column.value_type)
     }
 
-    /// The zones in which columns' times are read, where they are zones of their own.
-    pub fn zones(&self) -> impl Iterator<Item = &Arc<Zone>> {
+    /// The zones in which columns' times are read, where they are zones of their own; each once.
+    pub fn zones(&self) -> Vec<Arc<Zone>> {
+        let mut zones: Vec<Arc<Zone>> = Vec::new();
         let transforms = self.columns.iter().flat_map(|column| &column.transform);
-        transforms.flat_map(Transform::zone)
+        for zone in transforms.flat_map(Transform::zone) {
+            if !zones.contains(zone) {
+                zones.push(Arc::clone(zone));
+            }
+        }
+        zones
     }
 
     /// Leaves the local times of a zone that are not `agreed` on to the server.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ingestd_actors::error::Result;
+use jiff::Timestamp;
 use slog::{Logger, warn};
 use tokio::sync::Mutex;
 
@@ -52,8 +53,9 @@ impl Zones {
         let differing = differing.await?;
         let agreed = zone.agreed(&differing);
         if let Some(first) = differing.first() {
+            let since = Timestamp::from_second(*first).map_or(String::new(), |it| it.to_string());
             warn!(self.log, "the server's data of a time zone are of another version: it is asked for some times, which takes longer";
-                "zone" => zone.name(), "first difference" => first, "differences" => differing.len());
+                "zone" => zone.name(), "since" => since, "differences" => differing.len());
         }
         known.insert(zone.name().to_owned(), agreed.clone());
         Ok(agreed)

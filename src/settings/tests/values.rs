@@ -64,6 +64,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("time_zone = 'UTC', format = '%F %z'", "time_zone", "%z in format"),
     ("decimal = ',', format = '%F'", "decimal", "leave one of them out"),
     ("thousands = ',', epoch = 'seconds'", "thousands", "leave one of them out"),
+    ("allowed = ['a', 'b1'], pattern = '[a-z]'", "allowed", "\"b1\" can never be met: pattern refuses it"),
+    ("allowed = ['a', 'ab'], max_length = 1", "allowed", "\"ab\" can never be met: max_length refuses it"),
     ("type = 'text', decimal = ','", "decimal", "this one's type is text"),
     ("type = 'numeric(10,2)', format = '%F'", "format", "date, timestamp or timestamptz"),
     ("type = 'timestamp', time_zone = 'UTC'", "time_zone", "of type timestamptz, and this one's type is timestamp"),
