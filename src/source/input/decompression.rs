@@ -16,6 +16,9 @@ const INPUT: usize = 64 << 10;
 /// compressed to almost nothing.
 const FREE: u64 = 64 << 20;
 
+/// What zstd says of a frame whose window is beyond its limit.
+const TOO_WIDE: &str = "Frame requires too much memory for decoding";
+
 /// The window of gzip data: 2^15 bytes, the largest.
 const GZIP_WINDOW: u8 = 15;
 
@@ -202,6 +205,9 @@ impl Decompression {
     }
 
     fn damaged<T>(&mut self, why: String) -> io::Result<T> {
+        if self.archive == Archive::Zstd && why == TOO_WIDE {
+            return self.fails(Fault::Window);
+        }
         self.fails(Fault::Damaged {
             format: self.archive.name(),
             at: self.used + self.left.len() as u64,

@@ -29,6 +29,11 @@ pub enum Fault {
         /// What the decoder says.
         why: String,
     },
+    /// The data refer back further than memory is given for.
+    #[error(
+        "its zstd data need more than the 128 MiB that are given for them; compress it without --long"
+    )]
+    Window,
     /// Something follows the last member or frame.
     #[error("from byte {at} on, after its {format} data, it holds something else")]
     Trailing {

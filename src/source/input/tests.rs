@@ -252,6 +252,16 @@ fn frames_that_hold_no_data_are_passed_over() {
 }
 
 #[test]
+fn a_frame_that_wants_too_much_memory_is_not_called_damaged() {
+    // A header with a window of 2^27 or 2^28 bytes, and one block with one byte (RFC 8878).
+    let frame = |window: u8| [0x28, 0xB5, 0x2F, 0xFD, 0, window, 9, 0, 0, b'a'];
+    let text = text_of(&frame(17 << 3), &Dialect::default());
+    assert_eq!(text.as_deref(), Ok(&b"a"[..]));
+    let fault = text_of(&frame(18 << 3), &Dialect::default());
+    assert_eq!(fault, Err(Fault::Window));
+}
+
+#[test]
 fn an_archive_of_next_to_nothing_may_not_give_any_amount_of_text() {
     let large = vec![b'a'; (64 << 20) + (1 << 20)];
     let bomb = zstd(&large);
