@@ -61,8 +61,8 @@ impl RowWork<'_> {
                 let Some(presence) = &self.loading.presence else {
                     return Err(Error::new(ErrorKind::Bug, "these keys can't be asked for").into());
                 };
-                let client = &self.link.client;
-                let sorted = presence.sort(client, self.selection, kept).await?;
+                let (client, plan) = (&self.link.client, &self.loading.plan);
+                let sorted = presence.sort(client, self.selection, kept, plan).await?;
                 self.copy(&sorted.new, copy, &mut counts).await?;
                 self.upsert(&sorted.present, &mut counts).await?;
             }
