@@ -48,6 +48,9 @@ pub struct MergeSql {
 /// The staged row's number: a name that no column of a CSV is likely to have.
 const ORDINAL: &str = "\"ingestd: ordinal\"";
 
+/// Whether the staged row is the last one of its key: as unlikely a name.
+const LAST: &str = "\"ingestd: last\"";
+
 impl Statements {
     /// The statements of plan `id`.
     pub fn new(id: i64, plan: &LoadPlan, facts: Facts) -> Statements {
@@ -107,6 +110,15 @@ impl Merge<'_> {
         self.plan.key.iter().map(|name| quote::identifier(name))
     }
 
+    /// What is equal in rows that supersede each other, where only the server knows which keys are
+    /// equal; a key that is NULL equals none.
+    fn single(&self) -> String {
+        let key = self.key().collect::<Vec<_>>().join(", ");
+        let null = self.key().map(|name| format!("{name} IS NULL"));
+        let null = null.collect::<Vec<_>>().join(" OR ");
+        format!("{key}, CASE WHEN {null} THEN {ORDINAL} END")
+    }
+
     fn others(&self) -> Vec<String> {
         let others = self.plan.columns.iter();
         let others = others.filter(|column| !self.plan.key.contains(&column.name));
@@ -135,10 +147,7 @@ impl Merge<'_> {
         }
         let key = key.join(", ");
         let source = if self.plan.routing == Routing::Single {
-            // Only the server knows which of these keys are equal; one that is NULL equals none.
-            let null = self.key().map(|name| format!("{name} IS NULL"));
-            let null = null.collect::<Vec<_>>().join(" OR ");
-            let single = format!("{key}, CASE WHEN {null} THEN {ORDINAL} END");
+            let single = self.single();
             format!(
                 "SELECT DISTINCT ON ({single}) {columns} {range} ORDER BY {single}, {ORDINAL} DESC"
             )
@@ -188,9 +197,18 @@ impl Merge<'_> {
     /// has a NULL meets nothing, neither here nor in the table: it is always new.
     fn by_run(&self, partitioned: bool) -> String {
         let (table, staging, range) = (self.table, self.staging, self.range);
+        // Rows that the server has found to be superseded were not written.
+        let (staged, last) = if self.plan.routing == Routing::Single {
+            let single = self.single();
+            let last = format!("{ORDINAL} = max({ORDINAL}) OVER (PARTITION BY {single})");
+            let staged = format!("(SELECT *, {last} AS {LAST} FROM {staging} WHERE {range})");
+            (staged, format!(" AND source.{LAST}"))
+        } else {
+            (staging.to_owned(), String::new())
+        };
         let source = format!(
             "SELECT width_bucket({ORDINAL}, $3::int8[]) AS run, \
-             count(*), {{written}}, {{inserted}} FROM {staging} AS source {{join}} \
+             count(*), {{written}}, {{inserted}} FROM {staged} AS source {{join}} \
              WHERE {range} GROUP BY 1"
         );
         let fill = |written: &str, inserted: &str, join: &str| {
@@ -238,7 +256,11 @@ impl Merge<'_> {
         format!(
             "WITH merged AS ({} RETURNING {returned}, {returning} AS inserted) {}",
             self.insert(),
-            fill(&written, &inserted, &format!("LEFT JOIN merged ON {equal}"))
+            fill(
+                &written,
+                &inserted,
+                &format!("LEFT JOIN merged ON {equal}{last}")
+            )
         )
     }
 }
