@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::error::classify_ledger;
+use super::link::OPEN;
 
 /// How one file's checkpoint is to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +68,16 @@ pub fn decide(wanted: &Move, standing: Option<Standing>) -> Decision {
 /// Moves the checkpoints of a lane, which locks them in the order of the files until the end of the
 /// transaction. Whether all of them moved; where one did not, nothing of this transaction may stay.
 ///
+/// Outside of a transaction that [`super::link::Link::begin`] opened, none moves: without the rows
+/// that belong to it, such a move would lose them.
+///
 /// # Errors
 /// What the server says of a statement of the ledger.
 pub async fn advance(client: &Client, lane: i32, moves: &[Move]) -> Result<bool> {
     // The rows are locked in order before the first is updated; an UPDATE that joins locks in
     // whatever order the plan has, and two writers could wait for each other.
-    let sql = "with wanted as (
+    let sql = format!(
+        "with wanted as (
             select * from unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[],
                                  $7::int8[], $8::int8[])
                 as w (file_id, epoch, from_record, from_byte, to_record, to_byte, to_line)
@@ -84,11 +89,13 @@ pub async fn advance(client: &Client, lane: i32, moves: &[Move]) -> Result<bool>
         set record = w.to_record, byte = w.to_byte, line = w.to_line
         from wanted w join locked l on l.file_id = w.file_id
         where c.file_id = w.file_id and c.lane = $1 and c.epoch = w.epoch
-          and c.record = w.from_record and c.byte = w.from_byte";
+          and c.record = w.from_record and c.byte = w.from_byte
+          and current_setting('{OPEN}', true) = 'yes'"
+    );
     let column = |get: fn(&Move) -> i64| moves.iter().map(get).collect::<Vec<i64>>();
     let moved = client
         .execute_typed(
-            sql,
+            &sql,
             &[
                 (&lane, Type::INT4),
                 (&column(|m| m.file.0), Type::INT8_ARRAY),

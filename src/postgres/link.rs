@@ -15,6 +15,11 @@ use uuid::Uuid;
 use super::error::{classify_commit, classify_ledger};
 use super::{Database, classify};
 
+/// A setting that is `yes` inside a transaction of [`Link::begin`], and nowhere else: what is sent
+/// behind a BEGIN without waiting for its answer looks at it, since a BEGIN that is cancelled leaves
+/// what follows it to commit by itself.
+pub const OPEN: &str = "ingestd.transaction_is_open";
+
 /// Whose connection it is: a lane of a pipeline in this life of the service.
 #[derive(Clone)]
 pub struct Owner {
@@ -57,8 +62,8 @@ impl Link {
             client,
             staged: Vec::new(),
             begin: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; \
-                 SET CONSTRAINTS ALL IMMEDIATE",
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {OPEN} = 'yes'; \
+                 SET LOCAL lock_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE",
                 owner.lock_timeout.as_millis()
             ),
         })

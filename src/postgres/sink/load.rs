@@ -1,6 +1,7 @@
 //! The row statements of one transaction.
 
 use std::pin::pin;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -36,6 +37,8 @@ pub struct Loading {
     pub statements: Statements,
     /// How to ask which keys are there, where that can be asked.
     pub presence: Option<Presence>,
+    /// The table's form when it was first written to: what the facts and the staging table follow.
+    form: OnceLock<String>,
 }
 
 /// Reads what the statements for a plan depend on.
@@ -86,27 +89,35 @@ pub async fn prepare(client: &Client, id: i64, plan: &LoadPlan) -> Result<Loadin
         rules: Rules::new(plan, facts.cut_version),
         statements: Statements::new(id, plan, facts),
         presence: Presence::new(plan),
+        form: OnceLock::new(),
     })
 }
 
 /// Locks the table against changes of its form until the end of the transaction, and makes sure that
 /// its columns still have the types that the rows are encoded for: a type of the same width would
 /// take the bytes and mean something else.
-pub async fn check_types(client: &Client, loading: &Loading) -> Result<()> {
+///
+/// Whether the table has the form that this connection knows. Where it has not, the connection's
+/// staging table would cut or refuse values by the modifiers that the columns had before.
+pub async fn check_types(client: &Client, loading: &Loading) -> Result<bool> {
     let table = quote::table(&loading.plan.table);
     let doing = format!("looking at the columns of {}", loading.plan.table);
     let sql = format!(
         "LOCK TABLE {table} IN ROW EXCLUSIVE MODE; \
-         SELECT attname, atttypid::int8, format_type(atttypid, null) FROM pg_catalog.pg_attribute \
-         WHERE attrelid = '{}'::regclass AND attnum > 0 AND NOT attisdropped",
+         SELECT attname, atttypid::int8, format_type(atttypid, null), \
+         (atttypmod, attcollation, attidentity, c.oid, relkind, relrowsecurity, relhasrules) \
+         FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid \
+         WHERE attrelid = '{}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         table.replace('\'', "''")
     );
     let answer = client.simple_query(&sql).await;
     let answer = answer.map_err(|error| classify_ledger(error, &doing))?;
+    let mut form = String::new();
     for message in &answer {
         let SimpleQueryMessage::Row(row) = message else {
             continue;
         };
+        form.extend((0..row.len()).filter_map(|index| row.get(index)));
         let (name, now) = (row.get(0).unwrap_or(""), row.get(2).unwrap_or(""));
         let oid = row.get(1).and_then(|oid| oid.parse().ok()).unwrap_or(0);
         let Some(column) = loading
@@ -130,7 +141,7 @@ pub async fn check_types(client: &Client, loading: &Loading) -> Result<()> {
                 .with_advice("change the type back until the files that are begun are loaded"));
         }
     }
-    Ok(())
+    Ok(*loading.form.get_or_init(|| form.clone()) == form)
 }
 
 /// Makes the staging table, where this connection lacks it, and counts from 1 in it.

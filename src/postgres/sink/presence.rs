@@ -9,10 +9,10 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio_postgres::Client;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
+use super::fault::{Fault, fault};
 use super::selection::Selection;
 use super::tuple::field;
 use crate::plan::{LoadPlan, Routing, ValueType};
-use crate::postgres::error::classify_ledger;
 use crate::postgres::quote;
 
 /// The question for one plan.
@@ -73,13 +73,15 @@ impl Presence {
     /// Tells rows apart by whether their key is in the table.
     ///
     /// # Errors
-    /// What the server says.
+    /// What the server says. Where it takes too long, that is the fault of so many rows, and halves
+    /// of them may do.
     pub async fn sort(
         &self,
         client: &Client,
         selection: &Selection<'_>,
         rows: &[u32],
-    ) -> Result<Sorted> {
+        plan: &LoadPlan,
+    ) -> Result<Sorted, Fault> {
         let arrays = self.arrays(selection, rows)?;
         let parameters: Vec<(&(dyn ToSql + Sync), Type)> = arrays
             .iter()
@@ -89,7 +91,7 @@ impl Presence {
         let found = client
             .query_typed(&self.sql, &parameters)
             .await
-            .map_err(|error| classify_ledger(error, "looking for keys that are there"))?;
+            .map_err(|error| fault(error, "looking for keys that are there", plan))?;
         let present = found.iter().map(|row| row.get::<_, i64>(0) as usize - 1);
         Ok(split(rows, present))
     }

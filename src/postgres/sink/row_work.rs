@@ -87,8 +87,8 @@ impl RowWork<'_> {
                 let Some(presence) = &self.loading.presence else {
                     return Err(Error::new(ErrorKind::Bug, "these keys can't be asked for").into());
                 };
-                let client = &self.link.client;
-                sorted = presence.sort(client, self.selection, first).await?;
+                let (client, plan) = (&self.link.client, &self.loading.plan);
+                sorted = presence.sort(client, self.selection, first, plan).await?;
                 self.copy(&sorted.new, copy, &mut counts).await?;
                 &sorted.present[..]
             }

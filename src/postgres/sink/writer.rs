@@ -49,6 +49,8 @@ enum Attempt {
     Conflict,
     /// Rows were refused: they have to be looked for.
     Refused,
+    /// The table has another form than this connection knows: a new one will do.
+    Altered,
 }
 
 /// Below so many rows a round trip costs more than the upsert of new ones.
@@ -58,6 +60,8 @@ const WORTH_SORTING: usize = 1_000;
 enum Begun {
     /// A checkpoint stands elsewhere.
     FenceLost,
+    /// The table has another form.
+    Altered,
     /// All checkpoints moved; with the COPY, where that is the way.
     Open(Option<Statement>),
 }
@@ -108,6 +112,7 @@ impl Writer {
                 Ok(Attempt::FenceLost) => self.read_standings(&mut claims).await?,
                 Ok(Attempt::Conflict) => self.pace.conflicted(),
                 Ok(Attempt::Refused) => careful = true,
+                Ok(Attempt::Altered) => {}
                 // Kept in `pending`: the next round reads what came of it.
                 Err(error) if error.kind() == ErrorKind::Unknown && self.pending.is_some() => {}
                 Err(error) => return Err(error),
@@ -172,10 +177,17 @@ impl Writer {
         let begun = self.begin(&link, &loading, claims, way.filter(|_| rows), rows);
         let begun = begun.await?;
         lap(start, &mut times.fence);
-        let Begun::Open(copy) = begun else {
-            link.rollback().await?;
-            self.link = Some(link);
-            return Ok(Attempt::FenceLost);
+        let copy = match begun {
+            Begun::Open(copy) => copy,
+            Begun::FenceLost => {
+                link.rollback().await?;
+                self.link = Some(link);
+                return Ok(Attempt::FenceLost);
+            }
+            Begun::Altered => {
+                link.rollback().await?;
+                return Ok(Attempt::Altered);
+            }
         };
 
         let start = Instant::now();
@@ -254,7 +266,7 @@ impl Writer {
         let checked = async {
             match rows {
                 true => load::check_types(&link.client, loading).await,
-                false => Ok(()),
+                false => Ok(true),
             }
         };
         let prepared = async {
@@ -278,7 +290,9 @@ impl Writer {
         if !moved? {
             return Ok(Begun::FenceLost);
         }
-        checked?;
+        if !checked? {
+            return Ok(Begun::Altered);
+        }
         Ok(Begun::Open(prepared?))
     }
 

@@ -2,7 +2,7 @@
 
 use ingestd_actors::error::ErrorKind;
 
-use super::fixture::{Fixture, ITEMS, LOG, appended, at, keyed, share};
+use super::fixture::{Fixture, ITEMS, LOG, appended, at, counts_of, figures, keyed, share};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_type_of_the_same_width_does_not_take_the_bytes_of_another() {
@@ -45,4 +45,26 @@ async fn a_type_of_the_same_width_does_not_take_the_bytes_of_another() {
                 .starts_with(&format!("{}|", at(2).record))
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_was_widened_takes_all_that_fits_by_then() {
+    let ddl = "create table items (id bigint primary key, name varchar(3), amount integer)";
+    let fixture = Fixture::new(ddl).await;
+    let file = fixture.file().await;
+    let mut writer = fixture.writer();
+    // The second one meets a key that is there: the connection makes its staging table.
+    for from in 0..2 {
+        let batch = keyed(vec![share(file, from, &[(1, "a", from as i32)])]);
+        writer.write(&batch).await.expect("written");
+    }
+    let alter = "alter table items alter name type varchar(6)";
+    fixture.client.batch_execute(alter).await.expect("altered");
+    let items = [(1, "abcdef", 1), (2, "abc  ", 2)];
+    let written = writer.write(&keyed(vec![share(file, 2, &items)])).await;
+    assert_eq!(
+        figures(counts_of(&written.expect("written"))),
+        [1, 1, 0, 0, 0]
+    );
+    assert_eq!(fixture.items().await, ["1|abcdef|1", "2|abc  |2"]);
 }

@@ -111,3 +111,22 @@ async fn a_key_that_somebody_else_adds_meanwhile_is_upserted() {
         .await;
     assert_eq!(theirs, ["0"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_takes_too_long_does_not_stop_the_rows() {
+    let ddl = format!(
+        "{ITEMS}; insert into items select i, 'same', 1 from generate_series(1000001, 1050000) i;
+         do $$ declare setting text; begin
+             foreach setting in array array['statement_timeout = 300', 'enable_indexscan = off',
+                 'enable_indexonlyscan = off', 'enable_bitmapscan = off', 'jit = off'] loop
+                 execute format('alter database %I set %s', current_database(), setting);
+             end loop;
+         end $$"
+    );
+    let fixture = Fixture::new(&ddl).await;
+    let file = fixture.file().await;
+    let mut writer = writer_after_a_conflict(&fixture).await;
+    let items: Vec<_> = (1..=MANY).map(|id| (id, "same", 1)).collect();
+    let written = writer.write(&keyed(vec![share(file, 0, &items)])).await;
+    assert_eq!(counts_of(&written.expect("written")).inserted, MANY as u64);
+}

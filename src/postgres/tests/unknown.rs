@@ -79,6 +79,19 @@ async fn a_commit_whose_answer_is_lost_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_begin_that_is_refused_moves_no_checkpoint() {
+    let fixture = Fixture::new(LOG).await;
+    let file = fixture.file().await;
+    let (mut writer, _proxy) = proxy::writer(&fixture, proxy::Cut::Never).await;
+    let batch = appended(vec![share(file, 0, &[(1, "a", 1), (2, "b", 2)])]);
+    writer.write(&batch).await.expect_err("not begun");
+    assert_eq!(fixture.checkpoint(file, 0).await, "0|0|1|0|0|0|0|0");
+    let written = writer.write(&batch).await.expect("again");
+    assert_eq!(figures(counts_of(&written)), [2, 0, 0, 0, 0]);
+    assert_eq!(fixture.items().await, ["1|a|1", "2|b|2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_is_made_anew() {
     let fixture = Fixture::new(LOG).await;
     let file = fixture.file().await;

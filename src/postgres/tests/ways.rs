@@ -216,6 +216,27 @@ async fn a_key_whose_equality_only_the_server_knows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_only_the_server_knows_to_be_superseded_is_counted_once() {
+    let ddl = "create collation anycase (provider = icu, locale = 'und-u-ks-level2',
+                   deterministic = false);
+               create table items (id bigint, name text collate anycase unique, amount integer);
+               insert into items values (9, 'C', 9)";
+    let fixture = Fixture::new(ddl).await;
+    let (one, two) = (fixture.file().await, fixture.file().await);
+    let plan = plan(&["name"], Routing::Single);
+    let shares = vec![
+        share(one, 0, &[(0, "a", 1), (0, "b", 2), (0, "c", 3)]),
+        share(two, 0, &[(0, "B", 4), (0, "C", 5)]),
+    ];
+    let written = fixture.writer().write(&batch(&plan, shares)).await;
+    let written = written.expect("written");
+    assert_eq!(figures(counts(&written.outcomes[0])), [1, 0, 2, 0, 0]);
+    assert_eq!(figures(counts(&written.outcomes[1])), [1, 1, 0, 0, 0]);
+    let items = "select name, amount from items order by name";
+    assert_eq!(fixture.ask(items).await, ["a|1", "B|4", "C|5"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_but_keys_are_left_as_they_are() {
     let ddl = "create table items (id bigint, name text, amount integer,
                    primary key (id, name, amount))";

@@ -20,11 +20,20 @@ pub enum Cut {
     Before,
     /// The server has committed, and nobody hears of it.
     After,
+    /// Never: the server refuses the first BEGIN, as where it is cancelled.
+    Never,
 }
 
 /// Keeps the proxy's socket, and counts COMMITs.
 pub struct Proxy {
     _directory: TempDir,
+    commits: Arc<AtomicUsize>,
+}
+
+/// What the connections through the proxy have sent.
+#[derive(Clone, Default)]
+struct Seen {
+    begins: Arc<AtomicUsize>,
     commits: Arc<AtomicUsize>,
 }
 
@@ -52,11 +61,11 @@ pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
     let server = place.join(".s.PGSQL.5432");
     let socket = directory.path().join(".s.PGSQL.5432");
     let listener = UnixListener::bind(socket).expect("a socket");
-    let commits = Arc::new(AtomicUsize::new(0));
-    let counted = commits.clone();
+    let seen = Seen::default();
+    let commits = seen.commits.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(relay(client, server.clone(), cut, counted.clone()));
+            tokio::spawn(relay(client, server.clone(), cut, seen.clone()));
         }
     });
     let own = directory.path().to_str().expect("a plain path");
@@ -71,7 +80,7 @@ pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
     (database.expect("a database"), proxy)
 }
 
-async fn relay(client: UnixStream, server: PathBuf, cut: Cut, commits: Arc<AtomicUsize>) {
+async fn relay(client: UnixStream, server: PathBuf, cut: Cut, seen: Seen) {
     let mut client = client;
     let mut server = UnixStream::connect(server).await.expect("the server");
     let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
@@ -79,9 +88,17 @@ async fn relay(client: UnixStream, server: PathBuf, cut: Cut, commits: Arc<Atomi
         tokio::select! {
             read = client.read(&mut asked) => {
                 let Ok(length @ 1..) = read else { return };
-                let message = &asked[..length];
+                let message = &mut asked[..length];
+                let begin = message.windows(6).position(|word| word == b"BEGIN ");
+                if let Some(begin) = begin
+                    && seen.begins.fetch_add(1, Ordering::Relaxed) == 0
+                    && cut == Cut::Never
+                {
+                    message[begin..begin + 5].copy_from_slice(b"NEVER");
+                }
                 let is_commit = message.windows(7).any(|word| word == b"COMMIT\0");
-                let cut_now = is_commit && commits.fetch_add(1, Ordering::Relaxed) == 0;
+                let is_commit = is_commit && cut != Cut::Never;
+                let cut_now = is_commit && seen.commits.fetch_add(1, Ordering::Relaxed) == 0;
                 if cut_now && cut == Cut::Before {
                     return;
                 }
