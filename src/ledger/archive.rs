@@ -14,7 +14,7 @@ use slog::{Logger, warn};
 
 use super::admit::blocking;
 use super::departures::{Stored, finish, store, stored};
-use crate::fs::archive::{Move, Outcome, run_all, target, write_reason};
+use crate::fs::archive::{Move, Outcome, move_error, run_all, target, write_reason};
 use crate::fs::{file_error, path_text};
 use crate::postgres::{Client, Database};
 use crate::settings::Pipeline;
@@ -255,7 +255,7 @@ async fn explain(target: &Path, reason: Option<String>) -> Result<()> {
     let target = target.to_owned();
     blocking(move || {
         let doing = format!("writing the reason beside {}", path_text(&target));
-        write_reason(&target, &reason).map_err(|error| file_error(error, &doing))
+        write_reason(&target, &reason).map_err(|error| move_error(error, &doing))
     })
     .await?
 }
