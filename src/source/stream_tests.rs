@@ -52,6 +52,7 @@ fn file_of(records: u64) -> (TempDir, PathBuf, Reading) {
     let claim = Claim {
         file: FileId(1),
         candidate: candidate_of(path.clone(), &file.metadata().expect("metadata")),
+        ends: None,
         epoch: Epoch(1),
         plan: Arc::new(Plan {
             id: 1,

@@ -14,6 +14,6 @@ pub use batch::{
 };
 pub use chunk::{Chunk, FileEnd, HashMark, Read};
 pub use dead_letter::{DeadLetter, Reason};
-pub use file::{Candidate, Checkpoint, Claim, Epoch, FileId, FileState, Plan};
+pub use file::{Candidate, Checkpoint, Claim, Ends, Epoch, FileId, FileState, Plan};
 pub use position::{Lane, Position};
 pub use rows::{Place, RowRef, Rows};
