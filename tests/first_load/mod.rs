@@ -5,11 +5,14 @@ mod kills;
 mod load;
 mod service;
 
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ingestd::generate::Generator;
 use ingestd::generate::files::FileWriter;
+use ingestd::service::GIVEN;
 use postgres::{Client, NoTls};
 
 use crate::support::home::{ECOMMERCE, Home};
@@ -48,6 +51,17 @@ impl Place {
             generator,
             home,
         }
+    }
+
+    /// The same, and the file is long enough for its indexes to be built after a `load`: blank lines
+    /// are no records.
+    fn padded(url: &str, rows: u64) -> Place {
+        let place = Place::new(url, rows);
+        let file = File::options().append(true).open(&place.file);
+        let blank = vec![b'\n'; GIVEN as usize];
+        file.and_then(|mut file| file.write_all(&blank))
+            .expect("written");
+        place
     }
 
     /// The file, as an argument.

@@ -175,10 +175,7 @@ fn a_file_that_changed_while_another_took_its_name_is_put_back_later() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(run(&file).unwrap_err().kind(), ErrorKind::File);
     assert_eq!(files(&place.inbox), ["a.csv"]);
-    assert_eq!(
-        std::fs::read_to_string(&path).unwrap(),
-        "a,b\n1,2\n3,4\n"
-    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,b\n1,2\n3,4\n");
 }
 
 #[test]
