@@ -5,20 +5,22 @@ mod kills;
 mod load;
 mod service;
 
-use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ingestd::generate::Generator;
 use ingestd::generate::files::FileWriter;
-use ingestd::service::GIVEN;
 use postgres::{Client, NoTls};
 
 use crate::support::home::{ECOMMERCE, Home};
 use crate::support::scene::answer_to;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So many rows are more than the 16 MiB from which on a `load` puts indexes off.
+const MANY: u64 = 140_000;
+/// So many are less.
+const FEW: u64 = 2_000;
 
 /// The key and the further indexes of the table, all of them valid.
 const ALL_VALID: [&str; 4] = [
@@ -51,17 +53,6 @@ impl Place {
             generator,
             home,
         }
-    }
-
-    /// The same, and the file is long enough for its indexes to be built after a `load`: blank lines
-    /// are no records.
-    fn padded(url: &str, rows: u64) -> Place {
-        let place = Place::new(url, rows);
-        let file = File::options().append(true).open(&place.file);
-        let blank = vec![b'\n'; GIVEN as usize];
-        file.and_then(|mut file| file.write_all(&blank))
-            .expect("written");
-        place
     }
 
     /// The file, as an argument.
