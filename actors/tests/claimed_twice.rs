@@ -108,6 +108,7 @@ fn claim(epoch: i64) -> Claim {
             device: 1,
             inode: 1,
         },
+        ends: None,
         epoch: Epoch(epoch),
         plan: Arc::new(Plan {
             id: 1,

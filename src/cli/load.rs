@@ -24,8 +24,8 @@ use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 ///
 /// With --table, no configuration is needed: columns by the header, types from the table. The files
 /// stay where they are, unless told --archive. Files that are compressed with gzip or zstd are taken as
-/// they are. A file that was loaded before is skipped. A table that it creates gets its further indexes
-/// at the end.
+/// they are. A file that was loaded before is skipped. A table that it creates for more than 16 MiB gets
+/// its further indexes at the end.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   ingestd load events.csv --table public.events --key event_id
@@ -181,11 +181,17 @@ async fn load(
     let Some(opened) = opened else {
         return Ok((Ended::Cut, FiguresNow::default()));
     };
+    let total: u64 = args
+        .files
+        .iter()
+        .filter_map(|path| std::fs::metadata(path).ok())
+        .map(|metadata| metadata.len())
+        .sum();
     // A table that can't be loaded is the user's to mend: say so at once, instead of waiting.
     let planner = CatalogPlanner::new(
         opened.database.clone(),
         pipeline.clone().into(),
-        FirstLoad::Always,
+        FirstLoad::of_files(total),
     );
     let table = planner.table().await?;
     crate::plan::check_key(&pipeline, &table)?;
@@ -203,12 +209,6 @@ async fn load(
         figures.observer(),
         log,
     )?;
-    let total: u64 = args
-        .files
-        .iter()
-        .filter_map(|path| std::fs::metadata(path).ok())
-        .map(|metadata| metadata.len())
-        .sum();
     let progress = Progress::start(figures.clone(), total, std::io::stderr().is_terminal());
     let tree = Tree::start(
         vec![spec],

@@ -14,7 +14,7 @@ use slog::{Logger, warn};
 
 use super::admit::blocking;
 use super::departures::{Stored, finish, store, stored};
-use crate::fs::archive::{Move, Outcome, run_all, target, write_reason};
+use crate::fs::archive::{Move, Outcome, move_error, run_all, target, write_reason};
 use crate::fs::{file_error, path_text};
 use crate::postgres::{Client, Database};
 use crate::settings::Pipeline;
@@ -38,7 +38,8 @@ struct Departing {
     index: usize,
     file: Archivable,
     reason: Option<String>,
-    into: PathBuf,
+    /// `None` where it stays, unless its move was begun.
+    into: Option<PathBuf>,
     /// Where an earlier life, or the last attempt, meant it to go.
     target: Option<PathBuf>,
     attempt: u32,
@@ -77,7 +78,7 @@ impl PostgresArchive {
             .collect())
     }
 
-    /// What is to be moved; `None` where it stays by configuration.
+    /// What is to be moved; `None` where it stays by configuration, and always has.
     fn departing(&self, index: usize, leaving: Leaving) -> Result<Option<Departing>> {
         let (into, file, reason) = match leaving {
             Leaving::Archive(file) => (&self.pipeline.archive, file, None),
@@ -90,11 +91,15 @@ impl PostgresArchive {
                 (&self.pipeline.quarantine, file, Some(quarantined.reason))
             }
         };
-        let Some(into) = into else {
+        if into.is_none() && file.handle.is_some() {
+            // This life has read it: nobody can have begun to move it.
             return Ok(None);
+        }
+        let absolute = |into: &PathBuf| {
+            std::path::absolute(into)
+                .map_err(|error| file_error(error, &format!("finding {}", path_text(into))))
         };
-        let into = std::path::absolute(into)
-            .map_err(|error| file_error(error, &format!("finding {}", path_text(into))))?;
+        let into = into.as_ref().map(absolute).transpose()?;
         Ok(Some(Departing {
             index,
             file,
@@ -186,9 +191,14 @@ async fn known(
         match stored.remove(&one.file.file) {
             Some(Stored::Done(path)) => answers[one.index] = Some(Ok(path)),
             Some(Stored::Begun(path)) => {
+                // Where it would stay by now: it is half-way, and nobody would find it there.
+                if one.into.is_none() {
+                    one.into = path.parent().map(Path::to_owned);
+                }
                 one.target = Some(path);
                 left.push(one);
             }
+            Some(Stored::No) if one.into.is_none() => answers[one.index] = Some(Ok(None)),
             Some(Stored::No) => left.push(one),
             None => {
                 let message = format!("file {} is not in the ledger", one.file.file.0);
@@ -221,8 +231,9 @@ fn choose(
             continue;
         }
         let source = &one.file.candidate.path;
+        let into = one.into.as_deref().unwrap_or(Path::new("/"));
         let free = (one.attempt..ATTEMPTS).find_map(|attempt| {
-            let name = target(&one.into, inbox, source, one.file.file, attempt);
+            let name = target(into, inbox, source, one.file.file, attempt);
             let free = !taken.contains(&name) && std::fs::symlink_metadata(&name).is_err();
             free.then_some((attempt, name))
         });
@@ -243,7 +254,7 @@ fn no_free_name(one: &Departing) -> Error {
     let message = format!(
         "file {}: no free name for it below {}",
         one.file.file.0,
-        path_text(&one.into)
+        one.into.as_deref().map(path_text).unwrap_or_default()
     );
     Error::new(ErrorKind::Configuration, message).with_advice("move what is there somewhere else")
 }
@@ -255,7 +266,7 @@ async fn explain(target: &Path, reason: Option<String>) -> Result<()> {
     let target = target.to_owned();
     blocking(move || {
         let doing = format!("writing the reason beside {}", path_text(&target));
-        write_reason(&target, &reason).map_err(|error| file_error(error, &doing))
+        write_reason(&target, &reason).map_err(|error| move_error(error, &doing))
     })
     .await?
 }

@@ -190,6 +190,7 @@ impl Core {
             };
             let claim = Claim {
                 file: known.file,
+                ends: known.ends(),
                 candidate: known.candidate,
                 epoch: known.epoch,
                 plan: plan.clone(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Candidate, Epoch, FileId, FileState, HashMark, Position};
+use ingestd_actors::model::{Candidate, Ends, Epoch, FileId, FileState, HashMark, Position};
 use tokio_postgres::Row;
 
 use crate::fs::path_from_text;
@@ -67,6 +67,14 @@ impl Known {
             self.state,
             FileState::Scheduled | FileState::Reading | FileState::Completed
         )
+    }
+
+    /// The hashes of its ends; `None` where it could not be read.
+    pub fn ends(&self) -> Option<Ends> {
+        Some(Ends {
+            head: self.head[..].try_into().ok()?,
+            tail: self.tail[..].try_into().ok()?,
+        })
     }
 
     /// Reads a row that has [`COLUMNS`].

@@ -90,6 +90,8 @@ struct Core {
     rules: Rules,
     dialect: Dialect,
     only: Option<Vec<String>>,
+    /// What the paths of the inbox's files begin with.
+    inbox: String,
     taken: Taken,
     lease: Lease,
     plans: Plans,
@@ -114,6 +116,9 @@ impl PostgresLedger {
         let only = options
             .only
             .map(|paths| paths.iter().map(|path| path_text(path)).collect());
+        let inbox = std::path::absolute(&pipeline.directory)
+            .map(|path| path.canonicalize().unwrap_or(path))
+            .unwrap_or_default();
         PostgresLedger {
             core: Arc::new(Core {
                 lease: Lease::new(database.clone(), &pipeline.name, instance, log),
@@ -124,6 +129,7 @@ impl PostgresLedger {
                 rules,
                 dialect: pipeline.dialect.clone(),
                 only,
+                inbox: path_text(&inbox.join("")),
                 taken: Taken::default(),
                 plans: Plans::default(),
             }),

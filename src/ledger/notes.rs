@@ -216,7 +216,9 @@ impl Core {
                 "update ingestd.files
                  set state = 'ARCHIVED', archived_at = clock_timestamp(),
                      reason = 'another file took its place after it was committed'
-                 where file_id = any($1) and state = 'COMMITTED'",
+                 where file_id = any($1) and state = 'COMMITTED'
+                   -- Whoever has begun to move it meanwhile says what has become of it.
+                   and archive_path is null",
                 &[&ids],
             )
             .await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{
-    Candidate, Checkpoint, Claim, Epoch, FileId, FileState, HashMark, Lane, Plan, Position,
+    Candidate, Checkpoint, Claim, Ends, Epoch, FileId, FileState, HashMark, Lane, Plan, Position,
 };
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
@@ -169,6 +169,10 @@ pub fn first_claim(file: &NewFile, id: FileId, plan: Arc<Plan>) -> Claim {
     Claim {
         file: id,
         candidate: file.candidate.clone(),
+        ends: file.fingerprint.as_ref().map(|print| Ends {
+            head: print.head,
+            tail: print.tail,
+        }),
         epoch: FIRST,
         base: file.base,
         checkpoints: lanes

@@ -39,12 +39,14 @@ impl Core {
                      where f.pipeline = $1 and f.archived_at is null
                        and (f.state in ('SCHEDULED', 'READING', 'COMPLETED')
                             or f.state = 'COMMITTED' and not $2
+                               -- What was loaded by its name stays where it stands.
+                               and ($3::text[] is not null or starts_with(f.path, $4))
                             or f.state in ('COMMITTED', 'SKIPPED', 'QUARANTINED')
                                and f.archive_path is not null)
                        and ($3::text[] is null or f.path = any($3))
                      order by f.file_id"
                 ),
-                &[&self.pipeline, &self.rules.keeps, &self.only],
+                &[&self.pipeline, &self.rules.keeps, &self.only, &self.inbox],
             )
             .await
             .map_err(failed)?;

@@ -11,24 +11,41 @@ use crate::postgres::ddl::FurtherIndexes;
 /// How many bytes have to wait for a service until it is worth it: building an index takes a look at
 /// the whole table, while the first queries on it come soon.
 pub const BACKLOG: u64 = 256 << 20;
+/// How many bytes `load FILE…` has to be given: nothing but the indexes keeps it from its end then,
+/// and so less is worth it. Of very little it isn't: a building waits for every transaction in the
+/// database that is older than itself, whatever that does.
+pub const GIVEN: u64 = 16 << 20;
 
-/// What a pipeline does about the further indexes of a table that it creates.
+/// What a pipeline does about the further indexes of a table that it creates: they are built after
+/// the load where more than so many bytes wait for it.
 #[derive(Clone, Debug)]
-pub enum FirstLoad {
-    /// They are built after the load, however small it is (`load FILE…`).
-    Always,
-    /// They are built after it where more than so many bytes wait for it.
-    Over(u64, Backlog),
+pub struct FirstLoad {
+    over: u64,
+    backlog: Backlog,
 }
 
 impl FirstLoad {
+    /// Of a service, by what waits in its inbox.
+    pub fn of_inbox(backlog: Backlog) -> FirstLoad {
+        FirstLoad {
+            over: BACKLOG,
+            backlog,
+        }
+    }
+
+    /// Of named files, which are so many bytes in all.
+    pub fn of_files(bytes: u64) -> FirstLoad {
+        FirstLoad {
+            over: GIVEN,
+            backlog: Backlog(Arc::new(AtomicU64::new(bytes))),
+        }
+    }
+
     /// When the indexes of a table that is created now are built.
     pub fn further_indexes(&self) -> FurtherIndexes {
-        match self {
-            FirstLoad::Over(threshold, backlog) if backlog.bytes() <= *threshold => {
-                FurtherIndexes::AtOnce
-            }
-            FirstLoad::Always | FirstLoad::Over(..) => FurtherIndexes::AfterLoad,
+        match self.backlog.bytes() > self.over {
+            true => FurtherIndexes::AfterLoad,
+            false => FurtherIndexes::AtOnce,
         }
     }
 }
@@ -100,7 +117,10 @@ mod tests {
         let backlog = Backlog::default();
         let inbox = ListInbox::new(&files).expect("files");
         let inbox = backlog.measured(Arc::new(inbox));
-        let first_load = |threshold| FirstLoad::Over(threshold, backlog.clone());
+        let first_load = |over| FirstLoad {
+            over,
+            backlog: backlog.clone(),
+        };
         assert_eq!(
             first_load(0).further_indexes(),
             FurtherIndexes::AtOnce,

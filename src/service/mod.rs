@@ -10,7 +10,7 @@ mod signals;
 mod tree;
 
 pub use database::{OpenDatabase, block_on, database_runtime, open_database, unusable_database};
-pub use first_load::{BACKLOG, Backlog, FirstLoad};
+pub use first_load::{BACKLOG, Backlog, FirstLoad, GIVEN};
 pub use pipeline::{Loading, pipeline_spec};
 pub use planner::CatalogPlanner;
 pub use signals::{Signal, Signals};

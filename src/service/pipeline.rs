@@ -18,7 +18,7 @@ use crate::postgres::{
 use crate::settings::{Pipeline, Service};
 use crate::source::CsvSource;
 
-use super::first_load::{BACKLOG, Backlog, FirstLoad};
+use super::first_load::{Backlog, FirstLoad};
 use super::held_up::HeldUpNotes;
 use super::planner::CatalogPlanner;
 
@@ -72,7 +72,7 @@ pub fn pipeline_spec(
             (
                 backlog.measured(Arc::new(inbox)),
                 LedgerOptions::default(),
-                FirstLoad::Over(BACKLOG, backlog),
+                FirstLoad::of_inbox(backlog),
             )
         }
         Loading::Files { paths, again } => {
@@ -82,7 +82,8 @@ pub fn pipeline_spec(
                 again,
                 only: Some(only),
             };
-            (Arc::new(inbox), options, FirstLoad::Always)
+            let bytes = inbox.files().iter().map(|file| file.size).sum();
+            (Arc::new(inbox), options, FirstLoad::of_files(bytes))
         }
     };
     let planner = CatalogPlanner::new(database.clone(), Arc::clone(&pipeline), first_load);

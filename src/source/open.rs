@@ -18,7 +18,7 @@ use super::stream::{CsvStream, Reading};
 use super::zones::Zones;
 use super::{Decoder, Origin};
 use crate::csv::{Header, HeaderFault, HeaderSearch};
-use crate::fs::{SMALL, candidate_of, file_error, open_regular};
+use crate::fs::{SMALL, candidate_of, edge_hashes, file_error, open_regular};
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::{Origins, Resolver};
 
@@ -146,6 +146,16 @@ fn check_identity(file: &File, claim: &Claim, path: &Path) -> Result<()> {
             claimed.size, found.size
         )));
     }
+    let touched = (found.size, found.modified) != (claimed.size, claimed.modified);
+    if let Some(ends) = claim.ends.filter(|_| touched) {
+        let (head, tail) = edge_hashes(file, claimed.size)
+            .map_err(|error| file_error(error, "looking whether the file is what it was"))?;
+        // It may have grown. Read as what the ledger takes it for, other content would be doubled
+        // by the next life, to which it is another file.
+        if (head, tail) != (ends.head, ends.tail) {
+            return Err(changed("other content took its place before it was read"));
+        }
+    }
     Ok(())
 }
 
@@ -201,7 +211,42 @@ fn unopened(error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use ingestd_actors::model::{Ends, Epoch, FileId, Plan};
+
     use super::*;
+
+    /// Written anew in its own place, a file that waited for its turn was read as what it had been;
+    /// after a kill its rows were loaded once more.
+    #[test]
+    fn a_file_that_was_written_anew_while_it_waited_is_not_read_as_what_it_was() {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(b"id\n1\n").expect("written");
+        let (head, tail) = edge_hashes(&file, 5).expect("its ends");
+        let metadata = file.metadata().expect("metadata");
+        let claim = Claim {
+            file: FileId(1),
+            candidate: candidate_of("a.csv".into(), &metadata),
+            ends: Some(Ends { head, tail }),
+            epoch: Epoch(1),
+            plan: Arc::new(Plan {
+                id: 1,
+                partitions: 1,
+                definition: String::new(),
+            }),
+            base: Position::START,
+            checkpoints: Vec::new(),
+            watermark: Position::START,
+            hash_mark: None,
+        };
+        let check = |file: &File| check_identity(file, &claim, Path::new("a.csv"));
+        file.write_all(b"2\n").expect("written");
+        check(&file).expect("it has grown");
+        file.write_all_at(b"id\n3\n", 0).expect("written");
+        let error = check(&file).expect_err("it begins otherwise");
+        assert_eq!(error.kind(), ErrorKind::File);
+    }
 
     #[test]
     fn a_file_that_can_not_be_opened_holds_up_no_other() {

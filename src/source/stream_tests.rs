@@ -58,6 +58,7 @@ fn opened_at(path: &Path, at: Option<Position>, mark: Option<HashMark>) -> Readi
     let claim = Claim {
         file: FileId(1),
         candidate: candidate_of(path.to_owned(), &file.metadata().expect("metadata")),
+        ends: None,
         epoch: Epoch(1),
         plan: Arc::new(Plan {
             id: 1,

@@ -3,10 +3,8 @@
 use postgres::Client;
 use postgres::error::SqlState;
 
-use super::{PATIENCE, Place};
+use super::{MANY, PATIENCE, Place};
 use crate::support::{OwnServer, database};
-
-const ROWS: u64 = 60_000;
 
 /// Keeps every writer out of the table, as soon as there is one.
 fn locked(place: &Place) -> Client {
@@ -49,7 +47,7 @@ fn assert_exactly_once(place: &mut Place) {
 #[test]
 fn a_load_that_is_killed_while_it_loads_is_ended_by_the_next() {
     let database = database();
-    let mut place = Place::new(&database.url, ROWS);
+    let mut place = Place::new(&database.url, MANY);
     killed_while_loading(&mut place);
     let said = place.home.ask(&["load", "--archive", place.file()]);
     let out = String::from_utf8_lossy(&said.stdout);
@@ -61,7 +59,7 @@ fn a_load_that_is_killed_while_it_loads_is_ended_by_the_next() {
 #[test]
 fn a_load_that_is_killed_while_it_loads_is_ended_by_the_service() {
     let database = database();
-    let mut place = Place::new(&database.url, ROWS);
+    let mut place = Place::new(&database.url, MANY);
     killed_while_loading(&mut place);
     let service = place.home.run();
     place.wait_until_built();
@@ -73,7 +71,7 @@ fn a_load_that_is_killed_while_it_loads_is_ended_by_the_service() {
 #[test]
 fn a_load_that_is_killed_while_it_builds_is_ended_by_the_next_though_its_file_is_loaded() {
     let database = database();
-    let mut place = Place::new(&database.url, ROWS);
+    let mut place = Place::new(&database.url, MANY);
     let old = place.old_transaction();
     let first = place.home.start(&["load", place.file()]);
     let backend = place.wait_for_builder();
@@ -99,7 +97,7 @@ fn a_load_that_is_killed_while_it_builds_is_ended_by_the_next_though_its_file_is
 #[test]
 fn a_crash_of_the_server_while_they_are_built_is_waited_out() {
     let mut server = OwnServer::start_new();
-    let mut place = Place::new(&server.url(), 2_000);
+    let mut place = Place::new(&server.url(), MANY);
     place.killed_while_building();
     let _old = place.old_transaction();
     let service = place.home.run();
@@ -117,7 +115,7 @@ fn a_crash_of_the_server_while_they_are_built_is_waited_out() {
 #[test]
 fn a_table_that_is_dropped_in_between_leaves_nothing_to_build() {
     let database = database();
-    let mut place = Place::new(&database.url, 2_000);
+    let mut place = Place::new(&database.url, MANY);
     place.killed_while_building();
     place
         .client
@@ -129,11 +127,7 @@ fn a_table_that_is_dropped_in_between_leaves_nothing_to_build() {
     let log = place.home.log();
     assert!(log.contains("its table is gone"), "{log}");
     // Whoever loads again has a table again, with all of them.
-    // The service has taken the file of the first load into the archive.
-    let archived = place.home.data().join("archive/ecommerce");
-    let archived = archived.join(place.generator.file_name(1));
-    let archived = archived.to_str().expect("a plain path");
-    let said = place.home.ask(&["load", "--again", archived]);
+    let said = place.home.ask(&["load", "--again", place.file()]);
     let err = String::from_utf8_lossy(&said.stderr);
     assert_eq!(said.status.code(), Some(0), "{err}");
     place.assert_indexed();

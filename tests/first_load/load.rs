@@ -2,13 +2,13 @@
 
 use rustix::process::Signal;
 
-use super::{ALL_VALID, PATIENCE, Place};
+use super::{ALL_VALID, FEW, MANY, PATIENCE, Place};
 use crate::support::{database, wait_until};
 
 #[test]
 fn they_are_built_at_its_end_and_it_says_so() {
     let database = database();
-    let mut place = Place::new(&database.url, 2_000);
+    let mut place = Place::new(&database.url, MANY);
     let said = place.home.ask(&["load", place.file()]);
     let out = String::from_utf8_lossy(&said.stdout);
     assert_eq!(said.status.code(), Some(0), "{out}");
@@ -28,7 +28,7 @@ fn they_are_built_at_its_end_and_it_says_so() {
 #[test]
 fn status_shows_what_is_missing_and_what_is_being_built() {
     let database = database();
-    let mut place = Place::new(&database.url, 2_000);
+    let mut place = Place::new(&database.url, MANY);
     let old = place.old_transaction();
     let load = place.home.start(&["load", place.file()]);
     place.wait_for_builder();
@@ -50,7 +50,7 @@ fn status_shows_what_is_missing_and_what_is_being_built() {
 #[test]
 fn a_stop_while_they_are_built_is_no_success() {
     let database = database();
-    let mut place = Place::new(&database.url, 2_000);
+    let mut place = Place::new(&database.url, MANY);
     let old = place.old_transaction();
     let load = place.home.start(&["load", place.file()]);
     place.wait_for_builder();
@@ -71,7 +71,7 @@ fn a_stop_while_they_are_built_is_no_success() {
 #[test]
 fn one_that_can_not_be_built_ends_it_with_what_to_do() {
     let database = database();
-    let mut place = Place::new(&database.url, 2_000);
+    let mut place = Place::new(&database.url, MANY);
     place.killed_while_building();
     place
         .client
@@ -97,7 +97,7 @@ fn one_that_can_not_be_built_ends_it_with_what_to_do() {
 #[test]
 fn a_reset_keeps_the_list_with_the_table_and_drops_it_with_the_table() {
     let database = database();
-    let mut place = Place::new(&database.url, 2_000);
+    let mut place = Place::new(&database.url, MANY);
     place.killed_while_building();
     let said = reset(&place, &[]);
     assert!(said.contains("builds what its table lacks"), "{said}");
@@ -128,4 +128,16 @@ fn reset(place: &Place, more: &[&str]) -> String {
     });
     assert!(text.contains("is forgotten"), "{text}");
     text
+}
+
+/// It was held up for as long as anybody's transaction was open.
+#[test]
+fn a_small_load_into_a_new_table_waits_for_no_other_transaction() {
+    let database = database();
+    let mut place = Place::new(&database.url, FEW);
+    let _old = place.old_transaction();
+    let load = place.home.start(&["load", place.file()]);
+    assert_eq!(load.wait(PATIENCE).code(), Some(0));
+    place.assert_indexed();
+    place.assert_rows();
 }

@@ -17,6 +17,11 @@ use crate::support::scene::answer_to;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// So many rows are more than the 16 MiB from which on a `load` puts indexes off.
+const MANY: u64 = 140_000;
+/// So many are less.
+const FEW: u64 = 2_000;
+
 /// The key and the further indexes of the table, all of them valid.
 const ALL_VALID: [&str; 4] = [
     "raw_events_event_time_idx",

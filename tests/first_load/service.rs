@@ -4,7 +4,7 @@ use std::fs::{File, rename};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::Place;
+use super::{FEW, Place};
 use crate::support::database;
 use crate::support::home::drop_file;
 
@@ -30,7 +30,7 @@ fn age(file: &Path) {
 #[test]
 fn a_backlog_above_the_threshold_puts_them_off_and_loading_goes_on_while_they_are_built() {
     let database = database();
-    let mut place = Place::new(&database.url, 2_000);
+    let mut place = Place::new(&database.url, FEW);
     // Much of nothing: it is quarantined for its header, and takes no room on the disk.
     let inbox = place.home.directory("inbox/ecommerce");
     let hidden = inbox.join(".much");
@@ -63,7 +63,7 @@ fn a_backlog_above_the_threshold_puts_them_off_and_loading_goes_on_while_they_ar
 #[test]
 fn a_backlog_below_the_threshold_does_not() {
     let database = database();
-    let mut place = Place::new(&database.url, 2_000);
+    let mut place = Place::new(&database.url, FEW);
     place.drop_in();
     let service = place.home.run();
     place.wait_for(|client| {

@@ -87,6 +87,15 @@ pub struct Checkpoint {
     pub position: Position,
 }
 
+/// The hashes of a file's ends, as they were when it was claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Of its first bytes.
+    pub head: [u8; 32],
+    /// Of the last bytes of its length.
+    pub tail: [u8; 32],
+}
+
 /// The right to load a file, with all that is needed to go on where the last life ended.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -94,6 +103,8 @@ pub struct Claim {
     pub file: FileId,
     /// Where it stands, and what it was when it was claimed.
     pub candidate: Candidate,
+    /// What it began and ended with then, where that is known: it may wait for its turn.
+    pub ends: Option<Ends>,
     /// The epoch of this claim.
     pub epoch: Epoch,
     /// The plan that the file is loaded under, from its first record to its last.

@@ -15,7 +15,7 @@ pub use batch::{
 };
 pub use chunk::{Chunk, FileEnd, HashMark, Read};
 pub use dead_letter::{DeadLetter, Reason};
-pub use file::{Candidate, Checkpoint, Claim, Epoch, FileId, FileState, Plan};
+pub use file::{Candidate, Checkpoint, Claim, Ends, Epoch, FileId, FileState, Plan};
 pub use filtered::Filtered;
 pub use position::{Lane, Position};
 pub use rows::{Place, RowRef, Rows};

@@ -183,6 +183,7 @@ impl State {
         Claim {
             file,
             candidate: entry.candidate.clone(),
+            ends: None,
             epoch: entry.epoch,
             plan: Arc::new(Plan {
                 id: entry.content.plan,

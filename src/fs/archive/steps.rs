@@ -99,7 +99,8 @@ pub fn next(seen: Seen) -> Step {
 /// Moves files, from wherever an earlier life left each, and makes that durable; one answer for each.
 ///
 /// # Errors
-/// `File` where one changed after it was read: then it stands where it stood.
+/// `File` where one changed after it was read: then it stands where it stood. Any other means that
+/// the move is to be tried again.
 pub fn run_all(files: &[Move]) -> Vec<Result<Outcome>> {
     let mut outcomes: Vec<Result<Outcome>> = files.iter().map(run).collect();
     let touched = files
@@ -139,7 +140,7 @@ pub fn advance(file: &Move) -> Result<Option<Outcome>> {
         Step::End(outcome) => return Ok(Some(outcome)),
         Step::Refuse => return Err(changed(file)),
         Step::PutBack => {
-            rename_new(&private, source).map_err(failed)?;
+            put_back(&private, source).map_err(failed)?;
             return Err(changed(file));
         }
         Step::Take => rename_new(source, &private).map_err(failed)?,
@@ -153,6 +154,27 @@ pub fn advance(file: &Move) -> Result<Option<Outcome>> {
         }
     }
     Ok(None)
+}
+
+/// Gives a file its first name back, unless another one has taken that meanwhile.
+fn put_back(private: &Path, source: &Path) -> io::Result<()> {
+    match rename_new(private, source) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => return other,
+    }
+    let inode = |path: &Path| {
+        let found = metadata(path)?;
+        Ok::<_, io::Error>(found.map(|found| (found.dev(), found.ino())))
+    };
+    // Where a rename was made of two steps, it may have both names.
+    if inode(private)? == inode(source)? {
+        return std::fs::remove_file(private);
+    }
+    let reason = format!(
+        "it changed meanwhile, stands at {}, and can't be put back while another file has its name",
+        path_text(private)
+    );
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, reason))
 }
 
 fn place(file: &Move, private: &Path) -> io::Result<()> {
@@ -235,7 +257,19 @@ fn moving(file: &Move, error: io::Error) -> Error {
         path_text(&file.candidate.path),
         path_text(&file.target)
     );
-    file_error(error, &doing)
+    move_error(error, &doing)
+}
+
+/// What an error of a move means for the tree. It is never the file's fault: whatever stops the move
+/// is tried again, since half-way the file stands where no scan finds it.
+pub fn move_error(error: io::Error, doing: &str) -> Error {
+    let error = file_error(error, doing);
+    if error.kind() != ErrorKind::File {
+        return error;
+    }
+    Error::new(ErrorKind::Configuration, error.message())
+        .with_advice("it is tried again")
+        .with_source(error)
 }
 
 fn changed(file: &Move) -> Error {

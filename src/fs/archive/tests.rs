@@ -146,6 +146,49 @@ fn a_file_that_changed_stays_or_is_put_back() {
     }
 }
 
+/// It stands under its private name then: called the file's fault, it was left there for good.
+#[test]
+fn a_file_that_can_not_be_placed_is_tried_again() {
+    let place = place(false);
+    let file = a_move(&place);
+    std::fs::write(&place.archive, "no directory").unwrap();
+    for _ in 0..2 {
+        assert_eq!(run(&file).unwrap_err().kind(), ErrorKind::Configuration);
+    }
+    std::fs::remove_file(&place.archive).unwrap();
+    assert_eq!(run(&file).unwrap(), Outcome::Moved);
+    assert_eq!(files(&place.inbox), [""; 0]);
+}
+
+/// What was added to it stood under the private name for good.
+#[test]
+fn a_file_that_changed_while_another_took_its_name_is_put_back_later() {
+    let place = place(false);
+    let file = a_move(&place);
+    let path = file.candidate.path.clone();
+    advance(&file).unwrap();
+    let private = private_path(&path, file.file);
+    std::fs::write(&private, "a,b\n1,2\n3,4\n").unwrap();
+    std::fs::write(&path, "another file").unwrap();
+    assert_eq!(run(&file).unwrap_err().kind(), ErrorKind::Configuration);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "another file");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(run(&file).unwrap_err().kind(), ErrorKind::File);
+    assert_eq!(files(&place.inbox), ["a.csv"]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,b\n1,2\n3,4\n");
+}
+
+#[test]
+fn a_file_that_changed_between_the_halves_of_a_rename_keeps_its_first_name() {
+    let place = place(false);
+    let file = a_move(&place);
+    let path = file.candidate.path.clone();
+    std::fs::hard_link(&path, private_path(&path, file.file)).unwrap();
+    std::fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
+    assert_eq!(run(&file).unwrap_err().kind(), ErrorKind::File);
+    assert_eq!(files(&place.inbox), ["a.csv"]);
+}
+
 #[test]
 fn what_took_the_files_place_is_left_alone() {
     let place = place(false);

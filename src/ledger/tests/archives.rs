@@ -1,5 +1,7 @@
 //! Files that leave the inbox.
 
+use std::sync::Arc;
+
 use ingestd_actors::port::{Leaving, Ledger, Verdict};
 
 use super::world::World;
@@ -169,4 +171,95 @@ async fn a_group_leaves_together_and_each_is_answered_for_itself() {
     {
         assert_eq!(world.state(file.file.0).await, state);
     }
+}
+
+/// It stood under its private name for as long as the configuration said that files stay.
+#[tokio::test]
+async fn a_move_that_was_begun_is_ended_though_files_stay_by_now() {
+    let mut world = World::new(true).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "x\n1\n");
+    let claim = world.claim(&ledger, &path).await;
+    world.load(&ledger, &claim).await;
+    let target = world.archive.join("a.csv");
+    let statement = "update ingestd.files set archive_path = $1";
+    world.execute(statement, &[&target.to_str().unwrap()]).await;
+    let private = format!(".ingestd-{}.moving", claim.file.0);
+    std::fs::rename(&path, world.inbox.join(private)).unwrap();
+    let stays = world.write("b.csv", "x\n2\n");
+    let claim = world.claim(&ledger, &stays).await;
+    world.load(&ledger, &claim).await;
+    ledger.release().await.unwrap();
+
+    Arc::make_mut(&mut world.pipeline).archive = None;
+    let next = world.ledger(LedgerOptions::default());
+    let [verdict] = <[Verdict; 1]>::try_from(next.resume().await.unwrap()).unwrap();
+    let Verdict::Archive(file) = verdict else {
+        panic!("its move was begun: {verdict:?}");
+    };
+    assert_eq!(world.archive_one(file).await.unwrap(), Some(target.clone()));
+    assert!(target.exists());
+    assert!(stays.exists());
+}
+
+/// A service took whatever had been loaded by its name, wherever it stood.
+#[tokio::test]
+async fn a_file_that_was_loaded_by_its_name_stays_where_it_stands() {
+    let world = World::new(true).await;
+    let elsewhere = world.inbox.with_file_name("mine.csv");
+    std::fs::write(&elsewhere, "x\n1\n").unwrap();
+    let only = || LedgerOptions {
+        only: Some(vec![elsewhere.clone()]),
+        ..LedgerOptions::default()
+    };
+    let load = world.ledger(only());
+    load.resume().await.unwrap();
+    let claim = world.claim(&load, &elsewhere).await;
+    world.load(&load, &claim).await;
+    load.release().await.unwrap();
+
+    let service = world.life().await;
+    service.release().await.unwrap();
+    let resumed = world.ledger(LedgerOptions::default()).resume().await;
+    assert!(resumed.unwrap().is_empty());
+}
+
+/// The service had chosen a name for it already: the ledger said that it stands there.
+#[tokio::test]
+async fn a_file_that_is_replaced_when_its_move_has_begun_is_left_to_that_move() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "x\n1\n");
+    let claim = world.claim(&ledger, &path).await;
+    world.load(&ledger, &claim).await;
+    let Verdict::Archive(file) = world.admit(&ledger, &path).await else {
+        panic!("it is committed");
+    };
+    let other = world.write(".other", "x\nother\n");
+    std::fs::rename(other, &path).unwrap();
+
+    // Between the admission's look at the ledger and its writing, the move is begun.
+    let mut client = world.database.client().await.unwrap();
+    let begun = client.transaction().await.unwrap();
+    let target = world.archive.join("a.csv");
+    let statement = "update ingestd.files set archive_path = $1";
+    begun
+        .execute(statement, &[&target.to_str().unwrap()])
+        .await
+        .unwrap();
+    let admitting = world.admit(&ledger, &path);
+    let committing = async {
+        let waits = "select from pg_locks
+                     where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)) limit 1";
+        while begun.query_opt(waits, &[]).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        begun.commit().await.unwrap();
+    };
+    let (verdict, ()) = tokio::join!(admitting, committing);
+    assert!(matches!(verdict, Verdict::Load(_)), "{verdict:?}");
+    assert_eq!(world.archive_one(file).await.unwrap(), None);
+    let said = "select state, archive_path, reason like 'missing%' from ingestd.files
+                order by file_id limit 1";
+    assert_eq!(world.ask(said).await, "(ARCHIVED,,t)");
 }
