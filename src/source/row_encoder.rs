@@ -31,10 +31,17 @@ struct ColumnEncoder {
     column: Column,
     /// Which field of the record it takes.
     field: usize,
-    transform: Option<Transform>,
-    nulls: Nulls,
+    /// `None` where a field is taken as it stands, and is NULL where it is empty and not quoted.
+    rules: Option<Rules>,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
+}
+
+/// What happens to a field's text before it is encoded.
+#[derive(Debug)]
+struct Rules {
+    nulls: Nulls,
+    transform: Option<Transform>,
 }
 
 /// The values of the last record that no encoder recognised and to which no answer was known.
@@ -115,10 +122,14 @@ impl RowEncoder {
             *start = self.tuple.len();
             let field = &fields[column.field];
             let mut text = field.text(bytes, self.escape, &mut self.unescaped);
-            if let Some(transform) = &column.transform {
-                text = transform.trim(text);
-            }
-            if column.nulls.contain(text, field.quoted) {
+            let null = match &column.rules {
+                None => text.is_empty() && !field.quoted,
+                Some(rules) => {
+                    text = rules.trim(text);
+                    rules.nulls.contain(text, field.quoted)
+                }
+            };
+            if null {
                 if column.column.required {
                     let name = &column.column.name;
                     return Err(Reject::missing_value(name, !text.is_empty()));
@@ -126,7 +137,11 @@ impl RowEncoder {
                 append_null(&mut self.tuple);
                 continue;
             }
-            if let Some(transform) = &column.transform {
+            if let Some(Rules {
+                transform: Some(transform),
+                ..
+            }) = &column.rules
+            {
                 text = transform.change_case(text, &mut self.recased);
                 if !transform.allows(text) {
                     let Column { name, allowed, .. } = &column.column;
@@ -224,11 +239,27 @@ impl ColumnEncoder {
         let unbounded = minimum.is_none() && maximum.is_none() && !column.finite;
         Ok(ColumnEncoder {
             field,
-            transform: Transform::new(column),
-            nulls: Nulls::new(column, dialect),
+            rules: Rules::new(column, dialect),
             bounds: (!unbounded).then_some(bounds),
             column: column.clone(),
         })
+    }
+}
+
+impl Rules {
+    fn new(column: &Column, dialect: &Dialect) -> Option<Rules> {
+        let rules = Rules {
+            nulls: Nulls::new(column, dialect),
+            transform: Transform::new(column),
+        };
+        (rules.transform.is_some() || !rules.nulls.are_plain()).then_some(rules)
+    }
+
+    fn trim<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        match &self.transform {
+            Some(transform) => transform.trim(text),
+            None => text,
+        }
     }
 }
 
