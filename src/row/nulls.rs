@@ -32,6 +32,11 @@ impl Nulls {
         }
     }
 
+    /// Whether NULL is the empty field without quotes, and nothing else.
+    pub fn are_plain(&self) -> bool {
+        self.empty && !self.quoted_empty && self.spelled.is_empty() && self.quoted.is_empty()
+    }
+
     /// Whether a field, after the trimming, means NULL.
     #[inline]
     pub fn contain(&self, text: &[u8], quoted: bool) -> bool {
@@ -67,6 +72,7 @@ mod tests {
     #[test]
     fn an_empty_field_is_null_and_one_in_quotes_is_not() {
         let nulls = Nulls::new(&column(None, None), &Dialect::default());
+        assert!(nulls.are_plain());
         assert!(nulls.contain(b"", false));
         assert!(!nulls.contain(b"", true));
         assert!(!nulls.contain(b"NULL", false));
@@ -80,6 +86,7 @@ mod tests {
             ..Dialect::default()
         };
         let nulls = Nulls::new(&column(None, None), &dialect);
+        assert!(!nulls.are_plain());
         let contained = |quoted| {
             let all = ["", "NA", "-", "n/a", "na", "NA "];
             all.map(|text| nulls.contain(text.as_bytes(), quoted))

@@ -42,7 +42,8 @@ struct ColumnEncoder {
     column: Column,
     input: Input,
     transform: Option<Transform>,
-    nulls: Nulls,
+    /// `None` where a field is NULL that is empty and not quoted.
+    nulls: Option<Nulls>,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
     /// Whether a deletion needs its value: of the key's columns, and of the version.
@@ -210,7 +211,12 @@ impl RowEncoder {
             if let Some(transform) = &column.transform {
                 text = transform.trim(text);
             }
-            if quoted.is_some_and(|quoted| column.nulls.contain(text, quoted)) {
+            let null = match (quoted, &column.nulls) {
+                (None, _) => false,
+                (Some(quoted), None) => text.is_empty() && !quoted,
+                (Some(quoted), Some(nulls)) => nulls.contain(text, quoted),
+            };
+            if null {
                 if column.column.required {
                     let name = &column.column.name;
                     return Err(Reject::missing_value(name, !text.is_empty()));
@@ -339,7 +345,7 @@ impl ColumnEncoder {
         Ok(ColumnEncoder {
             input: Input::new(&column.source, field),
             transform: Transform::new(column).map_err(failed)?,
-            nulls: Nulls::new(column, dialect),
+            nulls: Some(Nulls::new(column, dialect)).filter(|nulls| !nulls.are_plain()),
             bounds: Bounds::of(column).map_err(|error| failed(error.to_string()))?,
             tells: false,
             column: column.clone(),
