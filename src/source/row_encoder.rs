@@ -52,7 +52,7 @@ enum Input {
 #[derive(Debug)]
 struct Fixed {
     text: String,
-    /// The field of the tuple, once a row has had it.
+    /// The field of the tuple, once a row has had it without the server's help.
     encoded: Vec<u8>,
 }
 
@@ -179,7 +179,9 @@ impl RowEncoder {
                 let Column { name, allowed, .. } = &column.column;
                 return Err(Reject::not_allowed(name, allowed));
             }
+            let mut is_answered = false;
             if encode(column.column.value_type, text, &mut self.tuple) == Verdict::Unrecognised {
+                is_answered = true;
                 match answers.next() {
                     Some(Ok(value)) => append_field(value, &mut self.tuple),
                     Some(Err(refusal)) => {
@@ -196,7 +198,11 @@ impl RowEncoder {
                     .check(&self.tuple[*start + 4..])
                     .map_err(|broken| Reject::out_of_range(&column.column.name, broken))?;
             }
-            if let Input::Fixed(fixed) = &mut column.input {
+            // What the server answers is asked for and taken in every row: a row that took one answer
+            // fewer than it has asked for would give the next column a wrong one.
+            if let Input::Fixed(fixed) = &mut column.input
+                && !is_answered
+            {
                 fixed.encoded.extend_from_slice(&self.tuple[*start..]);
             }
         }
