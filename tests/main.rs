@@ -11,6 +11,7 @@ mod local_server;
 mod mapping;
 mod memory;
 mod modes;
+mod peers;
 mod signals;
 mod support;
 mod values;

@@ -66,7 +66,7 @@ enum Input {
 #[derive(Debug)]
 struct Fixed {
     text: String,
-    /// The field of the tuple, once a row has had it.
+    /// The field of the tuple, once a row has had it without the server's help.
     encoded: Vec<u8>,
 }
 
@@ -239,6 +239,7 @@ impl RowEncoder {
                         .map_err(|broken| Reject::broken(&column.column, broken))?
                 }
             };
+            let is_answered = unrecognised.is_some();
             if let Some(text) = unrecognised {
                 match answers.next() {
                     Some(Ok(value)) => append_field(value, &mut self.tuple),
@@ -256,7 +257,11 @@ impl RowEncoder {
                     .check(&self.tuple[*start + 4..])
                     .map_err(|broken| Reject::out_of_range(&column.column.name, broken))?;
             }
-            if let Input::Fixed(fixed) = &mut column.input {
+            // What the server answers is asked for and taken in every row: a row that took one answer
+            // fewer than it has asked for would give the next column a wrong one.
+            if let Input::Fixed(fixed) = &mut column.input
+                && !is_answered
+            {
                 fixed.encoded.extend_from_slice(&self.tuple[*start..]);
             }
         }

@@ -118,7 +118,7 @@ fn columns_that_are_no_field_have_their_values_in_every_row() {
                 ValueType::Text,
                 "text",
             ),
-            // The server's to encode, and asked for once in a file.
+            // The server's to encode.
             source(
                 "hex",
                 ColumnSource::Constant("0x10".into()),
@@ -142,7 +142,7 @@ fn columns_that_are_no_field_have_their_values_in_every_row() {
         let mut decoded = decoder.decode(bytes, at, true);
         at = decoded.to;
         let answers: Vec<_> = decoded.pending.questions().iter().map(ask).collect();
-        assert_eq!(answers.len(), usize::from(record == 1));
+        assert_eq!(answers.len(), 1);
         decoder.complete(&mut decoded, &answers).expect("answered");
         let row = &rows_of(&decoded)[0];
         let text = &bytes[usize::from(record == 1)..];
@@ -165,6 +165,20 @@ fn columns_that_are_no_field_have_their_values_in_every_row() {
         assert_eq!(row.tuple, tuple);
         assert!(!row.key.is_empty());
     }
+}
+
+#[test]
+fn a_constant_of_the_servers_leaves_other_columns_their_answers() {
+    let mut plan = text_plan(&["hex", "at", "a"]);
+    plan.columns[0] = Column {
+        source: ColumnSource::Constant("0x10".into()),
+        ..column("hex", ValueType::Int4, "integer")
+    };
+    plan.columns[1] = column("at", ValueType::Int4, "integer");
+    let outcome = whole(&plan, b",0x1,\n,0x2,\n,3,\n,0x4,\n");
+    let values: Vec<_> = outcome.rows.iter().map(|row| &row.tuple[2..18]).collect();
+    let tuple = |value: u8| [0, 0, 0, 4, 0, 0, 0, 16, 0, 0, 0, 4, 0, 0, 0, value];
+    assert_eq!(values, [1, 2, 3, 4].map(tuple));
 }
 
 #[test]
