@@ -215,6 +215,8 @@ mod tests {
 
     use ingestd_actors::model::{Ends, Epoch, FileId, Plan};
 
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     /// Written anew in its own place, a file that waited for its turn was read as what it had been;

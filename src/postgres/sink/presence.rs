@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use super::fault::{Fault, fault};
+use super::load::Loading;
 use super::selection::Selection;
 use super::tuple::field;
 use crate::plan::{LoadPlan, Routing, ValueType};
@@ -80,7 +81,7 @@ impl Presence {
         client: &Client,
         selection: &Selection<'_>,
         rows: &[u32],
-        plan: &LoadPlan,
+        loading: &Loading,
     ) -> Result<Sorted, Fault> {
         let arrays = self.arrays(selection, rows)?;
         let parameters: Vec<(&(dyn ToSql + Sync), Type)> = arrays
@@ -91,7 +92,7 @@ impl Presence {
         let found = client
             .query_typed(&self.sql, &parameters)
             .await
-            .map_err(|error| fault(error, "looking for keys that are there", plan))?;
+            .map_err(|error| fault(error, "looking for keys that are there", loading))?;
         let present = found.iter().map(|row| row.get::<_, i64>(0) as usize - 1);
         Ok(split(rows, present))
     }

@@ -87,8 +87,10 @@ impl RowWork<'_> {
                 let Some(presence) = &self.loading.presence else {
                     return Err(Error::new(ErrorKind::Bug, "these keys can't be asked for").into());
                 };
-                let (client, plan) = (&self.link.client, &self.loading.plan);
-                sorted = presence.sort(client, self.selection, first, plan).await?;
+                let (client, loading) = (&self.link.client, self.loading);
+                sorted = presence
+                    .sort(client, self.selection, first, loading)
+                    .await?;
                 self.copy(&sorted.new, copy, &mut counts).await?;
                 &sorted.present[..]
             }
