@@ -57,6 +57,8 @@ fn plan() -> LoadPlan {
             minimum: None,
             maximum: None,
             finite: false,
+            labels: Vec::new(),
+            characters: None,
         }
     };
     LoadPlan {

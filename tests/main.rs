@@ -10,3 +10,4 @@ mod local_server;
 mod memory;
 mod signals;
 mod support;
+mod types;

@@ -160,7 +160,7 @@ fn plain_column(column: &TableColumn) -> Column {
     Column {
         name: column.name.clone(),
         field: column.name.clone(),
-        value_type: ValueType::from_oid(column.type_oid),
+        value_type: column.value_type,
         type_name: column.type_name.clone(),
         required: false,
         trim: false,
@@ -169,6 +169,16 @@ fn plain_column(column: &TableColumn) -> Column {
         minimum: None,
         maximum: None,
         finite: false,
+        labels: column.labels.clone(),
+        characters: characters(column),
+    }
+}
+
+/// The n of a `character varying(n)`, which stands in its modifier with the length of a header.
+fn characters(column: &TableColumn) -> Option<u32> {
+    match column.value_type {
+        ValueType::Text => u32::try_from(column.modifier - 4).ok(),
+        _ => None,
     }
 }
 
@@ -248,7 +258,7 @@ fn route(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> (Routing, u1
         let bytes_decide = table
             .columns
             .iter()
-            .any(|column| &column.name == name && !column.nondeterministic && !is_cut(column));
+            .any(|column| &column.name == name && !column.nondeterministic && !is_rounded(column));
         has_image && bytes_decide
     });
     if routable {
@@ -258,12 +268,12 @@ fn route(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> (Routing, u1
     }
 }
 
-/// Whether the server rounds or cuts the column's values to a modifier as it takes them, so that
-/// values with different images may become one key.
-fn is_cut(column: &TableColumn) -> bool {
-    let value_type = ValueType::from_oid(column.type_oid);
-    let has_modifier = column.type_full != column.type_name;
-    has_modifier && value_type != ValueType::Bpchar
+/// Whether the server rounds the column's values to a modifier as it takes them, so that values with
+/// different images may become one key.
+fn is_rounded(column: &TableColumn) -> bool {
+    // What is cut has an image of what is left of it.
+    let cut = matches!(column.value_type, ValueType::Text | ValueType::Bpchar);
+    column.modifier >= 0 && !cut
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {

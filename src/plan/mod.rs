@@ -100,8 +100,8 @@ pub struct Column {
     pub field: String,
     /// The type that the value is encoded as.
     pub value_type: ValueType,
-    /// The type's name without its modifier, as `format_type(oid, NULL)` writes it: a cast to it
-    /// (`text::TYPE`) is what the server would make of the field.
+    /// The type's name without its modifier, as `format_type(oid, -1)` writes it: the server is asked
+    /// what it makes of a text as a value of this type.
     pub type_name: String,
     /// Whether an empty field is refused.
     pub required: bool,
@@ -117,6 +117,13 @@ pub struct Column {
     pub maximum: Option<String>,
     /// Whether infinity and NaN are refused.
     pub finite: bool,
+    /// The labels of an enumeration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// The n of a `character varying(n)`: the server cuts blanks behind so many characters, and
+    /// refuses anything else there, so that keys are told apart by these alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characters: Option<u32>,
 }
 
 /// A change of case.

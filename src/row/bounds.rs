@@ -93,11 +93,11 @@ impl Bound {
     fn new(value_type: ValueType, which: &'static str, text: &str) -> Result<Bound, BoundError> {
         let mut field = Vec::new();
         match encode(value_type, text.as_bytes(), &mut field) {
-            Verdict::Encoded => Ok(Bound {
+            Verdict::Encoded if value_type.has_canonical_image() => Ok(Bound {
                 text: text.to_owned(),
                 bytes: field.split_off(4),
             }),
-            Verdict::Unrecognised => Err(BoundError {
+            _ => Err(BoundError {
                 which,
                 text: text.to_owned(),
                 value_type,
@@ -110,7 +110,7 @@ impl Bound {
 mod tests {
     use super::super::encoded;
     use super::*;
-    use ValueType::{Int4, Numeric, Other, Timestamptz};
+    use ValueType::{Int4, Jsonb, Numeric, Other, Timestamptz};
 
     #[test]
     fn bounds_are_inclusive() {
@@ -143,5 +143,6 @@ mod tests {
         let error = Bounds::new(Int4, Some("one"), None, false).unwrap_err();
         assert_eq!((error.which, error.text.as_str()), ("minimum", "one"));
         assert!(Bounds::new(Other, None, Some("1"), false).is_err());
+        assert!(Bounds::new(Jsonb, None, Some("1"), false).is_err());
     }
 }

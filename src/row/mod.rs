@@ -10,16 +10,21 @@
 mod boolean;
 mod bounds;
 mod bpchar;
+mod bytea;
 mod clock;
 mod date;
 mod digits;
 mod float;
+mod hex;
 mod integer;
+mod json;
 mod key;
 mod numeric;
 mod order;
+mod question;
 mod space;
 mod text;
+mod time;
 mod timestamp;
 mod transform;
 mod uuid;
@@ -27,7 +32,9 @@ mod uuid;
 pub use bounds::{BoundError, Bounds, OutOfBounds};
 pub use key::append_key_part;
 pub use order::compare;
+pub use question::{Answers, Question, Refusal};
 pub use space::trim;
+pub use text::first_characters;
 pub use transform::Transform;
 
 use crate::plan::ValueType;
@@ -56,7 +63,12 @@ pub fn encode(value_type: ValueType, text: &[u8], out: &mut Vec<u8>) -> Verdict 
         ValueType::Date => date::encode(text, out),
         ValueType::Timestamp => timestamp::encode_timestamp(text, out),
         ValueType::Timestamptz => timestamp::encode_timestamptz(text, out),
-        ValueType::Other => Verdict::Unrecognised,
+        ValueType::Time => time::encode(text, out),
+        ValueType::Json => json::encode_json(text, out),
+        ValueType::Jsonb => json::encode_jsonb(text, out),
+        ValueType::Bytea => bytea::encode(text, out),
+        // The labels of an enumeration are its column's: whoever has that looks among them.
+        ValueType::Enum | ValueType::Other => Verdict::Unrecognised,
     }
 }
 
@@ -79,12 +91,20 @@ pub fn is_well_formed(value_type: ValueType, bytes: &[u8]) -> bool {
         ValueType::Bool => bytes.len() == 1,
         ValueType::Int2 => bytes.len() == 2,
         ValueType::Int4 | ValueType::Float4 | ValueType::Date => bytes.len() == 4,
-        ValueType::Int8 | ValueType::Float8 | ValueType::Timestamp | ValueType::Timestamptz => {
-            bytes.len() == 8
-        }
+        ValueType::Int8
+        | ValueType::Float8
+        | ValueType::Time
+        | ValueType::Timestamp
+        | ValueType::Timestamptz => bytes.len() == 8,
         ValueType::Uuid => bytes.len() == 16,
         ValueType::Numeric => numeric::is_well_formed(bytes),
-        ValueType::Text | ValueType::Bpchar | ValueType::Other => true,
+        ValueType::Jsonb => bytes.first() == Some(&json::JSONB_VERSION),
+        ValueType::Text
+        | ValueType::Bpchar
+        | ValueType::Json
+        | ValueType::Bytea
+        | ValueType::Enum
+        | ValueType::Other => true,
     }
 }
 

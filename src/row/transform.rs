@@ -106,6 +106,8 @@ mod tests {
             minimum: None,
             maximum: None,
             finite: false,
+            labels: Vec::new(),
+            characters: None,
         }
     }
 

@@ -5,13 +5,13 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{DeadLetter, Place, Position, Rows};
 
 use super::partitions::Partitions;
-use super::pending::{Answer, Pending, PendingRecord};
+use super::pending::{Pending, Waiting};
 use super::reject::Reject;
 use super::row_encoder::{Outcome, RowEncoder};
 use super::text::Text;
 use crate::csv::{Field, Oversized, Record, Scan, Scanner, skip_byte_order_mark};
 use crate::plan::LoadPlan;
-use crate::row::is_well_formed;
+use crate::row::{Answers, is_well_formed};
 
 /// A dead letter holds at most this much of its record.
 const RAW_CAP: usize = 1 << 20;
@@ -139,7 +139,7 @@ impl Decoder {
     ///
     /// # Errors
     /// `Bug` where the answers don't fit the questions; nothing has been changed then.
-    pub fn complete(&mut self, decoded: &mut Decoded, answers: &[Vec<Answer>]) -> Result<()> {
+    pub fn complete(&mut self, decoded: &mut Decoded, answers: &[Answers]) -> Result<()> {
         if !self.fit(&decoded.pending, answers) {
             return Err(Error::new(
                 ErrorKind::Bug,
@@ -150,26 +150,26 @@ impl Decoder {
             return Ok(());
         }
         let pending = std::mem::take(&mut decoded.pending);
-        let answer_to = |&(question, text): &(u32, u32)| &answers[question as usize][text as usize];
-        let mut values = &pending.values[..];
         self.partitions
             .put_back(std::mem::take(&mut decoded.partitions));
-        let mut start = 0;
-        for waiting in &pending.records {
-            let (own, rest) = values.split_at(waiting.values);
-            values = rest;
-            // The record was scanned before: it is whole, and ends where its span does.
-            let raw = &pending.raw[start..waiting.end];
-            start = waiting.end;
-            self.scanner.scan(raw, 0, true, &mut self.fields);
-            let mut answers = own.iter().map(answer_to);
-            match self.encoder.encode(raw, &self.fields, &mut answers) {
-                Ok(_) => {
+        for Waiting {
+            place,
+            raw,
+            tuple,
+            holes,
+        } in pending.records()
+        {
+            let values = holes.iter().map(|hole| {
+                let answers = &answers[hole.question as usize];
+                (hole, answers.get(hole.text as usize))
+            });
+            match self.encoder.fill(tuple, values) {
+                Ok(()) => {
                     let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-                    self.partitions.push(waiting.place, tuple, image, raw);
+                    self.partitions.push(place, tuple, image, raw);
                 }
                 Err(reject) => {
-                    let letter = dead_letter(waiting.place, raw.len() as u64, raw, reject);
+                    let letter = dead_letter(place, raw.len() as u64, raw, reject);
                     decoded.rejects.push(letter);
                 }
             }
@@ -181,13 +181,13 @@ impl Decoder {
     }
 
     /// Whether there is an answer to every text, and every value has the form of its type.
-    fn fit(&self, pending: &Pending, answers: &[Vec<Answer>]) -> bool {
+    fn fit(&self, pending: &Pending, answers: &[Answers]) -> bool {
         let questions = pending.questions();
         questions.len() == answers.len()
             && questions.iter().zip(answers).all(|(question, answers)| {
                 let value_type = self.encoder.value_type(&question.type_name);
                 let mut values = answers.iter().flatten();
-                question.texts.len() == answers.len()
+                question.len() == answers.len()
                     && values.all(|value| is_well_formed(value_type, value))
             })
     }
@@ -285,9 +285,7 @@ impl Decoder {
         if self.fields.len() != self.width {
             return Err(Reject::field_count(self.fields.len(), self.width));
         }
-        let outcome = self
-            .encoder
-            .encode(run.bytes, &self.fields, &mut std::iter::empty())?;
+        let outcome = self.encoder.encode(run.bytes, &self.fields)?;
         let place = run.place(record);
         match outcome {
             Outcome::Row => {
@@ -295,19 +293,8 @@ impl Decoder {
                 self.partitions.push(place, tuple, image, raw);
             }
             Outcome::Unrecognised => {
-                let pending = &mut run.decoded.pending;
-                let before = pending.values.len();
-                for (type_name, text) in self.encoder.unrecognised() {
-                    let text = std::str::from_utf8(text)
-                        .expect("a part of a valid record, cut at ASCII characters");
-                    pending.ask(type_name, text);
-                }
-                pending.raw.extend_from_slice(raw);
-                pending.records.push(PendingRecord {
-                    place,
-                    end: pending.raw.len(),
-                    values: pending.values.len() - before,
-                });
+                let (tuple, values) = (self.encoder.tuple(), self.encoder.unrecognised());
+                run.decoded.pending.push(place, raw, tuple, values);
             }
         }
         Ok(())

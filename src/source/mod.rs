@@ -5,6 +5,7 @@
 //! no encoder recognises stay [`Pending`]: the caller asks the server what [`Pending::questions`]
 //! lists, and [`Decoder::complete`] puts the answers in.
 
+mod ahead;
 mod decoder;
 mod open;
 mod partitions;
@@ -18,4 +19,4 @@ mod text;
 
 pub use decoder::{Decoded, Decoder};
 pub use open::{CsvSource, read_file_header};
-pub use pending::{Answer, Pending, Question, Refusal};
+pub use pending::Pending;

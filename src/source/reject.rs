@@ -3,9 +3,8 @@
 
 use ingestd_actors::model::Reason;
 
-use super::Refusal;
 use crate::csv::Fault;
-use crate::row::OutOfBounds;
+use crate::row::{OutOfBounds, Refusal};
 
 /// Why a record is no row.
 #[derive(Clone, Debug, PartialEq, Eq)]

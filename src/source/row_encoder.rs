@@ -2,11 +2,14 @@
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 
-use super::Answer;
+use super::pending::Hole;
 use super::reject::Reject;
 use crate::csv::Field;
 use crate::plan::{Column, LoadPlan, ValueType};
-use crate::row::{Bounds, Transform, Verdict, append_field, append_key_part, append_null, encode};
+use crate::row::{
+    Bounds, Refusal, Transform, Verdict, append_field, append_key_part, append_null, encode,
+    first_characters,
+};
 
 /// Encodes the records of a file one after the other, in buffers that are used again.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub struct RowEncoder {
     /// Where each column's field starts in the tuple, its length first.
     fields: Vec<usize>,
     image: Vec<u8>,
-    unrecognised: Unrecognised,
+    unrecognised: Texts,
     unescaped: Vec<u8>,
     recased: Vec<u8>,
 }
@@ -32,14 +35,29 @@ struct ColumnEncoder {
     transform: Option<Transform>,
     /// `None` where nothing is to be checked.
     bounds: Option<Bounds>,
+    /// The labels of an enumeration, sorted.
+    labels: Vec<Box<[u8]>>,
 }
 
-/// The values of the last record that no encoder recognised and to which no answer was known.
+/// The values of the last record that no encoder recognised.
 #[derive(Debug, Default)]
-struct Unrecognised {
+struct Texts {
     texts: Vec<u8>,
-    /// The column, and where its text ends.
-    ends: Vec<(usize, usize)>,
+    /// The column, where its field belongs in the tuple, and where its text ends.
+    ends: Vec<(usize, usize, usize)>,
+}
+
+/// A value that no encoder recognised.
+#[derive(Clone, Copy, Debug)]
+pub struct Unrecognised<'a> {
+    /// The column.
+    pub column: usize,
+    /// Where in the tuple, which lacks it, its field belongs.
+    pub at: usize,
+    /// The server's name for its type.
+    pub type_name: &'a str,
+    /// What the server is to be asked.
+    pub text: &'a str,
 }
 
 /// Whether a record is a row now.
@@ -47,7 +65,7 @@ struct Unrecognised {
 pub enum Outcome {
     /// The tuple and the key's image are complete.
     Row,
-    /// The server has to be asked first.
+    /// The server has to be asked first: the tuple lacks the fields that are not recognised.
     Unrecognised,
 }
 
@@ -85,23 +103,18 @@ impl RowEncoder {
             quote: plan.dialect.quote,
             tuple: Vec::new(),
             image: Vec::new(),
-            unrecognised: Unrecognised::default(),
+            unrecognised: Texts::default(),
             unescaped: Vec::new(),
             recased: Vec::new(),
         })
     }
 
     /// Encodes a record, whose fields are spans of `bytes`, valid UTF-8 without NUL and as many as
-    /// the header has. An unrecognised value takes the next of `answers`, if there is one.
+    /// the header has.
     ///
     /// # Errors
     /// Why the record is no row.
-    pub fn encode(
-        &mut self,
-        bytes: &[u8],
-        fields: &[Field],
-        answers: &mut dyn Iterator<Item = &Answer>,
-    ) -> Result<Outcome, Reject> {
+    pub fn encode(&mut self, bytes: &[u8], fields: &[Field]) -> Result<Outcome, Reject> {
         self.tuple.clear();
         self.unrecognised.texts.clear();
         self.unrecognised.ends.clear();
@@ -129,28 +142,55 @@ impl RowEncoder {
                 return Err(Reject::not_allowed(name, allowed));
             }
             if encode(column.column.value_type, text, &mut self.tuple) == Verdict::Unrecognised {
-                match answers.next() {
-                    Some(Ok(value)) => append_field(value, &mut self.tuple),
-                    Some(Err(refusal)) => {
-                        return Err(Reject::refused(&column.column.name, refusal));
-                    }
-                    None => {
-                        self.unrecognised.push(index, text);
-                        continue;
-                    }
+                if !column.is_label(text) {
+                    self.unrecognised.push(index, *start, text);
+                    continue;
                 }
+                append_field(text, &mut self.tuple);
             }
-            if let Some(bounds) = &column.bounds {
-                bounds
-                    .check(&self.tuple[*start + 4..])
-                    .map_err(|broken| Reject::out_of_range(&column.column.name, broken))?;
-            }
+            column.check(&self.tuple[*start + 4..])?;
         }
         if !self.unrecognised.ends.is_empty() {
             return Ok(Outcome::Unrecognised);
         }
         self.build_image();
         Ok(Outcome::Row)
+    }
+
+    /// Completes a tuple that [`RowEncoder::encode`] left with holes, with a value for each of them.
+    ///
+    /// # Errors
+    /// Why the record is no row.
+    pub fn fill<'a>(
+        &mut self,
+        tuple: &[u8],
+        values: impl Iterator<Item = (&'a Hole, Result<&'a [u8], &'a Refusal>)>,
+    ) -> Result<(), Reject> {
+        self.tuple.clear();
+        let mut filled = 0;
+        for (hole, value) in values {
+            let column = &self.columns[hole.column];
+            let value = value.map_err(|refusal| Reject::refused(&column.column.name, refusal))?;
+            column.check(value)?;
+            self.tuple.extend_from_slice(&tuple[filled..hole.at]);
+            append_field(value, &mut self.tuple);
+            filled = hole.at;
+        }
+        self.tuple.extend_from_slice(&tuple[filled..]);
+        if !self.key.is_empty() {
+            self.find_fields();
+        }
+        self.build_image();
+        Ok(())
+    }
+
+    /// Finds the fields of the tuple again.
+    fn find_fields(&mut self) {
+        let mut at = 2;
+        for start in &mut self.fields {
+            *start = at;
+            at += 4 + field_of(&self.tuple[at..]).map_or(0, <[u8]>::len);
+        }
     }
 
     /// The last row's tuple.
@@ -170,30 +210,48 @@ impl RowEncoder {
         column.map_or(ValueType::Other, |column| column.value_type)
     }
 
-    /// The last record's values that were not recognised, each with its type's name.
-    pub fn unrecognised(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let Unrecognised { texts, ends } = &self.unrecognised;
-        ends.iter().scan(0, |start, &(column, end)| {
+    /// The last record's values that were not recognised.
+    pub fn unrecognised(&self) -> impl Iterator<Item = Unrecognised<'_>> {
+        let Texts { texts, ends } = &self.unrecognised;
+        ends.iter().scan(0, |start, &(column, at, end)| {
             let text = &texts[std::mem::replace(start, end)..end];
-            Some((self.columns[column].column.type_name.as_str(), text))
+            Some(Unrecognised {
+                column,
+                at,
+                type_name: &self.columns[column].column.type_name,
+                text: std::str::from_utf8(text)
+                    .expect("a part of a valid record, cut at ASCII characters"),
+            })
         })
     }
 
     fn build_image(&mut self) {
         self.image.clear();
-        for &column in &self.key {
-            let field = &self.tuple[self.fields[column]..];
-            let (length, rest) = field
-                .split_first_chunk::<4>()
-                .expect("every field of a complete tuple has a length");
-            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
+        for &index in &self.key {
+            let Column {
+                value_type,
+                characters,
+                ..
+            } = self.columns[index].column;
+            let Some(mut value) = field_of(&self.tuple[self.fields[index]..]) else {
                 self.image.clear();
                 return;
             };
-            let value_type = self.columns[column].column.value_type;
-            append_key_part(value_type, &rest[..length], &mut self.image);
+            if let Some(most) = characters {
+                value = first_characters(value, most as usize);
+            }
+            append_key_part(value_type, value, &mut self.image);
         }
     }
+}
+
+/// The value of the field that a part of a tuple begins with; `None` for a NULL.
+fn field_of(tuple: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = tuple
+        .split_first_chunk::<4>()
+        .expect("every field of a complete tuple has a length");
+    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+    Some(&rest[..length])
 }
 
 impl ColumnEncoder {
@@ -216,19 +274,42 @@ impl ColumnEncoder {
                 format!("column {:?}: {error}", column.name),
             )
         })?;
+        let mut labels: Vec<_> = column
+            .labels
+            .iter()
+            .map(|it| Box::from(it.as_bytes()))
+            .collect();
+        labels.sort();
         let unbounded = minimum.is_none() && maximum.is_none() && !column.finite;
         Ok(ColumnEncoder {
             field,
             transform: Transform::new(column),
             bounds: (!unbounded).then_some(bounds),
+            labels,
             column: column.clone(),
         })
     }
+
+    /// Whether a text is a label of the column's enumeration, whose binary value is the text itself.
+    fn is_label(&self, text: &[u8]) -> bool {
+        let found = self.labels.binary_search_by(|label| (**label).cmp(text));
+        found.is_ok()
+    }
+
+    /// Checks a binary value that is not NULL.
+    fn check(&self, value: &[u8]) -> Result<(), Reject> {
+        match &self.bounds {
+            None => Ok(()),
+            Some(bounds) => bounds
+                .check(value)
+                .map_err(|broken| Reject::out_of_range(&self.column.name, broken)),
+        }
+    }
 }
 
-impl Unrecognised {
-    fn push(&mut self, column: usize, text: &[u8]) {
+impl Texts {
+    fn push(&mut self, column: usize, at: usize, text: &[u8]) {
         self.texts.extend_from_slice(text);
-        self.ends.push((column, self.texts.len()));
+        self.ends.push((column, at, self.texts.len()));
     }
 }

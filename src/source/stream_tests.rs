@@ -34,6 +34,8 @@ fn plan() -> LoadPlan {
             minimum: None,
             maximum: None,
             finite: false,
+            labels: Vec::new(),
+            characters: None,
         }],
         key: Vec::new(),
         mode: WriteMode::Append,

@@ -187,6 +187,8 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
         minimum: None,
         maximum: None,
         finite: false,
+        labels: Vec::new(),
+        characters: None,
     };
     LoadPlan {
         version: 1,

@@ -9,5 +9,6 @@ mod rejects;
 mod resolver;
 mod schema;
 mod sorting;
+mod types;
 mod unknown;
 mod ways;
