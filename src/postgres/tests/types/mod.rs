@@ -129,11 +129,6 @@ async fn every_text_means_what_the_server_takes_it_for() {
             tried += compare(&fixture, &resolver, kind, &plan, &batch).await;
         }
         println!("{:16} {tried:?}", kind.column_type);
-        assert!(
-            tried.values > 0 && tried.values < tried.texts
-                || count < COUNT
-                || kind.shape == Shape::Text
-        );
     }
 }
 

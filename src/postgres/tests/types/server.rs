@@ -53,8 +53,11 @@ pub fn copy<'a>(fixture: &'a Fixture, rows: &'a [&'a [u8]]) -> BoxFuture<'a, usi
         if rows.len() == 1 {
             return 1;
         }
-        let (first, second) = rows.split_at(rows.len() / 2);
-        copy(fixture, first).await + copy(fixture, second).await
+        let mut refused = 0;
+        for part in rows.chunks(rows.len().div_ceil(16)) {
+            refused += copy(fixture, part).await;
+        }
+        refused
     }
     .boxed()
 }
