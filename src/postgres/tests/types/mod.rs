@@ -52,7 +52,7 @@ const fn late(column_type: &'static str, shape: Shape) -> Kind {
     }
 }
 
-const KINDS: [Kind; 36] = [
+const KINDS: [Kind; 35] = [
     kind("int2", Shape::Integer),
     kind("int4", Shape::Integer),
     kind("int8", Shape::Integer),
@@ -85,7 +85,6 @@ const KINDS: [Kind; 36] = [
     late("pair_document", Shape::Json),
     kind("inet", Shape::Network),
     kind("interval", Shape::Interval),
-    kind("timetz", Shape::Time),
     kind("int4[]", Shape::Array),
     late("bit(3)", Shape::Integer),
     kind("name", Shape::Text),
@@ -207,9 +206,13 @@ async fn compare(
 
     let rows: Vec<&[u8]> = ours.values().copied().collect();
     let refused_late = server::copy(fixture, &rows).await;
+    let late: Vec<&str> = refused_late
+        .iter()
+        .map(|number| texts[*number as usize].as_str())
+        .collect();
     assert!(
-        kind.checked_late || refused_late == 0,
-        "{}: {refused_late} rows are no rows to the server",
+        kind.checked_late || late.is_empty(),
+        "{}: the server makes no rows of {late:?}",
         kind.column_type
     );
     let differences = server::differences(fixture, texts, &refused).await;
@@ -222,8 +225,8 @@ async fn compare(
     );
     Tried {
         texts: texts.len(),
-        values: rows.len() - refused_late,
+        values: rows.len() - refused_late.len(),
         asked,
-        refused_late,
+        refused_late: refused_late.len(),
     }
 }

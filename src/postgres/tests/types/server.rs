@@ -34,8 +34,8 @@ pub async fn prepare(fixture: &Fixture, kind: &Kind) -> LoadPlan {
     plan_of(fixture, "probe").await
 }
 
-/// Copies rows; how many the server refuses.
-pub fn copy<'a>(fixture: &'a Fixture, rows: &'a [&'a [u8]]) -> BoxFuture<'a, usize> {
+/// Copies rows; the numbers of those that the server refuses.
+pub fn copy<'a>(fixture: &'a Fixture, rows: &'a [&'a [u8]]) -> BoxFuture<'a, Vec<i32>> {
     async move {
         let mut data = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
         rows.iter().for_each(|row| data.extend_from_slice(row));
@@ -48,14 +48,16 @@ pub fn copy<'a>(fixture: &'a Fixture, rows: &'a [&'a [u8]]) -> BoxFuture<'a, usi
         // An error of the data comes with either.
         let sent = sink.send(Bytes::from(data)).await;
         if sent.is_ok() && sink.finish().await.is_ok() {
-            return 0;
+            return Vec::new();
         }
-        if rows.len() == 1 {
-            return 1;
+        if let [row] = rows {
+            // Behind the count of the fields and the length of the first.
+            let number = row[6..].first_chunk().expect("a number");
+            return vec![i32::from_be_bytes(*number)];
         }
-        let mut refused = 0;
+        let mut refused = Vec::new();
         for part in rows.chunks(rows.len().div_ceil(16)) {
-            refused += copy(fixture, part).await;
+            refused.extend(copy(fixture, part).await);
         }
         refused
     }
