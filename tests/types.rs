@@ -1,11 +1,12 @@
 //! Values of all types, through the program: as COPY … CSV would have them.
 
 use std::fmt::Write;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use postgres::Client;
 
-use crate::support::{Scratch, database, ingestd};
+use crate::support::{Scratch, database, ingestd, wait_until};
 
 const TYPES: &str = "
     create type mood as enum ('sad', 'ok');
@@ -264,4 +265,40 @@ fn keys_with_a_length_are_told_apart_by_what_the_server_keeps_of_them() {
     let partitions = "select definition::json ->> 'routing' from ingestd.plans";
     let routing: String = client.query_one(partitions, &[]).expect("a plan").get(0);
     assert_eq!(routing, "key");
+}
+
+/// The chunks that were decoded ahead wait, and are asked for again.
+#[test]
+fn a_connection_that_is_lost_while_values_are_asked_for_loses_none() {
+    let (database, scratch) = (database(), Scratch::new());
+    let mut client = database.client();
+    client
+        .batch_execute(
+            "create domain slow as inet check (pg_sleep(0.3)::text is not null);
+             create table hosts (n integer, net slow)",
+        )
+        .expect("a table");
+    scratch.write("hosts.csv", "n,net\n1,10.0.0.1\n2,10.0.0.1\n3,10.0.0.1\n");
+    let mut load = ingestd();
+    load.current_dir(scratch.path())
+        .args([
+            "load",
+            "hosts.csv",
+            "--table",
+            "hosts",
+            "--database-url",
+            &database.url,
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut load = load.spawn().expect("the program");
+    let terminate = "select pg_terminate_backend(pid) from pg_stat_activity
+                     where query like 'select pg_catalog.array_send%' and state = 'active'
+                     and datname = current_database()";
+    wait_until(Duration::from_secs(20), || {
+        !client.query(terminate, &[]).expect("backends").is_empty()
+    });
+    assert_eq!(load.wait().expect("its end").code(), Some(0));
+    let all = client.query_one("select array_agg(n order by n) from hosts", &[]);
+    assert_eq!(all.expect("rows").get::<_, Vec<i32>>(0), [1, 2, 3]);
 }

@@ -148,7 +148,9 @@ impl RowEncoder {
                 }
                 append_field(text, &mut self.tuple);
             }
-            column.check(&self.tuple[*start + 4..])?;
+            if let Some(bounds) = &column.bounds {
+                column.check(bounds, &self.tuple[*start + 4..])?;
+            }
         }
         if !self.unrecognised.ends.is_empty() {
             return Ok(Outcome::Unrecognised);
@@ -171,7 +173,9 @@ impl RowEncoder {
         for (hole, value) in values {
             let column = &self.columns[hole.column];
             let value = value.map_err(|refusal| Reject::refused(&column.column.name, refusal))?;
-            column.check(value)?;
+            if let Some(bounds) = &column.bounds {
+                column.check(bounds, value)?;
+            }
             self.tuple.extend_from_slice(&tuple[filled..hole.at]);
             append_field(value, &mut self.tuple);
             filled = hole.at;
@@ -297,13 +301,10 @@ impl ColumnEncoder {
     }
 
     /// Checks a binary value that is not NULL.
-    fn check(&self, value: &[u8]) -> Result<(), Reject> {
-        match &self.bounds {
-            None => Ok(()),
-            Some(bounds) => bounds
-                .check(value)
-                .map_err(|broken| Reject::out_of_range(&self.column.name, broken)),
-        }
+    fn check(&self, bounds: &Bounds, value: &[u8]) -> Result<(), Reject> {
+        bounds
+            .check(value)
+            .map_err(|broken| Reject::out_of_range(&self.column.name, broken))
     }
 }
 
