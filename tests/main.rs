@@ -13,4 +13,5 @@ mod memory;
 mod modes;
 mod signals;
 mod support;
+mod types;
 mod values;
