@@ -1,6 +1,5 @@
 //! Times that are read by the rules of a column, against what the server makes of them.
 
-use bytes::Bytes;
 use ingestd_actors::error::ErrorKind;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -9,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::fixture::Fixture;
 use crate::plan::{Column, EpochUnit, ValueRules, ValueType};
 use crate::postgres::Resolver;
-use crate::row::{Transform, Zone, zone, zone_names};
+use crate::row::{Answers, Question, Transform, Zone, zone, zone_names};
 
 /// Seconds from 1970-01-01 to 2000-01-01, and a microsecond's count in one.
 const EPOCH: i64 = 946_684_800;
@@ -265,9 +264,8 @@ fn number(bytes: &[u8]) -> i64 {
 async fn the_server_reads_times_in_the_columns_zone_and_only_those() {
     let fixture = Fixture::new("select").await;
     let resolver = Resolver::new(fixture.database.clone());
-    let question = |zone: Option<&str>, texts: &[&str]| {
-        question("timestamp with time zone", zone, texts)
-    };
+    let question =
+        |zone: Option<&str>, texts: &[&str]| question("timestamp with time zone", zone, texts);
     let noon = "Jul 1 1950 12:00";
     let answers = resolver
         .resolve(vec![
