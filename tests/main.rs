@@ -14,4 +14,5 @@ mod modes;
 mod peers;
 mod signals;
 mod support;
+mod types;
 mod values;

@@ -192,7 +192,7 @@ fn route(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> (Routing, u1
         let bytes_decide = table
             .columns
             .iter()
-            .any(|column| &column.name == name && !column.nondeterministic && !is_cut(column));
+            .any(|column| &column.name == name && !column.nondeterministic && !is_rounded(column));
         has_image && bytes_decide
     });
     if routable {
@@ -202,12 +202,12 @@ fn route(pipeline: &Pipeline, table: &Table, columns: &[Column]) -> (Routing, u1
     }
 }
 
-/// Whether the server rounds or cuts the column's values to a modifier as it takes them, so that
-/// values with different images may become one key.
-fn is_cut(column: &TableColumn) -> bool {
-    let value_type = ValueType::from_oid(column.type_oid);
-    let has_modifier = column.type_full != column.type_name;
-    has_modifier && value_type != ValueType::Bpchar
+/// Whether the server rounds the column's values to a modifier as it takes them, so that values with
+/// different images may become one key.
+fn is_rounded(column: &TableColumn) -> bool {
+    // What is cut has an image of what is left of it.
+    let cut = matches!(column.value_type, ValueType::Text | ValueType::Bpchar);
+    column.modifier >= 0 && !cut
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ fn table_column(name: &str, what: &str) -> TableColumn {
     TableColumn {
         name: name.into(),
         type_oid: 25,
+        value_type: ValueType::Text,
+        modifier: -1,
+        labels: Vec::new(),
         type_name: "text".into(),
         type_full: "text".into(),
         not_null: what == "not null",

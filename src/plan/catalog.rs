@@ -1,6 +1,6 @@
 //! What the server's catalog says of a table, as plain data.
 
-use super::TableName;
+use super::{TableName, ValueType};
 
 /// A table that can be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,13 @@ pub struct TableColumn {
     pub name: String,
     /// The OID of its type.
     pub type_oid: u32,
-    /// The type's name without its modifier (`format_type(oid, NULL)`).
+    /// The type that its values are encoded as: its own, or the one that a domain is based on.
+    pub value_type: ValueType,
+    /// The type's modifier, a domain's too; -1 where there is none.
+    pub modifier: i32,
+    /// The labels of an enumeration.
+    pub labels: Vec<String>,
+    /// The type's name without its modifier (`format_type(oid, -1)`).
     pub type_name: String,
     /// The type with its modifier (`format_type(oid, typmod)`), for people.
     pub type_full: String,

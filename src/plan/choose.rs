@@ -231,8 +231,19 @@ fn refuse_generated(column: &TableColumn, table: &Table) -> Result<(), HeaderErr
 }
 
 fn plain_column(column: &TableColumn) -> Column {
-    let value_type = ValueType::from_oid(column.type_oid);
-    Column::new(&column.name, value_type, &column.type_name)
+    Column {
+        labels: column.labels.clone(),
+        characters: characters(column),
+        ..Column::new(&column.name, column.value_type, &column.type_name)
+    }
+}
+
+/// The n of a `character varying(n)`, which stands in its modifier with the length of a header.
+fn characters(column: &TableColumn) -> Option<u32> {
+    match column.value_type {
+        ValueType::Text => u32::try_from(column.modifier - 4).ok(),
+        _ => None,
+    }
 }
 
 /// Without a header: how many fields a record has to have.

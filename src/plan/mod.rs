@@ -193,8 +193,8 @@ pub struct Column {
     pub source: ColumnSource,
     /// The type that the value is encoded as.
     pub value_type: ValueType,
-    /// The type's name without its modifier, as `format_type(oid, NULL)` writes it: a cast to it
-    /// (`text::TYPE`) is what the server would make of the field.
+    /// The type's name without its modifier, as `format_type(oid, -1)` writes it: the server is asked
+    /// what it makes of a text as a value of this type.
     pub type_name: String,
     /// Whether a field that means NULL is refused.
     pub required: bool,
@@ -216,6 +216,13 @@ pub struct Column {
     pub maximum: Option<String>,
     /// Whether infinity and NaN are refused.
     pub finite: bool,
+    /// The labels of an enumeration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// The n of a `character varying(n)`: the server cuts blanks behind so many characters, and
+    /// refuses anything else there, so that keys are told apart by these alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characters: Option<u32>,
     /// What else the text must be, and how it is read.
     #[serde(flatten)]
     pub rules: ValueRules,
@@ -239,6 +246,8 @@ impl Column {
             minimum: None,
             maximum: None,
             finite: false,
+            labels: Vec::new(),
+            characters: None,
             rules: ValueRules::default(),
         }
     }

@@ -73,7 +73,15 @@ impl Kind {
             ValueType::Date => Kind::Date,
             ValueType::Timestamp => Kind::Timestamp,
             ValueType::Timestamptz => Kind::Timestamptz,
-            ValueType::Bool | ValueType::Text | ValueType::Bpchar | ValueType::Uuid => Kind::Plain,
+            ValueType::Bool
+            | ValueType::Text
+            | ValueType::Bpchar
+            | ValueType::Uuid
+            | ValueType::Time
+            | ValueType::Json
+            | ValueType::Jsonb
+            | ValueType::Bytea
+            | ValueType::Enum => Kind::Plain,
             ValueType::Other => Kind::Unknown,
         }
     }
@@ -102,8 +110,20 @@ impl Kind {
             "date" => Kind::Date,
             "timestamp" | "timestamp without time zone" => Kind::Timestamp,
             "timestamptz" | "timestamp with time zone" => Kind::Timestamptz,
-            "text" | "varchar" | "character varying" | "char" | "character" | "bpchar" | "uuid"
-            | "boolean" | "bool" | "json" | "jsonb" | "bytea" => Kind::Plain,
+            "text"
+            | "varchar"
+            | "character varying"
+            | "char"
+            | "character"
+            | "bpchar"
+            | "uuid"
+            | "boolean"
+            | "bool"
+            | "time"
+            | "time without time zone"
+            | "json"
+            | "jsonb"
+            | "bytea" => Kind::Plain,
             _ => return None,
         })
     }

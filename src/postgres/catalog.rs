@@ -6,8 +6,8 @@ use tokio_postgres::{Client, Row};
 
 use super::error::classify_ledger;
 use super::quote;
-use crate::plan::TableName;
 use crate::plan::catalog::{Table, TableColumn};
+use crate::plan::{TableName, ValueType};
 
 /// The ledger's tables. A role called `ingestd` has their schema first in its search path, and may
 /// have made tables of its own there.
@@ -72,11 +72,18 @@ pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Tabl
 async fn read_columns(client: &Client, table: Oid) -> Result<Vec<TableColumn>> {
     let rows = client
         .query(
-            "select a.attname::text, a.atttypid, format_type(a.atttypid, null),
+            // With a modifier of null the name of `bit` would mean `bit(1)`.
+            "select a.attname::text, a.atttypid, format_type(a.atttypid, -1),
                     format_type(a.atttypid, a.atttypmod), a.attnotnull,
                     (a.atthasdef and a.attgenerated = '') or a.attidentity <> '',
-                    a.attgenerated <> '', not coalesce(l.collisdeterministic, true)
-             from pg_attribute a left join pg_collation l on l.oid = a.attcollation
+                    a.attgenerated <> '', not coalesce(l.collisdeterministic, true),
+                    coalesce(nullif(t.typbasetype, 0), t.oid),
+                    case t.typtype when 'd' then t.typtypmod else a.atttypmod end,
+                    array(select e.enumlabel::text from pg_enum e
+                          where e.enumtypid = coalesce(nullif(t.typbasetype, 0), t.oid)
+                          order by e.enumsortorder)
+             from pg_attribute a join pg_type t on t.oid = a.atttypid
+             left join pg_collation l on l.oid = a.attcollation
              where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
              order by a.attnum",
             &[&table],
@@ -85,15 +92,24 @@ async fn read_columns(client: &Client, table: Oid) -> Result<Vec<TableColumn>> {
         .map_err(|error| classify_ledger(error, "reading a table's columns"))?;
     Ok(rows
         .iter()
-        .map(|row| TableColumn {
-            name: row.get(0),
-            type_oid: row.get(1),
-            type_name: row.get(2),
-            type_full: row.get(3),
-            not_null: row.get(4),
-            has_default: row.get(5),
-            generated: row.get(6),
-            nondeterministic: row.get(7),
+        .map(|row| {
+            let labels: Vec<String> = row.get(10);
+            TableColumn {
+                name: row.get(0),
+                type_oid: row.get(1),
+                type_name: row.get(2),
+                type_full: row.get(3),
+                not_null: row.get(4),
+                has_default: row.get(5),
+                generated: row.get(6),
+                nondeterministic: row.get(7),
+                value_type: match labels.is_empty() {
+                    true => ValueType::from_oid(row.get(8)),
+                    false => ValueType::Enum,
+                },
+                modifier: row.get(9),
+                labels,
+            }
         })
         .collect())
 }

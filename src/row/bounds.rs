@@ -98,16 +98,19 @@ impl Bound {
         let session = column.rules.time_zone.as_deref();
         let session = session.and_then(|name| zone(name).ok());
         match encode_bound(column.value_type, text, session.as_deref(), &mut field) {
-            Verdict::Encoded => Ok(Bound {
+            Verdict::Encoded if column.value_type.has_canonical_image() => Ok(Bound {
                 text: text.to_owned(),
                 bytes: field.split_off(4),
             }),
-            Verdict::Unrecognised => Err(BoundError {
+            _ => Err(BoundError {
                 which,
                 text: text.to_owned(),
                 type_name: column.type_name.clone(),
                 advice: match (column.value_type, session) {
-                    (ValueType::Other, _) => "let a CHECK constraint of the table say it",
+                    (
+                        ValueType::Json | ValueType::Jsonb | ValueType::Enum | ValueType::Other,
+                        _,
+                    ) => "let a CHECK constraint of the table say it",
                     (_, Some(_)) => "write it with an offset, as \"2024-12-31 18:30+00\"",
                     _ => "write it in plain notation",
                 },
@@ -135,7 +138,7 @@ mod tests {
     use super::super::encoded;
     use super::*;
     use crate::plan::ValueRules;
-    use ValueType::{Int4, Numeric, Other, Timestamptz};
+    use ValueType::{Enum, Int4, Jsonb, Numeric, Other, Timestamptz};
 
     fn column(value_type: ValueType, minimum: &str, maximum: &str, finite: bool) -> Column {
         let bound = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -199,6 +202,8 @@ mod tests {
                 "f0000000-0000-0000-0000-000000000000",
             ),
             (Date, "1999-12-31", "2000-01-01", "infinity"),
+            (Time, "09:59:59.9", "10:00", "23:59:59"),
+            (Bytea, "\\x00ff", "\\x01", "\\x0100"),
             (Timestamp, "1999-12-31", "2000-01-01 00:00:01", "2000-01-02"),
             (
                 Timestamptz,
@@ -248,8 +253,10 @@ mod tests {
     fn a_bound_must_be_a_value_of_the_type() {
         let error = Bounds::of(&column(Int4, "one", "", false)).unwrap_err();
         assert_eq!((error.which, error.text.as_str()), ("minimum", "one"));
-        let error = Bounds::of(&column(Other, "", "1", false)).unwrap_err();
-        assert!(error.to_string().contains("CHECK constraint"), "{error}");
+        for (value_type, text) in [(Other, "1"), (Jsonb, "1"), (Enum, "low")] {
+            let error = Bounds::of(&column(value_type, "", text, false)).unwrap_err();
+            assert!(error.to_string().contains("CHECK constraint"), "{error}");
+        }
         assert!(Bounds::of(&column(Other, "", "", false)).unwrap().is_none());
     }
 }

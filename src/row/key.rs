@@ -22,8 +22,14 @@ pub fn append_key_part(value_type: ValueType, value: &[u8], image: &mut Vec<u8>)
         | ValueType::Text
         | ValueType::Uuid
         | ValueType::Date
+        | ValueType::Time
         | ValueType::Timestamp
         | ValueType::Timestamptz
+        | ValueType::Bytea
+        | ValueType::Enum
+        // These never are routed by.
+        | ValueType::Json
+        | ValueType::Jsonb
         | ValueType::Other => image.extend_from_slice(value),
     }
     let length = (image.len() - start - 4) as u32;
@@ -76,6 +82,8 @@ mod tests {
             ),
             (Timestamptz, "2024-01-01 02:00+02", "2024-01-01T00:00Z"),
             (Bool, "t", "yes"),
+            (Time, "10:00", "10:00:00.000"),
+            (Bytea, "\\x5c61", "\\\\a"),
         ] {
             assert_eq!(
                 image(&[(value_type, a)]),

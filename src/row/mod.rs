@@ -11,12 +11,15 @@ mod boolean;
 mod bounds;
 mod bpchar;
 mod broken;
+mod bytea;
 mod clock;
 mod date;
 mod digits;
 mod epoch;
 mod float;
+mod hex;
 mod integer;
+mod json;
 mod key;
 mod notation;
 mod nulls;
@@ -24,8 +27,10 @@ mod number_format;
 mod numeric;
 mod order;
 mod pattern;
+mod question;
 mod space;
 mod text;
+mod time;
 mod time_format;
 mod timestamp;
 mod transform;
@@ -39,7 +44,9 @@ pub use nulls::Nulls;
 pub use number_format::NumberFormat;
 pub use order::compare;
 pub use pattern::Pattern;
+pub use question::{Answers, Question, Refusal};
 pub use space::trim;
+pub use text::first_characters;
 pub use time_format::TimeFormat;
 pub use transform::Transform;
 pub use zone::{UnknownZone, Zone, zone, zone_names};
@@ -70,7 +77,12 @@ pub fn encode(value_type: ValueType, text: &[u8], out: &mut Vec<u8>) -> Verdict 
         ValueType::Date => date::encode(text, out),
         ValueType::Timestamp => timestamp::encode_timestamp(text, out),
         ValueType::Timestamptz => timestamp::encode_timestamptz(text, out),
-        ValueType::Other => Verdict::Unrecognised,
+        ValueType::Time => time::encode(text, out),
+        ValueType::Json => json::encode_json(text, out),
+        ValueType::Jsonb => json::encode_jsonb(text, out),
+        ValueType::Bytea => bytea::encode(text, out),
+        // The labels of an enumeration are its column's: whoever has that looks among them.
+        ValueType::Enum | ValueType::Other => Verdict::Unrecognised,
     }
 }
 
@@ -93,12 +105,20 @@ pub fn is_well_formed(value_type: ValueType, bytes: &[u8]) -> bool {
         ValueType::Bool => bytes.len() == 1,
         ValueType::Int2 => bytes.len() == 2,
         ValueType::Int4 | ValueType::Float4 | ValueType::Date => bytes.len() == 4,
-        ValueType::Int8 | ValueType::Float8 | ValueType::Timestamp | ValueType::Timestamptz => {
-            bytes.len() == 8
-        }
+        ValueType::Int8
+        | ValueType::Float8
+        | ValueType::Time
+        | ValueType::Timestamp
+        | ValueType::Timestamptz => bytes.len() == 8,
         ValueType::Uuid => bytes.len() == 16,
         ValueType::Numeric => numeric::is_well_formed(bytes),
-        ValueType::Text | ValueType::Bpchar | ValueType::Other => true,
+        ValueType::Jsonb => bytes.first() == Some(&json::JSONB_VERSION),
+        ValueType::Text
+        | ValueType::Bpchar
+        | ValueType::Json
+        | ValueType::Bytea
+        | ValueType::Enum
+        | ValueType::Other => true,
     }
 }
 

@@ -12,12 +12,20 @@ pub fn compare(value_type: ValueType, a: &[u8], b: &[u8]) -> Ordering {
         | ValueType::Int4
         | ValueType::Int8
         | ValueType::Date
+        | ValueType::Time
         | ValueType::Timestamp
         | ValueType::Timestamptz => signed(a).cmp(&signed(b)),
         ValueType::Float4 | ValueType::Float8 => compare_floats(float(a), float(b)),
         ValueType::Numeric => numeric::compare(a, b),
         ValueType::Bpchar => bpchar::significant(a).cmp(bpchar::significant(b)),
-        ValueType::Bool | ValueType::Text | ValueType::Uuid | ValueType::Other => a.cmp(b),
+        ValueType::Bool
+        | ValueType::Text
+        | ValueType::Uuid
+        | ValueType::Bytea
+        | ValueType::Json
+        | ValueType::Jsonb
+        | ValueType::Enum
+        | ValueType::Other => a.cmp(b),
     }
 }
 
@@ -89,6 +97,8 @@ mod tests {
             (Text, "a", "a ", Less),
             (Bpchar, "a", "a  ", Equal),
             (Bool, "no", "yes", Less),
+            (Time, "09:00", "10:00", Less),
+            (Bytea, "\\x00ff", "\\x01", Less),
         ] {
             assert_eq!(order(value_type, a, b), expected, "{value_type:?} {a} {b}");
         }

@@ -1,5 +1,6 @@
 //! `uuid`: 32 hexadecimal digits, with a hyphen allowed after any four, and braces around.
 
+use super::hex::{HIGH, LOW, NO_DIGIT, pair};
 use super::{Verdict, append_field};
 
 /// Appends a `uuid`.
@@ -54,32 +55,10 @@ fn parse_any(text: &[u8]) -> Option<[u8; 16]> {
         let [high, low, after @ ..] = rest else {
             return None;
         };
-        let value = HIGH[usize::from(*high)] | LOW[usize::from(*low)];
-        if value >= NO_DIGIT {
-            return None;
-        }
-        *byte = value as u8;
+        *byte = pair(*high, *low)?;
         rest = after;
     }
     rest.is_empty().then_some(bytes)
-}
-
-/// The value of each byte as the first or the second hexadecimal digit of two.
-static HIGH: [u16; 256] = digits(16);
-static LOW: [u16; 256] = digits(1);
-
-/// The value of what is no digit: beyond that of any two.
-const NO_DIGIT: u16 = 0x100;
-
-const fn digits(unit: u16) -> [u16; 256] {
-    let mut table = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < 16 {
-        table[b"0123456789abcdef"[value] as usize] = value as u16 * unit;
-        table[b"0123456789ABCDEF"[value] as usize] = value as u16 * unit;
-        value += 1;
-    }
-    table
 }
 
 #[cfg(test)]

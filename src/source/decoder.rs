@@ -11,14 +11,14 @@ use ingestd_actors::model::{DeadLetter, Filtered, Place, Position, Rows};
 use super::Origin;
 use super::filters::Filters;
 use super::partitions::Partitions;
-use super::pending::{Answer, Pending, PendingRecord};
+use super::pending::{Pending, Waiting};
 use super::reject::Reject;
 use super::row_encoder::{Outcome, RowEncoder};
 use super::text::Text;
 use super::width::Width;
 use crate::csv::{Field, Oversized, Record, Scan, Scanner, is_blank_line, skip_byte_order_mark};
 use crate::plan::LoadPlan;
-use crate::row::{Zone, is_well_formed};
+use crate::row::{Answers, Zone, is_well_formed};
 
 /// A dead letter holds at most this much of its record.
 const RAW_CAP: usize = 1 << 20;
@@ -177,7 +177,7 @@ impl Decoder {
     ///
     /// # Errors
     /// `Bug` where the answers don't fit the questions; nothing has been changed then.
-    pub fn complete(&mut self, decoded: &mut Decoded, answers: &[Vec<Answer>]) -> Result<()> {
+    pub fn complete(&mut self, decoded: &mut Decoded, answers: &[Answers]) -> Result<()> {
         if !self.fit(&decoded.pending, answers) {
             return Err(Error::new(
                 ErrorKind::Bug,
@@ -188,22 +188,16 @@ impl Decoder {
             return Ok(());
         }
         let pending = std::mem::take(&mut decoded.pending);
-        let answer_to = |&(question, text): &(u32, u32)| &answers[question as usize][text as usize];
-        let mut values = &pending.values[..];
         self.partitions
             .put_back(std::mem::take(&mut decoded.partitions));
-        let mut start = 0;
-        for waiting in &pending.records {
-            let (own, rest) = values.split_at(waiting.values);
-            values = rest;
-            // The record was scanned before: it is whole, and ends where its span does.
-            let raw = &pending.raw[start..waiting.end];
-            start = waiting.end;
-            self.scanner.scan(raw, 0, true, &mut self.fields);
-            let mut answers = own.iter().map(answer_to);
-            let place = waiting.place;
-            match self.encoder.encode(raw, &self.fields, place, &mut answers) {
-                Ok(_) => self.add_row(place, raw),
+        for waiting in pending.records() {
+            let Waiting { place, raw, .. } = waiting;
+            let values = waiting.holes.iter().map(|hole| {
+                let answers = &answers[hole.question as usize];
+                (hole, answers.get(hole.text as usize))
+            });
+            match self.encoder.fill(waiting.tuple, values) {
+                Ok(()) => self.add_row(place, raw, waiting.deletes),
                 Err(reject) => {
                     let letter = dead_letter(place, raw.len() as u64, raw, reject);
                     decoded.rejects.push(letter);
@@ -217,13 +211,13 @@ impl Decoder {
     }
 
     /// Whether there is an answer to every text, and every value has the form of its type.
-    fn fit(&self, pending: &Pending, answers: &[Vec<Answer>]) -> bool {
+    fn fit(&self, pending: &Pending, answers: &[Answers]) -> bool {
         let questions = pending.questions();
         questions.len() == answers.len()
             && questions.iter().zip(answers).all(|(question, answers)| {
                 let value_type = self.encoder.value_type(&question.type_name);
                 let mut values = answers.iter().flatten();
-                question.texts.len() == answers.len()
+                question.len() == answers.len()
                     && values.all(|value| is_well_formed(value_type, value))
             })
     }
@@ -336,36 +330,16 @@ impl Decoder {
             run.decoded.filtered.push(place.record);
             return Ok(());
         }
-        let mut unanswered = std::iter::empty();
-        let outcome = self
-            .encoder
-            .encode(run.bytes, &self.fields, place, &mut unanswered)?;
-        match outcome {
-            Outcome::Row => self.add_row(place, raw),
-            Outcome::Unrecognised => {
-                let pending = &mut run.decoded.pending;
-                let before = pending.values.len();
-                for (column, text) in self.encoder.unrecognised() {
-                    let text = std::str::from_utf8(text)
-                        .expect("a part of a valid record, cut between characters");
-                    let time_zone = column.rules.time_zone.as_deref();
-                    pending.ask(&column.type_name, time_zone, text);
-                }
-                pending.raw.extend_from_slice(raw);
-                pending.records.push(PendingRecord {
-                    place,
-                    end: pending.raw.len(),
-                    values: pending.values.len() - before,
-                });
-            }
+        match self.encoder.encode(run.bytes, &self.fields, place)? {
+            Outcome::Row => self.add_row(place, raw, self.encoder.deletes()),
+            Outcome::Unrecognised => run.decoded.pending.push(place, raw, &self.encoder),
         }
         Ok(())
     }
 
-    /// Adds the row that the encoder has just made.
-    fn add_row(&mut self, place: Place, raw: &[u8]) {
+    /// Adds the row that the encoder has just completed.
+    fn add_row(&mut self, place: Place, raw: &[u8], deletes: bool) {
         let (tuple, image) = (self.encoder.tuple(), self.encoder.image());
-        let deletes = self.encoder.deletes();
         self.partitions.push(place, tuple, image, raw, deletes);
     }
 }

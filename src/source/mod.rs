@@ -6,6 +6,8 @@
 //! no encoder recognises stay [`Pending`]: the caller asks the server what [`Pending::questions`]
 //! lists, and [`Decoder::complete`] puts the answers in.
 
+mod ahead;
+mod column_encoder;
 mod decoder;
 mod filters;
 mod input;
@@ -27,4 +29,4 @@ mod zones;
 pub use decoder::{Decoded, Decoder};
 pub use open::{CsvSource, read_file_header};
 pub use origin::Origin;
-pub use pending::{Answer, Pending, Question, Refusal};
+pub use pending::Pending;

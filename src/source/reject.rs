@@ -4,11 +4,10 @@
 use encoding_rs::UTF_8;
 use ingestd_actors::model::Reason;
 
-use super::Refusal;
 use super::rule::rule;
 use crate::csv::Fault;
 use crate::plan::Column;
-use crate::row::{Broken, OutOfBounds};
+use crate::row::{Broken, OutOfBounds, Refusal};
 
 /// Why a record is no row.
 #[derive(Clone, Debug, PartialEq, Eq)]

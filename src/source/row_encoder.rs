@@ -1,19 +1,21 @@
 //! One record's fields to one row: the tuple of the binary `COPY` format, and its key's image.
 
-use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::Place;
 
+use super::Origin;
+use super::column_encoder::{ColumnEncoder, Input, digits};
 use super::marker::Marker;
+use super::pending::Hole;
 use super::reject::Reject;
-use super::{Answer, Origin};
 use crate::csv::{Escape, Field};
-use crate::plan::{Column, ColumnSource, Dialect, Layout, LoadPlan, ValueType};
+use crate::plan::{Column, Layout, LoadPlan, ValueType};
 use crate::row::{
-    Bounds, Nulls, Transform, Verdict, Zone, append_field, append_key_part, append_null, encode,
+    Refusal, Transform, Verdict, Zone, append_field, append_key_part, append_null, encode,
+    first_characters,
 };
 
 /// Encodes the records of a file one after the other, in buffers that are used again.
@@ -31,51 +33,33 @@ pub struct RowEncoder {
     /// Where each column's field starts in the tuple, its length first.
     fields: Vec<usize>,
     image: Vec<u8>,
-    unrecognised: Unrecognised,
+    unrecognised: Texts,
     unescaped: Vec<u8>,
     recased: Vec<u8>,
     rewritten: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct ColumnEncoder {
-    column: Column,
-    input: Input,
-    transform: Option<Transform>,
-    /// `None` where a field is NULL that is empty and not quoted.
-    nulls: Option<Nulls>,
-    /// `None` where nothing is to be checked.
-    bounds: Option<Bounds>,
-    /// Whether a deletion needs its value: of the key's columns, and of the version.
-    tells: bool,
-}
-
-/// Where a column's text comes from.
-#[derive(Debug)]
-enum Input {
-    /// This field of the record.
-    Field(usize),
-    /// It is the same in every row.
-    Fixed(Fixed),
-    /// The record's number.
-    Record,
-    /// The line that the record starts on.
-    Line,
-}
-
-#[derive(Debug)]
-struct Fixed {
-    text: String,
-    /// The field of the tuple, once a row has had it without the server's help.
-    encoded: Vec<u8>,
-}
-
-/// The values of the last record that no encoder recognised and to which no answer was known.
+/// The values of the last record that no encoder recognised.
 #[derive(Debug, Default)]
-struct Unrecognised {
+struct Texts {
     texts: Vec<u8>,
-    /// The column, and where its text ends.
-    ends: Vec<(usize, usize)>,
+    /// The column, where its field belongs in the tuple, and where its text ends.
+    ends: Vec<(usize, usize, usize)>,
+}
+
+/// A value that no encoder recognised.
+#[derive(Clone, Copy, Debug)]
+pub struct Unrecognised<'a> {
+    /// The column.
+    pub column: usize,
+    /// Where in the tuple, which lacks it, its field belongs.
+    pub at: usize,
+    /// The server's name for its type.
+    pub type_name: &'a str,
+    /// The time zone in which it is read, where it is not UTC.
+    pub time_zone: Option<&'a str>,
+    /// What the server is to be asked.
+    pub text: &'a str,
 }
 
 /// Whether a record is a row now.
@@ -83,7 +67,7 @@ struct Unrecognised {
 pub enum Outcome {
     /// The tuple and the key's image are complete.
     Row,
-    /// The server has to be asked first.
+    /// The server has to be asked first: the tuple lacks the fields that are not recognised.
     Unrecognised,
 }
 
@@ -101,9 +85,7 @@ impl RowEncoder {
             .iter()
             .zip(&layout.columns)
             .map(|(column, field)| {
-                let mut encoder = ColumnEncoder::new(column, &plan.dialect, *field)?;
-                encoder.tells = tells(&column.name);
-                Ok(encoder)
+                ColumnEncoder::new(column, &plan.dialect, *field, tells(&column.name))
             })
             .collect::<Result<Vec<_>>>()?;
         let key = plan
@@ -130,7 +112,7 @@ impl RowEncoder {
             escape: Escape::new(&plan.dialect),
             tuple: Vec::new(),
             image: Vec::new(),
-            unrecognised: Unrecognised::default(),
+            unrecognised: Texts::default(),
             unescaped: Vec::new(),
             recased: Vec::new(),
             rewritten: Vec::new(),
@@ -140,18 +122,12 @@ impl RowEncoder {
     /// Gives the values of columns that are derived from the file.
     pub fn set_origin(&mut self, origin: &Origin) {
         for column in &mut self.columns {
-            let text = match column.column.source {
-                ColumnSource::FileName => &origin.name,
-                ColumnSource::FilePath => &origin.path,
-                ColumnSource::LoadTime => &origin.load_time,
-                _ => continue,
-            };
-            column.input = Input::fixed(text);
+            column.set_origin(origin);
         }
     }
 
     /// Encodes a record, whose fields are spans of `bytes`, valid UTF-8 without NUL and as many as
-    /// the layout says. An unrecognised value takes the next of `answers`, if there is one.
+    /// the layout says.
     ///
     /// # Errors
     /// Why the record is no row.
@@ -160,15 +136,14 @@ impl RowEncoder {
         bytes: &[u8],
         fields: &[Field],
         place: Place,
-        answers: &mut dyn Iterator<Item = &Answer>,
     ) -> Result<Outcome, Reject> {
         if let Some(marker) = &mut self.marker {
             self.deletes = marker.marks(bytes, fields, self.escape);
             if self.deletes {
-                return self.encode_fields::<true>(bytes, fields, place, answers);
+                return self.encode_fields::<true>(bytes, fields, place);
             }
         }
-        self.encode_fields::<false>(bytes, fields, place, answers)
+        self.encode_fields::<false>(bytes, fields, place)
     }
 
     /// A deletion has its key and its version alone, and NULL elsewhere: the rest of such a record
@@ -178,7 +153,6 @@ impl RowEncoder {
         bytes: &[u8],
         fields: &[Field],
         place: Place,
-        answers: &mut dyn Iterator<Item = &Answer>,
     ) -> Result<Outcome, Reject> {
         self.tuple.clear();
         self.unrecognised.texts.clear();
@@ -239,31 +213,14 @@ impl RowEncoder {
                         .map_err(|broken| Reject::broken(&column.column, broken))?
                 }
             };
-            let is_answered = unrecognised.is_some();
             if let Some(text) = unrecognised {
-                match answers.next() {
-                    Some(Ok(value)) => append_field(value, &mut self.tuple),
-                    Some(Err(refusal)) => {
-                        return Err(Reject::refused(&column.column.name, refusal));
-                    }
-                    None => {
-                        self.unrecognised.push(index, text);
-                        continue;
-                    }
+                if !column.is_label(text) {
+                    self.unrecognised.push(index, *start, text);
+                    continue;
                 }
+                append_field(text, &mut self.tuple);
             }
-            if let Some(bounds) = &column.bounds {
-                bounds
-                    .check(&self.tuple[*start + 4..])
-                    .map_err(|broken| Reject::out_of_range(&column.column.name, broken))?;
-            }
-            // What the server answers is asked for and taken in every row: a row that took one answer
-            // fewer than it has asked for would give the next column a wrong one.
-            if let Input::Fixed(fixed) = &mut column.input
-                && !is_answered
-            {
-                fixed.encoded.extend_from_slice(&self.tuple[*start..]);
-            }
+            column.check_and_keep(&self.tuple[*start + 4..])?;
         }
         if !self.unrecognised.ends.is_empty() {
             return Ok(Outcome::Unrecognised);
@@ -272,12 +229,48 @@ impl RowEncoder {
         Ok(Outcome::Row)
     }
 
-    /// The last row's tuple.
+    /// Completes a tuple that [`RowEncoder::encode`] left with holes, with a value for each of them.
+    ///
+    /// # Errors
+    /// Why the record is no row.
+    pub fn fill<'a>(
+        &mut self,
+        tuple: &[u8],
+        values: impl Iterator<Item = (&'a Hole, Result<&'a [u8], &'a Refusal>)>,
+    ) -> Result<(), Reject> {
+        self.tuple.clear();
+        let mut filled = 0;
+        for (hole, value) in values {
+            let column = &mut self.columns[hole.column];
+            let value = value.map_err(|refusal| Reject::refused(&column.column.name, refusal))?;
+            column.check_and_keep(value)?;
+            self.tuple.extend_from_slice(&tuple[filled..hole.at]);
+            append_field(value, &mut self.tuple);
+            filled = hole.at;
+        }
+        self.tuple.extend_from_slice(&tuple[filled..]);
+        if !self.key.is_empty() {
+            self.find_fields();
+        }
+        self.build_image();
+        Ok(())
+    }
+
+    /// Finds the fields of the tuple again.
+    fn find_fields(&mut self) {
+        let mut at = 2;
+        for start in &mut self.fields {
+            *start = at;
+            at += 4 + field_of(&self.tuple[at..]).map_or(0, <[u8]>::len);
+        }
+    }
+
+    /// The last row's tuple: what there is of it, where it lacks fields.
     pub fn tuple(&self) -> &[u8] {
         &self.tuple
     }
 
-    /// Whether the last row is one that deletes the row of its key.
+    /// Whether the last record that was encoded deletes the row of its key.
     pub fn deletes(&self) -> bool {
         self.deletes
     }
@@ -313,84 +306,55 @@ impl RowEncoder {
         }
     }
 
-    /// The last record's values that were not recognised, each with its column.
-    pub fn unrecognised(&self) -> impl Iterator<Item = (&Column, &[u8])> {
-        let Unrecognised { texts, ends } = &self.unrecognised;
-        ends.iter().scan(0, |start, &(column, end)| {
+    /// The last record's values that were not recognised.
+    pub fn unrecognised(&self) -> impl Iterator<Item = Unrecognised<'_>> {
+        let Texts { texts, ends } = &self.unrecognised;
+        ends.iter().scan(0, |start, &(column, at, end)| {
             let text = &texts[std::mem::replace(start, end)..end];
-            Some((&self.columns[column].column, text))
+            let of = &self.columns[column].column;
+            Some(Unrecognised {
+                column,
+                at,
+                type_name: &of.type_name,
+                time_zone: of.rules.time_zone.as_deref(),
+                text: std::str::from_utf8(text)
+                    .expect("a part of a valid record, cut between characters"),
+            })
         })
     }
 
     fn build_image(&mut self) {
         self.image.clear();
-        for &column in &self.key {
-            let field = &self.tuple[self.fields[column]..];
-            let (length, rest) = field
-                .split_first_chunk::<4>()
-                .expect("every field of a complete tuple has a length");
-            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
+        for &index in &self.key {
+            let Column {
+                value_type,
+                characters,
+                ..
+            } = self.columns[index].column;
+            let Some(mut value) = field_of(&self.tuple[self.fields[index]..]) else {
                 self.image.clear();
                 return;
             };
-            let value_type = self.columns[column].column.value_type;
-            append_key_part(value_type, &rest[..length], &mut self.image);
-        }
-    }
-}
-
-impl ColumnEncoder {
-    fn new(column: &Column, dialect: &Dialect, field: Option<usize>) -> Result<ColumnEncoder> {
-        let failed = |error: String| {
-            Error::new(
-                ErrorKind::Configuration,
-                format!("column {:?}: {error}", column.name),
-            )
-        };
-        Ok(ColumnEncoder {
-            input: Input::new(&column.source, field),
-            transform: Transform::new(column).map_err(failed)?,
-            nulls: Some(Nulls::new(column, dialect)).filter(|nulls| !nulls.are_plain()),
-            bounds: Bounds::of(column).map_err(|error| failed(error.to_string()))?,
-            tells: false,
-            column: column.clone(),
-        })
-    }
-}
-
-impl Input {
-    fn new(source: &ColumnSource, field: Option<usize>) -> Input {
-        match source {
-            ColumnSource::Field | ColumnSource::Number(_) => Input::Field(field.unwrap_or(0)),
-            ColumnSource::Constant(text) => Input::fixed(text),
-            ColumnSource::Record => Input::Record,
-            ColumnSource::Line => Input::Line,
-            // Known with the file's origin.
-            ColumnSource::FileName | ColumnSource::FilePath | ColumnSource::LoadTime => {
-                Input::fixed("")
+            if let Some(most) = characters {
+                value = first_characters(value, most as usize);
             }
+            append_key_part(value_type, value, &mut self.image);
         }
     }
-
-    fn fixed(text: &str) -> Input {
-        Input::Fixed(Fixed {
-            text: text.to_owned(),
-            encoded: Vec::new(),
-        })
-    }
 }
 
-/// A number as text.
-fn digits(number: u64, scratch: &mut Vec<u8>) -> &[u8] {
-    scratch.clear();
-    // Writing to memory does not fail.
-    let _ = write!(scratch, "{number}");
-    scratch
+/// The value of the field that a part of a tuple begins with; `None` for a NULL.
+fn field_of(tuple: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = tuple
+        .split_first_chunk::<4>()
+        .expect("every field of a complete tuple has a length");
+    let length = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+    Some(&rest[..length])
 }
 
-impl Unrecognised {
-    fn push(&mut self, column: usize, text: &[u8]) {
+impl Texts {
+    fn push(&mut self, column: usize, at: usize, text: &[u8]) {
         self.texts.extend_from_slice(text);
-        self.ends.push((column, self.texts.len()));
+        self.ends.push((column, at, self.texts.len()));
     }
 }

@@ -17,10 +17,12 @@ use ingestd_actors::supervision::Pulse;
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
+use super::ahead::Ahead;
 use super::input::{Input, input_error};
-use super::{Answer, Decoded, Decoder, Refusal};
+use super::{Decoded, Decoder};
 use crate::fs::{candidate_of, file_error, hash_prefix};
-use crate::postgres::{Resolver, resolver};
+use crate::postgres::Resolver;
+use crate::row::Answers;
 
 /// How many bytes are read at a time: enough that messages cost nothing, few enough that many
 /// chunks fit into the memory of a pipeline.
@@ -30,10 +32,11 @@ const BLOCK: usize = 256 << 10;
 pub struct CsvStream {
     /// `None` while a thread has it, and for good where that thread was given up.
     reading: Option<Box<Reading>>,
-    /// A chunk that waits for the server's answers.
-    waiting: Option<Decoded>,
+    /// Chunks that were decoded, and perhaps wait for the server's answers.
+    ahead: Ahead,
+    /// What ends the file behind them.
+    after: Option<Result<FileEnd>>,
     runtime: Handle,
-    resolver: Resolver,
     pulse: Pulse,
 }
 
@@ -41,22 +44,29 @@ impl CsvStream {
     pub(super) fn new(reading: Reading, runtime: Handle, resolver: Resolver, pulse: Pulse) -> Self {
         Self {
             reading: Some(Box::new(reading)),
-            waiting: None,
+            ahead: Ahead::new(resolver),
+            after: None,
             runtime,
-            resolver,
             pulse,
         }
     }
 
     async fn read_on(&mut self) -> Result<Read> {
         loop {
-            if self.waiting.is_none() {
-                match self.decode_next().await? {
-                    Step::Decoded(decoded) => self.waiting = Some(decoded),
-                    Step::End(end) => return Ok(Read::End(end)),
+            while self.after.is_none() && self.ahead.wants_more() {
+                match self.decode_next().await {
+                    Ok(Step::Decoded(decoded)) => self.ahead.push(decoded),
+                    Ok(Step::End(end)) => self.after = Some(Ok(end)),
+                    Err(error) => self.after = Some(Err(error)),
                 }
             }
-            let chunk = self.resolve_waiting().await?;
+            let open = self.reading.is_some();
+            if (self.ahead.is_empty() || !open)
+                && let Some(after) = self.after.take()
+            {
+                return after.map(Read::End);
+            }
+            let chunk = self.next_chunk().await?;
             if chunk.records() > 0 {
                 return Ok(Read::Chunk(chunk));
             }
@@ -80,50 +90,32 @@ impl CsvStream {
         step
     }
 
-    /// Asks the server what it makes of the values that the decoder does not recognise.
-    async fn ask(&self, decoded: &Decoded) -> Result<Vec<Vec<Answer>>> {
-        let questions = decoded.pending.questions().iter();
-        let asked = questions.map(|question| resolver::Question {
-            type_name: question.type_name.clone(),
-            time_zone: question.time_zone.clone(),
-            texts: question.texts.clone(),
-        });
-        let answers = self.resolver.resolve(asked.collect()).await?;
-        let refused = |refusal: resolver::Refusal| Refusal {
-            sqlstate: refusal.sqlstate,
-            message: refusal.message,
-        };
-        Ok(answers
-            .into_iter()
-            .map(|values| {
-                let values = values.into_iter();
-                values.map(|value| value.map_err(refused)).collect()
-            })
-            .collect())
-    }
-
-    /// Completes the chunk that waits; where the server can't be asked, it goes on waiting.
-    async fn resolve_waiting(&mut self) -> Result<Chunk> {
-        let Some(mut decoded) = self.waiting.take() else {
-            return Err(Error::new(ErrorKind::Bug, "no chunk waits"));
-        };
-        let mut answers = Vec::new();
-        if !decoded.pending.is_empty() {
+    /// The first of the chunks that were decoded, complete; where the server can't be asked, it goes
+    /// on waiting.
+    async fn next_chunk(&mut self) -> Result<Chunk> {
+        let waits = self.ahead.waits();
+        if waits {
             self.pulse.waiting();
-            answers = match self.ask(&decoded).await {
-                Ok(answers) => answers,
-                Err(error) => {
-                    self.waiting = Some(decoded);
-                    return Err(error);
-                }
-            };
-            self.pulse.working();
         }
-        let Some(reading) = &mut self.reading else {
+        let Some((decoded, answers)) = self.ahead.next().await? else {
+            return Err(Error::new(ErrorKind::Bug, "no chunk was decoded"));
+        };
+        let Some(mut reading) = self.reading.take() else {
             return Err(Error::new(ErrorKind::Bug, "the file is not open"));
         };
-        reading.decoder.complete(&mut decoded, &answers)?;
-        Ok(reading.chunk(decoded))
+        if !waits {
+            let chunk = reading.chunk(decoded);
+            self.reading = Some(reading);
+            return Ok(chunk);
+        }
+        self.pulse.working();
+        let completed = self.runtime.spawn_blocking(move || {
+            let chunk = reading.complete(decoded, &answers);
+            (reading, chunk)
+        });
+        let (reading, chunk) = completed.await.map_err(lost_thread)?;
+        self.reading = Some(reading);
+        chunk
     }
 }
 
@@ -255,6 +247,12 @@ impl Reading {
         if self.buffer.capacity() > 4 * self.buffer.len().max(BLOCK) {
             self.buffer.shrink_to_fit();
         }
+    }
+
+    /// Puts the server's answers into a chunk.
+    fn complete(&mut self, mut decoded: Decoded, answers: &[Answers]) -> Result<Chunk> {
+        self.decoder.complete(&mut decoded, answers)?;
+        Ok(self.chunk(decoded))
     }
 
     fn chunk(&mut self, decoded: Decoded) -> Chunk {

@@ -113,7 +113,9 @@ fn greatest(plan: &LoadPlan) -> Option<Picks> {
             | ValueType::Numeric
             | ValueType::Bool
             | ValueType::Uuid
+            | ValueType::Bytea
             | ValueType::Date
+            | ValueType::Time
             | ValueType::Timestamp
             | ValueType::Timestamptz
     );

@@ -93,6 +93,9 @@ pub async fn prepare(client: &Client, id: i64, plan: &LoadPlan) -> Result<Loadin
     })
 }
 
+/// The first OID of types that were created in a database: only those can be domains.
+const FIRST_OWN: u32 = 16_384;
+
 /// Locks the table against changes of its form until the end of the transaction, and makes sure that
 /// its columns still have the types that the rows are encoded for: a type of the same width would
 /// take the bytes and mean something else.
@@ -104,8 +107,10 @@ pub async fn check_types(client: &Client, loading: &Loading) -> Result<bool> {
     let doing = format!("looking at the columns of {}", loading.plan.table);
     let sql = format!(
         "LOCK TABLE {table} IN ROW EXCLUSIVE MODE; \
-         SELECT attname, atttypid::int8, format_type(atttypid, null), \
-         (atttypmod, attcollation, attidentity, c.oid, relkind, relrowsecurity, relhasrules) \
+         SELECT attname, coalesce(nullif(CASE WHEN atttypid >= {FIRST_OWN} THEN \
+                (SELECT typbasetype FROM pg_catalog.pg_type t WHERE t.oid = atttypid) END, 0), \
+                atttypid)::int8, format_type(atttypid, -1), \
+                (atttypmod, attcollation, attidentity, c.oid, relkind, relrowsecurity, relhasrules) \
          FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class c ON c.oid = attrelid \
          WHERE attrelid = '{}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         table.replace('\'', "''")
@@ -128,9 +133,10 @@ pub async fn check_types(client: &Client, loading: &Loading) -> Result<bool> {
         else {
             continue;
         };
+        let known = ValueType::from_oid(oid);
         let same = match column.value_type {
-            ValueType::Other => column.type_name == now,
-            known => known == ValueType::from_oid(oid),
+            ValueType::Other | ValueType::Enum => column.type_name == now,
+            value_type => value_type == known,
         };
         if !same {
             let message = format!(

@@ -182,7 +182,9 @@ fn type_of(value_type: ValueType) -> Option<Type> {
         ValueType::Date => Type::DATE,
         ValueType::Timestamp => Type::TIMESTAMP,
         ValueType::Timestamptz => Type::TIMESTAMPTZ,
-        ValueType::Other => return None,
+        ValueType::Time => Type::TIME,
+        ValueType::Bytea => Type::BYTEA,
+        ValueType::Json | ValueType::Jsonb | ValueType::Enum | ValueType::Other => return None,
     })
 }
 
@@ -200,6 +202,8 @@ fn array_of(element: &Type) -> Type {
         Type::DATE => Type::DATE_ARRAY,
         Type::TIMESTAMP => Type::TIMESTAMP_ARRAY,
         Type::TIMESTAMPTZ => Type::TIMESTAMPTZ_ARRAY,
+        Type::TIME => Type::TIME_ARRAY,
+        Type::BYTEA => Type::BYTEA_ARRAY,
         _ => Type::TEXT_ARRAY,
     }
 }

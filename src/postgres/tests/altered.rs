@@ -2,7 +2,10 @@
 
 use ingestd_actors::error::ErrorKind;
 
-use super::fixture::{Fixture, ITEMS, LOG, appended, at, counts_of, figures, keyed, share};
+use super::fixture::{
+    Fixture, ITEMS, LOG, appended, at, batch, counts_of, figures, keyed, plan, share,
+};
+use crate::plan::Routing;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_type_of_the_same_width_does_not_take_the_bytes_of_another() {
@@ -67,4 +70,26 @@ async fn a_column_that_was_widened_takes_all_that_fits_by_then() {
         [1, 1, 0, 0, 0]
     );
     assert_eq!(fixture.items().await, ["1|abcdef|1", "2|abc  |2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_of_the_same_name_does_not_take_the_bytes_of_another() {
+    let ddl = "create domain amount as integer check (value >= 0);
+               create table items (id bigint, name text, amount amount)";
+    let fixture = Fixture::new(ddl).await;
+    let file = fixture.file().await;
+    let mut plan = plan(&[], Routing::Blocks);
+    plan.columns[2].type_name = "amount".into();
+    let mut writer = fixture.writer();
+    let first = batch(&plan, vec![share(file, 0, &[(1, "a", 7)])]);
+    writer.write(&first).await.expect("written");
+    assert_eq!(fixture.items().await, ["1|a|7"]);
+
+    let alter = "alter table items alter amount type integer; drop domain amount;
+                 create domain amount as real; alter table items alter amount type amount";
+    fixture.client.batch_execute(alter).await.expect("altered");
+    let second = batch(&plan, vec![share(file, 1, &[(2, "b", 8)])]);
+    let error = writer.write(&second).await.expect_err("another type");
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert!(error.message().contains("\"amount\""), "{error}");
 }

@@ -13,6 +13,7 @@ mod resolver;
 mod schema;
 mod sorting;
 mod targets;
+mod types;
 mod unknown;
 mod values;
 mod ways;

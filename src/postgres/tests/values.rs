@@ -1,6 +1,5 @@
 //! Times that are read by the rules of a column, against what the server makes of them.
 
-use bytes::Bytes;
 use ingestd_actors::error::ErrorKind;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -9,8 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::fixture::Fixture;
 use crate::plan::{Column, EpochUnit, ValueRules, ValueType};
 use crate::postgres::Resolver;
-use crate::postgres::resolver::{Question, Refusal};
-use crate::row::{Transform, Zone, zone, zone_names};
+use crate::row::{Answers, Question, Transform, Zone, zone, zone_names};
 
 /// Seconds from 1970-01-01 to 2000-01-01, and a microsecond's count in one.
 const EPOCH: i64 = 946_684_800;
@@ -234,27 +232,31 @@ async fn formats_are_read_as_the_server_reads_the_same_time() {
         (ValueType::Date, "date"),
     ] {
         let answers = Resolver::new(fixture.database.clone())
-            .resolve(vec![Question {
-                type_name: type_name.to_owned(),
-                time_zone: None,
-                texts: texts.clone(),
-            }])
+            .resolve(vec![question(type_name, None, &texts)])
             .await
             .expect("answers");
         let transform = format(value_type);
-        for (text, answer) in texts.iter().zip(&answers[0]) {
+        for (text, answer) in texts.iter().zip(answers[0].iter()) {
             // strptime has no 24:00.
-            let server = answer.as_ref().ok().filter(|_| !text.contains(" 24:"));
+            let server = answer.ok().filter(|_| !text.contains(" 24:"));
             let server = server.map(number);
             assert_eq!(read(&transform, text), server, "{text:?} as {type_name}");
         }
     }
 }
 
-fn number(bytes: &Bytes) -> i64 {
-    match bytes[..] {
+fn question(type_name: &str, zone: Option<&str>, texts: &[impl AsRef<str>]) -> Question {
+    let mut question = Question::new(type_name).in_zone(zone);
+    for text in texts {
+        question.push(text.as_ref());
+    }
+    question
+}
+
+fn number(bytes: &[u8]) -> i64 {
+    match *bytes {
         [a, b, c, d] => i32::from_be_bytes([a, b, c, d]).into(),
-        _ => i64::from_be_bytes(bytes[..].try_into().expect("eight bytes")),
+        _ => i64::from_be_bytes(bytes.try_into().expect("eight bytes")),
     }
 }
 
@@ -262,11 +264,8 @@ fn number(bytes: &Bytes) -> i64 {
 async fn the_server_reads_times_in_the_columns_zone_and_only_those() {
     let fixture = Fixture::new("select").await;
     let resolver = Resolver::new(fixture.database.clone());
-    let question = |zone: Option<&str>, texts: &[&str]| Question {
-        type_name: "timestamp with time zone".to_owned(),
-        time_zone: zone.map(str::to_owned),
-        texts: texts.iter().map(|text| text.to_string()).collect(),
-    };
+    let question =
+        |zone: Option<&str>, texts: &[&str]| question("timestamp with time zone", zone, texts);
     let noon = "Jul 1 1950 12:00";
     let answers = resolver
         .resolve(vec![
@@ -277,16 +276,16 @@ async fn the_server_reads_times_in_the_columns_zone_and_only_those() {
         ])
         .await
         .expect("answers");
-    let utc = number(answers[1][0].as_ref().expect("a time"));
+    let utc = number(answers[1].get(0).expect("a time"));
     // Japan had summer time in that year.
-    let hours = |answer: &Result<Bytes, Refusal>| {
-        (utc - number(answer.as_ref().expect("a time"))) / (3_600 * SECOND / 2)
+    let half_hours = |answers: &Answers, index| {
+        (utc - number(answers.get(index).expect("a time"))) / (3_600 * SECOND / 2)
     };
-    assert_eq!(hours(&answers[0][0]), 2 * 10);
-    assert_eq!(hours(&answers[0][1]), 0);
-    assert_eq!(hours(&answers[2][1]), 2 * 5 + 1);
-    assert_eq!(hours(&answers[3][0]), 0);
-    let refused = |index: usize| answers[2][index].as_ref().unwrap_err().sqlstate.as_str();
+    assert_eq!(half_hours(&answers[0], 0), 2 * 10);
+    assert_eq!(half_hours(&answers[0], 1), 0);
+    assert_eq!(half_hours(&answers[2], 1), 2 * 5 + 1);
+    assert_eq!(half_hours(&answers[3], 0), 0);
+    let refused = |index| answers[2].get(index).unwrap_err().sqlstate.as_str();
     assert_eq!([refused(0), refused(2)], ["22007", "22008"]);
 
     let error = resolver
@@ -297,7 +296,7 @@ async fn the_server_reads_times_in_the_columns_zone_and_only_those() {
     assert!(error.to_string().contains("Mars/Utopia"), "{error}");
     // The connection that failed serves others as before.
     let answers = resolver.resolve(vec![question(None, &[noon])]).await;
-    assert_eq!(hours(&answers.expect("answers")[0][0]), 0);
+    assert_eq!(half_hours(&answers.expect("answers")[0], 0), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

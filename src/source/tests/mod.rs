@@ -8,7 +8,6 @@ mod mapping;
 mod properties;
 mod rules;
 
-use bytes::Bytes;
 use ingestd_actors::model::{DeadLetter, Position, Reason};
 
 use super::*;
@@ -16,6 +15,7 @@ use crate::plan::{
     Case, Column, ColumnSource, Dialect, Fields, LoadPlan, Routing, TableName, ValueType,
     WriteMode, WriteRules,
 };
+use crate::row::{Answers, Question, Refusal};
 
 fn column(name: &str, value_type: ValueType, type_name: &str) -> Column {
     Column::new(name, value_type, type_name)
@@ -123,21 +123,30 @@ struct Outcome {
 }
 
 /// A server that knows `0x…` as an integer, `epoch` as a time, and refuses the rest.
-fn ask(question: &Question) -> Vec<Answer> {
-    let answer = |text: &String| match (question.type_name.as_str(), text.as_str()) {
-        ("integer", text) if text.starts_with("0x") => {
-            let value = u32::from_str_radix(&text[2..], 16).expect("tests write hexadecimal");
-            Ok(Bytes::copy_from_slice(&value.to_be_bytes()))
+fn ask(question: &Question) -> Answers {
+    let mut answers = Answers::default();
+    for index in 0..question.len() {
+        match (question.type_name.as_str(), question.text(index)) {
+            ("integer", text) if text.starts_with("0x") => {
+                let value = u32::from_str_radix(&text[2..], 16).expect("tests write hexadecimal");
+                answers.push(&value.to_be_bytes());
+            }
+            ("timestamp with time zone", "epoch") => {
+                answers.push(&(-946_684_800_000_000i64).to_be_bytes());
+            }
+            (type_name, _) => answers.refuse(Refusal {
+                sqlstate: "22P02".into(),
+                message: format!("invalid input syntax for type {type_name}"),
+            }),
         }
-        ("timestamp with time zone", "epoch") => Ok(Bytes::copy_from_slice(
-            &(-946_684_800_000_000i64).to_be_bytes(),
-        )),
-        _ => Err(Refusal {
-            sqlstate: "22P02".into(),
-            message: format!("invalid input syntax for type {}", question.type_name),
-        }),
-    };
-    question.texts.iter().map(answer).collect()
+    }
+    answers
+}
+
+/// The texts of a question.
+fn asked(question: &Question) -> Vec<String> {
+    let texts = (0..question.len()).map(|index| question.text(index));
+    texts.map(str::to_owned).collect()
 }
 
 /// Feeds a file from a position on, as a reader does: `step` bytes more whenever it must.

@@ -57,15 +57,19 @@ fn checks_of_the_text_are_the_same_for_every_type() {
         let file = format!(" {text} \n\n \n{text}{text}{text}\nz\n");
         let mut decoder = decoder(&plan);
         let mut decoded = decoder.decode(file.as_bytes(), Position::START, true);
-        let texts = |question: &Question| question.texts.clone();
-        let asked: Vec<String> = decoded.pending.questions().iter().flat_map(texts).collect();
+        let asked: Vec<String> = decoded.pending.questions().iter().flat_map(asked).collect();
         let known = value_type != ValueType::Other;
         assert_eq!(
             asked,
             if known { vec![] } else { vec![lower] },
             "{type_name}"
         );
-        let answers = vec![vec![Ok(Bytes::from_static(b"any"))]; asked.len()];
+        let any = |_: &String| {
+            let mut answers = Answers::default();
+            answers.push(b"any");
+            answers
+        };
+        let answers: Vec<Answers> = asked.iter().map(any).collect();
         decoder.complete(&mut decoded, &answers).unwrap();
         assert_eq!(rows_of(&decoded).len(), 1, "{type_name}");
         let rejects = decoded.rejects.iter();
@@ -127,21 +131,21 @@ fn questions_name_the_zone_of_their_column() {
         .map(|z| z.name().to_owned())
         .collect();
     assert_eq!(names, ["Europe/Berlin", "Asia/Tokyo"]);
-    let asked = |decoder: &mut Decoder| {
+    let questions = |decoder: &mut Decoder| {
         let decoded = decoder.decode(file, Position::START, true);
         let questions = decoded.pending.questions().iter();
         questions
             .map(|question| {
                 assert_eq!(question.type_name, type_name);
                 let zone = question.time_zone.as_deref().unwrap_or("-");
-                format!("{zone}: {}", question.texts.join(", "))
+                format!("{zone}: {}", asked(question).join(", "))
             })
             .collect::<Vec<_>>()
     };
-    assert_eq!(asked(&mut decoder), ["-: noon", "Europe/Berlin: noon"]);
+    assert_eq!(questions(&mut decoder), ["-: noon", "Europe/Berlin: noon"]);
     decoder.agree("Europe/Berlin", &(0..0));
     let expected = ["-: noon", "Europe/Berlin: noon, 2024-07-01 00:00:00.000000"];
-    assert_eq!(asked(&mut decoder), expected);
+    assert_eq!(questions(&mut decoder), expected);
     decoder.agree("Asia/Tokyo", &(0..0));
-    assert_eq!(asked(&mut decoder)[2], "Asia/Tokyo: 2024-07-01");
+    assert_eq!(questions(&mut decoder)[2], "Asia/Tokyo: 2024-07-01");
 }
