@@ -7,6 +7,8 @@ const DEFAULT: &str = include_str!("../../../config/ingestd.toml");
 const EVENTS: &str = include_str!("../../../config/events.toml");
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 const CSV_PAGE: &str = include_str!("../../../docs/csv.md");
+const README: &str = include_str!("../../../README.md");
+const TUNING_PAGE: &str = include_str!("../../../docs/tuning.md");
 
 fn ecommerce() -> Settings {
     let sources = Sources::new(ECOMMERCE, Environment::default())
@@ -174,12 +176,13 @@ fn examples(page: &str) -> Vec<String> {
 
 #[test]
 fn the_examples_of_the_pages_load() {
-    let (mut examples, of_csv) = (examples(PAGE), examples(CSV_PAGE));
-    assert!(examples.len() >= 3 && !of_csv.is_empty(), "{examples:?}");
-    examples.extend(of_csv);
-    for example in examples {
-        if let Err(error) = load_with(&example, &[]) {
-            panic!("{example}\n{error}");
+    for page in [README, PAGE, CSV_PAGE, TUNING_PAGE] {
+        let examples = examples(page);
+        assert!(!examples.is_empty(), "{page}");
+        for example in examples {
+            if let Err(error) = load_with(&example, &[]) {
+                panic!("{example}\n{error}");
+            }
         }
     }
 }
