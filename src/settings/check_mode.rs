@@ -146,11 +146,11 @@ fn check_delete_when(
     if values.is_empty() {
         section.problem("values", "is empty, so that nothing would be deleted");
     }
-    let listed = columns.columns.iter().any(|column| column.field == field);
-    if !header && !listed {
+    let mut named = columns.columns.iter().filter(|it| it.field == field);
+    if !header && !named.any(|column| column.source.is_field()) {
         section.problem(
             "field",
-            "is not among the columns; without a header fields have their columns' names",
+            "is not among the columns that take a field; without a header fields have their columns' names",
         );
     }
     Some(DeleteWhen { field, values })

@@ -259,3 +259,18 @@ fn two_pipelines_must_not_take_the_same_file() {
         assert_eq!(load(&two(first, second)).pipelines.len(), 2);
     }
 }
+
+/// Without a header, a mark that was to be found in a constant was found nowhere, and what was to be
+/// deleted was loaded.
+#[test]
+fn a_mark_is_looked_for_in_a_field_and_not_in_a_constant() {
+    let text = with(
+        "key = 'id'\nheader = false\ncolumns = [{ name = 'id' }, { name = 'op', constant = 'D' }]\n\
+         delete_when = { field = 'op', values = ['D'] }",
+    );
+    expect(
+        &text,
+        "pipelines.events.delete_when.field",
+        "that take a field",
+    );
+}
