@@ -2,12 +2,14 @@
 
 mod altered;
 mod careful;
+mod domains;
 mod fence;
 mod fixture;
 mod indexes;
 mod modes;
 mod ops;
 mod origins;
+mod referring;
 mod rejects;
 mod resolver;
 mod schema;
