@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{DeadLetter, Reason};
+use ingestd_actors::model::{Batch, DeadLetter, Reason};
 
 use super::fault::Refusal;
 use super::selection::Selection;
@@ -51,6 +51,23 @@ pub fn check_not_all_alike(refused: &[Refused], deletes: bool, table: &TableName
     Err(Error::new(ErrorKind::Configuration, message)
         .with_code(&first.code)
         .with_advice(advice))
+}
+
+/// Whether a row was refused for another one that a deletion before it may be about: deletions of
+/// other keys come before it or after, unless all take turns.
+pub fn may_be_out_of_turn(batch: &Batch, letters: &[(usize, DeadLetter)]) -> bool {
+    let shares = batch.shares.iter().enumerate();
+    let mut deletions = shares.flat_map(|(share, of)| {
+        let records = of.rows.iter().flat_map(|rows| &rows.deletes);
+        records.map(move |record| (share, *record))
+    });
+    let Some(first) = deletions.next() else {
+        return false;
+    };
+    letters.iter().any(|(share, letter)| {
+        let for_another = matches!(letter.sqlstate.as_deref(), Some("23505" | "23P01"));
+        for_another && first < (*share, letter.record)
+    })
 }
 
 /// The dead letter of a row.

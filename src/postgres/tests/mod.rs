@@ -15,6 +15,7 @@ mod resolver;
 mod schema;
 mod sorting;
 mod targets;
+mod turns;
 mod types;
 mod unknown;
 mod values;
