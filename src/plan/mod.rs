@@ -62,6 +62,11 @@ impl LoadPlan {
     pub fn merges(&self) -> bool {
         self.mode != WriteMode::Append
     }
+
+    /// Whether a deletion needs the column: one of the key, or the version.
+    pub fn tells(&self, column: &str) -> bool {
+        self.key.iter().any(|name| name == column) || self.rules.version.as_deref() == Some(column)
+    }
 }
 
 /// How a row finds its partition.

@@ -78,14 +78,12 @@ impl RowEncoder {
     /// `Configuration` where a bound is no value of its column's type, or the key names a column that
     /// is not loaded.
     pub fn new(plan: &LoadPlan, layout: &Layout) -> Result<RowEncoder> {
-        let tells =
-            |name: &String| plan.key.contains(name) || plan.rules.version.as_ref() == Some(name);
         let columns = plan
             .columns
             .iter()
             .zip(&layout.columns)
             .map(|(column, field)| {
-                ColumnEncoder::new(column, &plan.dialect, *field, tells(&column.name))
+                ColumnEncoder::new(column, &plan.dialect, *field, plan.tells(&column.name))
             })
             .collect::<Result<Vec<_>>>()?;
         let key = plan

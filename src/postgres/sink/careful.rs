@@ -6,16 +6,15 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Counts, DeadLetter, Reason};
+use ingestd_actors::error::{ErrorKind, Result};
+use ingestd_actors::model::{Counts, DeadLetter};
 use tokio_postgres::{Client, Statement};
 
 use super::bisection::Bisection;
 use super::fault::{Fault, Refusal, fault, refusal_of};
 use super::load::{self, Loading, Staged};
+use super::refused::{Refused, check_not_all_alike, dead_letter};
 use super::selection::{Run, Selection};
-use crate::postgres::dead_letters::RAW_CAP;
 use crate::postgres::error::{classify_ledger, with_kind};
 
 /// What became of the rows.
@@ -68,13 +67,6 @@ struct Sieve<'a> {
     passed: [usize; 2],
     refused: Vec<Refused>,
     statements: u64,
-}
-
-/// A row that the server has refused.
-struct Refused {
-    row: u32,
-    deletes: bool,
-    refusal: Refusal,
 }
 
 /// The staged rows of one wave, in the order of their numbers.
@@ -153,18 +145,69 @@ impl Sieve<'_> {
     }
 
     async fn merge_wave(&mut self, wave: &StagedWave, ordinals: &[i64]) -> Result<()> {
-        let deletes = wave.deletes;
-        let mut early = Vec::new();
-        for refused in self.merge_what_passes(wave, ordinals).await? {
-            let row = refused.row;
-            if self.may_be_early(&refused) {
-                early.push(refused);
-            } else {
-                self.refused.push(refused);
+        // Of keys that only the server knows, a row that waits for another one would come after later
+        // ones of its key: then all that passed are written once more, at once.
+        if !(self.loading.facts.refers_to_itself && self.selection.undecided()) {
+            return self.merge_in_turn(wave, ordinals).await.map(drop);
+        }
+        let (counts, passed, refused) = (self.counts.clone(), self.passed, self.refused.len());
+        self.ledger("SAVEPOINT wave").await?;
+        if self.merge_in_turn(wave, ordinals).await? {
+            self.ledger("ROLLBACK TO wave").await?;
+            (self.counts, self.passed) = (counts.clone(), passed);
+            let gone = &self.refused[refused..];
+            let mut rows = wave.rows.clone();
+            rows.retain(|row| !gone.iter().any(|it| it.row == *row));
+            if !self.merge_at_once(rows, wave.deletes).await? {
+                (self.counts, self.passed) = (counts, passed);
+                self.refused.truncate(refused);
+                self.merge_in_turn(wave, ordinals).await?;
             }
+        }
+        self.ledger("RELEASE wave").await
+    }
+
+    /// Writes rows that passed before, with one statement; whether they pass that too.
+    async fn merge_at_once(&mut self, rows: Vec<u32>, deletes: bool) -> Result<bool> {
+        let ordinals = self.stage_again(&rows).await?;
+        match self
+            .try_merge(&rows, &ordinals, 0..rows.len(), deletes)
+            .await
+        {
+            Ok(()) => Ok(true),
+            Err(fault) => refusal_of(fault, rows.len()).map(|_| false),
+        }
+    }
+
+    /// Whether rows passed that had to wait for others.
+    async fn merge_in_turn(&mut self, wave: &StagedWave, ordinals: &[i64]) -> Result<bool> {
+        let deletes = wave.deletes;
+        let refused = self.merge_what_passes(wave, ordinals).await?;
+        let (early, refused) = refused
+            .into_iter()
+            .partition::<Vec<_>, _>(|refused| self.may_be_early(refused));
+        self.give_up(refused, deletes).await?;
+        let waiting = early.len();
+        let early = self.try_again(early, deletes).await?;
+        let passed = early.len() < waiting;
+        // What is written instead of one may be what another waits for.
+        let (replaced, early) = early
+            .into_iter()
+            .partition::<Vec<_>, _>(|it| self.selection.instead_of(it.row).is_some());
+        self.give_up(replaced, deletes).await?;
+        let mut early = self.try_again(early, deletes).await?;
+        self.refused.append(&mut early);
+        Ok(passed)
+    }
+
+    /// Writes others instead of refused rows, where they were preferred to any.
+    async fn give_up(&mut self, refused: Vec<Refused>, deletes: bool) -> Result<()> {
+        for refused in refused {
+            let row = refused.row;
+            self.refused.push(refused);
             self.replace(row, deletes).await?;
         }
-        self.try_again(early, deletes).await
+        Ok(())
     }
 
     /// Merges the rows of a wave; those that are refused, each alone.
@@ -211,33 +254,36 @@ impl Sieve<'_> {
         Ok(())
     }
 
-    /// Whether the row that it refers to may only come after it in the batch: all at once they would
-    /// have passed.
+    /// Whether the row that it refers to, or of a deletion that of one that refers to its own, may only
+    /// come after it in the batch: all at once they would have passed.
     fn may_be_early(&self, refused: &Refused) -> bool {
-        let writes = !refused.deletes;
-        self.loading.facts.refers_to_itself && writes && refused.refusal.code == "23503"
+        self.loading.facts.refers_to_itself && refused.refusal.code == "23503"
     }
 
-    /// Tries rows again that may have been early, for as long as some of them pass.
-    async fn try_again(&mut self, mut early: Vec<Refused>, deletes: bool) -> Result<()> {
+    /// Tries rows again that may have been early, for as long as some of them pass: those that don't.
+    async fn try_again(&mut self, mut early: Vec<Refused>, deletes: bool) -> Result<Vec<Refused>> {
         while !early.is_empty() {
             let rows: Vec<u32> = early.iter().map(|refused| refused.row).collect();
-            // Their types passed before: what is refused now is not a row's fault.
-            self.try_stage(&rows).await.map_err(|fault| match fault {
-                Fault::Rows(refusal) => with_kind(refusal.error, ErrorKind::Transient),
-                Fault::Other(error) => error,
-            })?;
-            let ordinals = self.ordinals().await?;
-            let ordinals = &ordinals[ordinals.len() - rows.len()..];
+            let ordinals = self.stage_again(&rows).await?;
             let wave = StagedWave { deletes, rows };
-            let refused = self.merge_what_passes(&wave, ordinals).await?;
+            let refused = self.merge_what_passes(&wave, &ordinals).await?;
             if refused.len() == early.len() {
                 break;
             }
             early = refused;
         }
-        self.refused.append(&mut early);
-        Ok(())
+        Ok(early)
+    }
+
+    /// Stages rows whose types passed before, so that what is refused now is not a row's fault: their
+    /// numbers.
+    async fn stage_again(&mut self, rows: &[u32]) -> Result<Vec<i64>> {
+        self.try_stage(rows).await.map_err(|fault| match fault {
+            Fault::Rows(refusal) => with_kind(refusal.error, ErrorKind::Transient),
+            Fault::Other(error) => error,
+        })?;
+        let mut ordinals = self.ordinals().await?;
+        Ok(ordinals.split_off(ordinals.len() - rows.len()))
     }
 
     async fn try_stage(&mut self, rows: &[u32]) -> Result<(), Fault> {
@@ -319,8 +365,10 @@ impl Sieve<'_> {
     }
 
     fn finish(mut self) -> Result<Sifted> {
-        for deletes in [false, true] {
-            self.check_not_all_alike(deletes)?;
+        for (deletes, passed) in [false, true].into_iter().zip(self.passed) {
+            if passed == 0 {
+                check_not_all_alike(&self.refused, deletes, &self.loading.plan.table)?;
+            }
         }
         self.refused.sort_by_key(|refused| refused.row);
         let mut letters = Vec::with_capacity(self.refused.len());
@@ -339,57 +387,5 @@ impl Sieve<'_> {
             refused: letters,
             statements: self.statements,
         })
-    }
-
-    /// A refusal that may mean all rows, of every row: that is no row's fault.
-    fn check_not_all_alike(&self, deletes: bool) -> Result<()> {
-        let mut refused = self.refused.iter().filter(|it| it.deletes == deletes);
-        let Some(Refused { refusal: first, .. }) = refused.next() else {
-            return Ok(());
-        };
-        let alike = |it: &Refusal| !it.known && it.code == first.code;
-        let all_alike = alike(first) && refused.all(|it| alike(&it.refusal));
-        if self.passed[usize::from(deletes)] > 0 || !all_alike {
-            return Ok(());
-        }
-        let table = &self.loading.plan.table;
-        let (message, advice) = match &first.column {
-            Some(column) if first.code == "23502" => (
-                format!("table {table}: column {column:?} refuses NULL, and no file fills it"),
-                "give the column a default, or take its NOT NULL away",
-            ),
-            _ if first.code == "42501" => (
-                format!("table {table}: rights or policies refuse every row of a batch"),
-                "GRANT the role what it lacks, or look at the table's row-level security",
-            ),
-            _ => (
-                format!("table {table}: the server refuses every row of a batch alike"),
-                "look at the table's triggers, and at the server's log",
-            ),
-        };
-        Err(Error::new(ErrorKind::Configuration, message)
-            .with_code(&first.code)
-            .with_advice(advice))
-    }
-}
-
-fn dead_letter(selection: &Selection<'_>, index: u32, refusal: Refusal) -> DeadLetter {
-    let (rows, row) = selection.row(index);
-    let raw = rows.raw_of(row);
-    let reason = if refusal.code.starts_with("22") {
-        Reason::InvalidValue
-    } else {
-        Reason::Refused
-    };
-    DeadLetter {
-        record: row.record,
-        line: row.line,
-        offset: row.offset,
-        length: raw.len() as u64,
-        raw: Bytes::copy_from_slice(&raw[..raw.len().min(RAW_CAP)]),
-        column: refusal.column,
-        reason,
-        message: refusal.message,
-        sqlstate: Some(refusal.code),
     }
 }

@@ -95,6 +95,12 @@ impl Rules {
             _ => self,
         }
     }
+
+    /// Where deletions may make way for rows of other keys: all take turns.
+    pub fn in_turn(mut self) -> Rules {
+        self.single = true;
+        self.careful()
+    }
 }
 
 /// `None` where the order of the versions' type is known to the server alone.

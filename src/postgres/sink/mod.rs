@@ -14,6 +14,7 @@ mod load;
 mod merge_sql;
 mod pace;
 mod presence;
+mod refused;
 mod row_work;
 pub mod selection;
 mod statements;

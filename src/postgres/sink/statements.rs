@@ -82,12 +82,13 @@ impl Statements {
         Statements {
             copy: format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)"),
             // CREATE TABLE AS takes over the types with their modifiers, and no constraint. Without
-            // data the table needs no look at a row, and no lock beyond this transaction.
+            // data the table needs no look at a row, and no lock beyond this transaction. See `staged`.
             create_staging: format!(
                 "CREATE TEMP SEQUENCE IF NOT EXISTS ingestd_ordinal_{id} CACHE 100; \
                  CREATE TEMP TABLE IF NOT EXISTS ingestd_staging_{id} ON COMMIT DELETE ROWS AS \
-                 SELECT {columns}, 0::bigint AS {ORDINAL} FROM {table} WITH NO DATA; \
-                 ALTER TABLE {staging} ALTER COLUMN {ORDINAL} SET DEFAULT nextval('{sequence}')"
+                 SELECT {}, 0::bigint AS {ORDINAL} FROM {table} WITH NO DATA; \
+                 ALTER TABLE {staging} ALTER COLUMN {ORDINAL} SET DEFAULT nextval('{sequence}')",
+                staged(plan)
             ),
             restart_ordinals: format!("SELECT setval('{sequence}', 1, false)"),
             stage: format!("COPY {staging} ({columns}) FROM STDIN (FORMAT binary)"),
@@ -102,4 +103,17 @@ impl Statements {
             range: on(&format!("{ORDINAL} BETWEEN $1 AND $2")),
         }
     }
+}
+
+/// The columns as they are staged. A deletion is NULL where nothing tells, which a domain may refuse:
+/// beside a NULL without a type a domain is its base type, and the INSERT checks what it inserts.
+fn staged(plan: &LoadPlan) -> String {
+    let staged = plan.columns.iter().map(|column| {
+        let name = quote::identifier(&column.name);
+        match plan.rules.delete_when.is_some() && !plan.tells(&column.name) {
+            true => format!("coalesce({name}, NULL) AS {name}"),
+            false => name,
+        }
+    });
+    staged.collect::<Vec<_>>().join(", ")
 }

@@ -12,6 +12,7 @@ use tokio_postgres::Statement;
 use super::fault::Fault;
 use super::load::{self, Loading};
 use super::pace::{Pace, Way};
+use super::refused;
 use super::row_work::{RowWork, Sight};
 use super::selection::Selection;
 use crate::plan::LoadPlan;
@@ -39,8 +40,21 @@ pub struct Writer {
     pub row_statements: u64,
 }
 
+/// How rows that are refused are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// None was refused yet.
+    None,
+    /// One by one, the deletions of other keys before them or after.
+    Refused,
+    /// In the order of the records, deletions too.
+    InTurn,
+}
+
 /// How one transaction ended, short of an error.
 enum Attempt {
+    /// A deletion that stands before a refused row may have to come before it.
+    OutOfTurn,
     /// Committed, with what became of each share's rows.
     Committed(Vec<Counts>),
     /// A checkpoint stands elsewhere; nothing was written.
@@ -98,7 +112,7 @@ impl Writer {
             from: share.from,
             to: share.to,
         }))?;
-        let mut careful = false;
+        let mut care = Care::None;
         for _ in 0..ROUNDS {
             if self.pending.is_some() {
                 self.read_standings(&mut claims).await?;
@@ -107,11 +121,12 @@ impl Writer {
                 let outcomes = claims.outcomes();
                 return Ok(Written { outcomes, times });
             }
-            match self.attempt(batch, &claims, careful, &mut times).await {
+            match self.attempt(batch, &claims, care, &mut times).await {
                 Ok(Attempt::Committed(counts)) => claims.settle_committed(&counts),
                 Ok(Attempt::FenceLost) => self.read_standings(&mut claims).await?,
                 Ok(Attempt::Conflict) => self.pace.conflicted(),
-                Ok(Attempt::Refused) => careful = true,
+                Ok(Attempt::Refused) => care = Care::Refused,
+                Ok(Attempt::OutOfTurn) => care = Care::InTurn,
                 Ok(Attempt::Altered) => {}
                 // Kept in `pending`: the next round reads what came of it.
                 Err(error) if error.kind() == ErrorKind::Unknown && self.pending.is_some() => {}
@@ -157,17 +172,19 @@ impl Writer {
         &mut self,
         batch: &Batch,
         claims: &Claims,
-        careful: bool,
+        care: Care,
         times: &mut StageTimes,
     ) -> Result<Attempt> {
         let mut link = self.take_link().await?;
         let loading = self.loading(&link, batch).await?;
 
         let start = Instant::now();
-        let rules = match careful {
-            true => loading.rules.careful(),
-            false => loading.rules,
+        let rules = match care {
+            Care::None => loading.rules,
+            Care::Refused => loading.rules.careful(),
+            Care::InTurn => loading.rules.in_turn(),
         };
+        let careful = care != Care::None;
         let selection = Selection::new(batch, claims, rules);
         lap(start, &mut times.prepare);
 
@@ -223,6 +240,11 @@ impl Writer {
             }
             Err(Fault::Other(error)) => return Err(error),
         };
+        if care == Care::Refused && refused::may_be_out_of_turn(batch, &letters) {
+            link.rollback().await?;
+            self.link = Some(link);
+            return Ok(Attempt::OutOfTurn);
+        }
         let letters = letters.into_iter();
         let letters: Vec<_> = letters
             .map(|(share, letter)| (batch.shares[share].file, letter))

@@ -2,17 +2,20 @@
 
 mod altered;
 mod careful;
+mod domains;
 mod fence;
 mod fixture;
 mod indexes;
 mod modes;
 mod ops;
 mod origins;
+mod referring;
 mod rejects;
 mod resolver;
 mod schema;
 mod sorting;
 mod targets;
+mod turns;
 mod types;
 mod unknown;
 mod values;

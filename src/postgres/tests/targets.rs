@@ -12,7 +12,7 @@ use crate::postgres::sink::PostgresSink;
 use crate::postgres::sink::writer::Writer;
 
 /// A plan for each mode that looks for the key; all of them delete.
-fn merging_plans() -> [LoadPlan; 3] {
+pub fn merging_plans() -> [LoadPlan; 3] {
     [
         (WriteMode::Upsert, WriteRules::default()),
         (WriteMode::Ignore, WriteRules::default()),
@@ -22,7 +22,7 @@ fn merging_plans() -> [LoadPlan; 3] {
 }
 
 /// The same, and one that only inserts.
-fn all_plans() -> Vec<LoadPlan> {
+pub fn all_plans() -> Vec<LoadPlan> {
     let append = plan_for(WriteMode::Append, WriteRules::default());
     let mut plans = merging_plans().to_vec();
     plans.push(append);
@@ -125,28 +125,6 @@ async fn a_foreign_key_refuses_rows_in_every_mode() {
         assert_eq!(scene.write(&ops).await, [2, 0, 0, 0, 0, 1]);
         let letter = format!("{}|2|refused|23503", scene.file.0);
         assert_eq!(scene.fixture.dead_letters().await, [letter]);
-    }
-}
-
-/// While refused rows are looked for, a row is tried before one that stands after it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_row_may_stand_before_the_one_of_its_table_that_it_refers_to() {
-    for plan in all_plans() {
-        let ddl = "create table items (id bigint primary key, name text,
-            amount integer references items check (amount >= 0), seen text)";
-        let mut scene = Scene::with(plan, ddl).await;
-        let chain = |ids: std::ops::Range<i64>| ids.map(|id| put(id, "x", id as i32 + 1, "1"));
-        let mut ops: Vec<Op> = chain(1..8).collect();
-        ops.push(put(8, "root", 8, "1"));
-        assert_eq!(scene.write(&ops).await, [8, 0, 0, 0, 0, 0]);
-
-        let mut ops: Vec<Op> = chain(11..18).collect();
-        ops.insert(3, put(20, "refused", -1, "1"));
-        ops.push(put(21, "orphan", 99, "1"));
-        ops.push(put(18, "root", 18, "1"));
-        assert_eq!(scene.write(&ops).await, [8, 0, 0, 0, 0, 2]);
-        let letters = "select record, sqlstate from ingestd.dead_letters order by 1";
-        assert_eq!(scene.fixture.ask(letters).await, ["12|23514", "17|23503"]);
     }
 }
 
