@@ -78,6 +78,9 @@ pub struct Layout {
     pub marker: Option<usize>,
 }
 
+/// Who takes the field that tells the records that delete: by its name alone.
+const DELETE_WHEN: &str = "delete_when";
+
 impl LoadPlan {
     /// The layout of a file with this header. A header without names is that of an empty file, which
     /// has no record that would ask.
@@ -97,7 +100,7 @@ impl LoadPlan {
             }
         });
         let marker = self.rules.delete_when.as_ref();
-        let marker = marker.map(|when| self.by_name("delete_when", &when.field, header));
+        let marker = marker.map(|when| self.by_name(DELETE_WHEN, &when.field, header));
         Ok(Layout {
             width: header.len(),
             more: false,
@@ -156,12 +159,16 @@ impl LoadPlan {
                 listed(header)
             ))),
             [first, second, ..] => {
+                let advice = match who {
+                    DELETE_WHEN => "rename one of them",
+                    _ => "write its number as field",
+                };
                 let case = match header[first] == header[second] {
                     true => "",
                     false => " (their case is ignored)",
                 };
                 Err(HeaderError::Header(format!(
-                    "the header names {name:?} twice, as fields {} and {}{case}, and {who} takes one of them; write its number as field",
+                    "the header names {name:?} twice, as fields {} and {}{case}, and {who} takes one of them; {advice}",
                     first + 1,
                     second + 1
                 )))
@@ -179,8 +186,9 @@ fn by_number(who: &str, number: u32, header: &[String]) -> Result<usize, HeaderE
         return Ok(index);
     }
     Err(HeaderError::Header(format!(
-        "the header has {} fields, and {who} takes field {number}",
-        header.len()
+        "the header has {} field{}, and {who} takes field {number}",
+        header.len(),
+        if header.len() == 1 { "" } else { "s" }
     )))
 }
 
