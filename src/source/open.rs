@@ -105,7 +105,7 @@ fn open(
     let plan: LoadPlan = serde_json::from_str(&claim.plan.definition).map_err(|error| {
         Error::new(ErrorKind::Bug, "the stored plan can't be read").with_source(error)
     })?;
-    let header = header_of(&file, &plan)?;
+    let header = read_file_header(&file, &plan.dialect)?;
     let at = start_of(claim, header.end);
     if at == header.end && claim.candidate.size <= SMALL {
         check_archive(&file, &plan.dialect)?;
@@ -163,10 +163,6 @@ fn changed(reason: &str) -> Error {
     Error::new(ErrorKind::File, reason.to_owned())
 }
 
-fn header_of(file: &File, plan: &LoadPlan) -> Result<Header> {
-    read_file_header(file, &plan.dialect)
-}
-
 /// Reads the header at the start of a file; an empty file, and one without a header, has one without
 /// names.
 ///
@@ -212,10 +208,9 @@ fn unopened(error: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::os::unix::fs::FileExt;
 
     use ingestd_actors::model::{Ends, Epoch, FileId, Plan};
-
-    use std::os::unix::fs::FileExt;
 
     use super::*;
 
