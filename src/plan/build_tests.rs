@@ -45,21 +45,8 @@ fn table() -> Table {
 /// A column of the pipeline, by its name in the table and its field.
 fn column(name: &str, field: &str) -> ColumnSettings {
     ColumnSettings {
-        name: name.into(),
         field: field.into(),
-        source: ColumnSource::Field,
-        sql_type: String::new(),
-        sql_default: None,
-        required: false,
-        trim: false,
-        null: None,
-        quoted_null: None,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
-        rules: crate::plan::ValueRules::default(),
+        ..ColumnSettings::new(name)
     }
 }
 

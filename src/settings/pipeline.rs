@@ -133,6 +133,29 @@ pub struct ColumnSettings {
     pub rules: ValueRules,
 }
 
+impl ColumnSettings {
+    /// A column without any rule, whose field has its name.
+    pub fn new(name: &str) -> ColumnSettings {
+        ColumnSettings {
+            name: name.to_owned(),
+            field: name.to_owned(),
+            source: ColumnSource::Field,
+            sql_type: String::new(),
+            sql_default: None,
+            required: false,
+            trim: false,
+            null: None,
+            quoted_null: None,
+            case: None,
+            allowed: Vec::new(),
+            minimum: None,
+            maximum: None,
+            finite: false,
+            rules: ValueRules::default(),
+        }
+    }
+}
+
 /// A column that the server computes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GeneratedColumn {

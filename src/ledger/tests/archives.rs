@@ -1,11 +1,12 @@
 //! Files that leave the inbox.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ingestd_actors::port::{Leaving, Ledger, Verdict};
 
 use super::world::World;
-use crate::ledger::LedgerOptions;
+use crate::ledger::{LedgerOptions, PostgresLedger};
 
 #[tokio::test]
 async fn a_committed_file_is_archived_by_whichever_life_gets_to_it() {
@@ -44,18 +45,25 @@ async fn a_committed_file_is_archived_by_whichever_life_gets_to_it() {
     assert_eq!(world.state(skipped.file.0).await, "SKIPPED");
 }
 
-#[tokio::test]
-async fn a_move_that_was_begun_is_ended_by_the_next_life() {
-    let world = World::new(true).await;
-    let ledger = world.life().await;
+/// Leaves a committed file as a life does that is killed after the first step of its move; where it
+/// was to go.
+async fn begin_a_move(world: &World, ledger: &PostgresLedger) -> PathBuf {
     let path = world.write("a.csv", "x\n1\n");
-    let claim = world.claim(&ledger, &path).await;
-    world.load(&ledger, &claim).await;
+    let claim = world.claim(ledger, &path).await;
+    world.load(ledger, &claim).await;
     let target = world.archive.join("a.csv");
     let statement = "update ingestd.files set archive_path = $1";
     world.execute(statement, &[&target.to_str().unwrap()]).await;
     let private = format!(".ingestd-{}.moving", claim.file.0);
     std::fs::rename(&path, world.inbox.join(private)).unwrap();
+    target
+}
+
+#[tokio::test]
+async fn a_move_that_was_begun_is_ended_by_the_next_life() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    let target = begin_a_move(&world, &ledger).await;
 
     let [verdict] = <[Verdict; 1]>::try_from(ledger.resume().await.unwrap()).unwrap();
     let Verdict::Archive(file) = verdict else {
@@ -178,14 +186,7 @@ async fn a_group_leaves_together_and_each_is_answered_for_itself() {
 async fn a_move_that_was_begun_is_ended_though_files_stay_by_now() {
     let mut world = World::new(true).await;
     let ledger = world.life().await;
-    let path = world.write("a.csv", "x\n1\n");
-    let claim = world.claim(&ledger, &path).await;
-    world.load(&ledger, &claim).await;
-    let target = world.archive.join("a.csv");
-    let statement = "update ingestd.files set archive_path = $1";
-    world.execute(statement, &[&target.to_str().unwrap()]).await;
-    let private = format!(".ingestd-{}.moving", claim.file.0);
-    std::fs::rename(&path, world.inbox.join(private)).unwrap();
+    let target = begin_a_move(&world, &ledger).await;
     let stays = world.write("b.csv", "x\n2\n");
     let claim = world.claim(&ledger, &stays).await;
     world.load(&ledger, &claim).await;

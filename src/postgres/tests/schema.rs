@@ -7,7 +7,7 @@ use ingestd_actors::error::ErrorKind;
 
 use super::fixture::{Fixture, ITEMS, connect, new_database};
 use crate::plan::catalog::Table;
-use crate::plan::{ColumnSource, Dialect, TableName, ValueRules, WriteMode, WriteRules, build};
+use crate::plan::{Dialect, TableName, WriteMode, WriteRules, build};
 use crate::postgres::catalog::read_table;
 use crate::postgres::ddl::{FurtherIndexes, create_table};
 use crate::postgres::migrations::{migrate, newest};
@@ -142,21 +142,10 @@ async fn a_table_that_refers_to_itself_has_one_writer_for_the_order() {
 
 fn column(name: &str, sql_type: &str, default: Option<&str>, required: bool) -> ColumnSettings {
     ColumnSettings {
-        name: name.into(),
-        field: name.into(),
-        source: ColumnSource::Field,
         sql_type: sql_type.into(),
         sql_default: default.map(str::to_owned),
         required,
-        trim: false,
-        null: None,
-        quoted_null: None,
-        case: None,
-        allowed: Vec::new(),
-        minimum: None,
-        maximum: None,
-        finite: false,
-        rules: ValueRules::default(),
+        ..ColumnSettings::new(name)
     }
 }
 

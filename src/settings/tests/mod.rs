@@ -174,21 +174,8 @@ fn every_key_has_its_effect() {
     );
 
     let column = |name: &str, sql_type: &str| ColumnSettings {
-        name: name.into(),
-        field: name.into(),
-        source: ColumnSource::Field,
         sql_type: sql_type.into(),
-        sql_default: None,
-        required: false,
-        trim: false,
-        null: None,
-        quoted_null: None,
-        case: None,
-        allowed: vec![],
-        minimum: None,
-        maximum: None,
-        finite: false,
-        rules: ValueRules::default(),
+        ..ColumnSettings::new(name)
     };
     let expected = Pipeline {
         name: "shop".into(),
