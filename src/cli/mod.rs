@@ -14,6 +14,9 @@ mod reset;
 mod run;
 mod status;
 
+#[cfg(test)]
+mod documents;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
