@@ -2,6 +2,7 @@
 
 mod cli;
 mod dialects;
+mod documents;
 mod first_load;
 mod harness;
 mod inbox;
