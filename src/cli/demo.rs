@@ -166,7 +166,7 @@ async fn demo(
         std::io::stdout().is_terminal(),
     );
     let tree = Tree::start(vec![spec], opened.private.as_ref(), service, signals, log);
-    let url = opened.url.clone();
+    let connection = opened.connection.clone();
     let keep_running = args.keep_running;
     let next = args.next_commands();
     let verdict = Arc::new(std::sync::OnceLock::new());
@@ -182,8 +182,9 @@ async fn demo(
             figures.wait_until(move |now| now.idle > idle).await;
             view.finish();
             let loaded_in = started.elapsed();
-            let compared =
-                tokio::task::spawn_blocking(move || compare(&url, &generator, TABLE, PIPELINE));
+            let compared = tokio::task::spawn_blocking(move || {
+                compare(&connection, &generator, TABLE, PIPELINE)
+            });
             let compared = compared.await.unwrap_or_else(|error| {
                 Err(Error::new(ErrorKind::Bug, "comparing").with_source(error))
             });
