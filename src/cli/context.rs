@@ -126,7 +126,7 @@ pub fn connect_to_ledger(settings: &Settings) -> Result<Connected> {
     let found = connection
         .client
         .query_one("select to_regclass('ingestd.files') is not null", &[])
-        .map_err(|error| classify(error, "looking for the ledger"))?;
+        .map_err(|error| may_not_read(classify(error, "looking for the ledger")))?;
     if found.get::<_, bool>(0) {
         check_version(&mut connection.client)?;
         return Ok(connection);
@@ -142,7 +142,7 @@ fn check_version(client: &mut postgres::Client) -> Result<()> {
     let version = "select coalesce(max(version), 0) from ingestd.migrations";
     let version: i32 = client
         .query_one(version, &[])
-        .map_err(|error| classify(error, "reading the ledger's version"))?
+        .map_err(|error| may_not_read(classify(error, "reading the ledger's version")))?
         .get(0);
     if version >= migrations::newest() {
         return Ok(());
@@ -150,4 +150,15 @@ fn check_version(client: &mut postgres::Client) -> Result<()> {
     let message = format!("the ledger of this database is of an older ingestd (version {version})");
     Err(Error::new(ErrorKind::Configuration, message)
         .with_advice("`ingestd migrate` brings it up to date"))
+}
+
+/// Which role it takes to read the ledger.
+fn may_not_read(error: Error) -> Error {
+    match error.code() {
+        Some("42501") => error.with_advice(
+            "make the role a member of ingestd_read, or of ingestd_load for commands that change \
+             anything (sql/roles.sql makes them)",
+        ),
+        _ => error,
+    }
 }

@@ -47,9 +47,9 @@ pub(super) fn check(
     let file = check.taken("password_file", raw.password_file, check_path);
     let words = TlsWords {
         sslmode: check.taken("sslmode", raw.sslmode, not_empty),
-        sslrootcert: check.taken("sslrootcert", raw.sslrootcert, not_empty),
-        sslcert: check.taken("sslcert", raw.sslcert, not_empty),
-        sslkey: check.taken("sslkey", raw.sslkey, not_empty),
+        sslrootcert: check.taken("sslrootcert", raw.sslrootcert, check_file),
+        sslcert: check.taken("sslcert", raw.sslcert, check_file),
+        sslkey: check.taken("sslkey", raw.sslkey, check_file),
     };
     if !is_said {
         return None;
@@ -221,6 +221,11 @@ impl Check<'_, '_> {
             Tls::default()
         })
     }
+}
+
+/// The path of a file, as it is written.
+fn check_file(text: String) -> Result<String, String> {
+    check_path(text.clone()).map(|_| text)
 }
 
 fn check_url(url: String) -> Result<ConnectionString, String> {

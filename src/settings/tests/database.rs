@@ -91,7 +91,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("host = 'db'\nport = 65536", "port", "write 1 to 65535"),
     ("host = 'db'\nuser = ' '", "user", "is empty"),
     ("host = 'db'\npassword = 7", "password", "expected text in quotes"),
-    ("host = 'db'\npassword_file = '~/secret'", "password_file", "write the home directory out"),
+    ("host = 'db'\npassword_file = '~/file'", "password_file", "write the home directory out"),
     ("host = 'db'\nsslmode = 'allow'", "sslmode", "\"disable\", \"prefer\", \"require\", \"verify-ca\", \"verify-full\""),
     ("host = 'db'\nsslmode = 'verify-ca'", "sslrootcert", "or write \"system\""),
     ("host = 'db'\nsslmode = 'require'\nsslrootcert = 'system'", "sslmode", "write \"verify-full\""),
