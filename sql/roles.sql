@@ -8,6 +8,7 @@
 \set ON_ERROR_STOP on
 
 begin;
+set local client_min_messages = warning;
 
 do $$
 declare

@@ -8,8 +8,9 @@ use tokio_postgres::config::Host;
 
 use super::context::{ConfigArgs, database};
 use crate::local_server::find_psql;
-use crate::postgres::connection::{Connection, Roots};
+use crate::postgres::connection::{Connection, Endpoint};
 use crate::postgres::passwords;
+use crate::postgres::tls_mode::Roots;
 
 /// Open psql on the configured database, or on the private server
 ///
@@ -62,7 +63,7 @@ fn ignore_interrupts() {
 /// The connection as libpq's variables: a password among a process's arguments is seen by all.
 /// <https://www.postgresql.org/docs/current/libpq-envars.html>
 fn environment(connection: &Connection) -> Result<Vec<(&'static str, String)>> {
-    let joined = |part: &dyn Fn(&crate::postgres::connection::Endpoint) -> String| {
+    let joined = |part: &dyn Fn(&Endpoint) -> String| {
         let parts: Vec<String> = connection.endpoints.iter().map(part).collect();
         (!parts.is_empty()).then(|| parts.join(","))
     };

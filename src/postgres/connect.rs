@@ -10,7 +10,8 @@ use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connect_fault::{explain, is_refused_entry, is_tls};
-use super::connection::{Connection, Endpoint, SslMode};
+use super::connection::{Connection, Endpoint};
+use super::tls_mode::SslMode;
 use super::{passwords, tls};
 
 /// Connects; the connection's task lives on the runtime that this is called on.

@@ -153,7 +153,10 @@ fn certificate_in_words(wrong: &CertificateError) -> (String, &'static str) {
         } => {
             let names = match presented.as_slice() {
                 [] => "it names none but its subject".to_owned(),
-                names => format!("it is for {}", names.join(", ")),
+                names => {
+                    let names: Vec<&str> = names.iter().map(|name| plain_name(name)).collect();
+                    format!("it is for {}", names.join(", "))
+                }
             };
             let expected = expected.to_str();
             (
@@ -167,8 +170,11 @@ fn certificate_in_words(wrong: &CertificateError) -> (String, &'static str) {
             "use a name as host that the certificate has, or set sslmode to \"verify-ca\"",
         ),
         other if format!("{other:?}").contains("UnsupportedCertVersion") => (
-            "the server's certificate is of X.509 version 1, which ingestd doesn't read".to_owned(),
-            "issue it anew with extensions: openssl x509 -req -extfile … adds them",
+            "the server's certificate is of X.509 version 1, which ingestd trusts only where it is in \
+             sslrootcert itself, and takes with TLS 1.3 alone"
+                .to_owned(),
+            "put this very certificate into the file of sslrootcert, or issue it anew with \
+             extensions: openssl x509 -req -extfile … adds them",
         ),
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => (
             "the server's certificate is one of an authority".to_owned(),
@@ -179,6 +185,12 @@ fn certificate_in_words(wrong: &CertificateError) -> (String, &'static str) {
             "look at it with openssl x509 -text, or issue it anew",
         ),
     }
+}
+
+/// The name alone of what rustls shows as `DnsName("db.example")`.
+fn plain_name(shown: &str) -> &str {
+    let inside = shown.split_once('(').map_or(shown, |(_, rest)| rest);
+    inside.trim_end_matches(')').trim_matches('"')
 }
 
 fn is_about_our_certificate(alert: AlertDescription) -> bool {

@@ -150,8 +150,8 @@ async fn not_allowed(client: &Client, error: Error) -> Error {
     let (role, owner): (String, Option<String>) = (row.get(0), row.get(1));
     let whom = match owner {
         Some(owner) => format!(
-            "the schema ingestd is {owner}'s: run `ingestd migrate` as a member of that role; for \
-             loading alone, role {role} has to be a member of ingestd_load (sql/roles.sql)"
+            "run `ingestd migrate` once as a member of role {owner}, which owns the schema ingestd; \
+             to load, role {role} needs to be a member of ingestd_load alone (sql/roles.sql)"
         ),
         None => "run `ingestd migrate` once as a role that may create schemas in this database"
             .to_owned(),

@@ -24,6 +24,7 @@ pub mod resolver;
 pub mod sink;
 mod time_zone;
 mod tls;
+pub mod tls_mode;
 mod tls_verify;
 
 pub use connect::connect_blocking;

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::SslNegotiation;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::{ClientCertificate, Roots, Tls, Verification};
+use super::tls_mode::{ClientCertificate, Roots, Tls, Verification};
 use super::tls_verify::Verifier;
 
 /// What makes TLS of a connection to the server.

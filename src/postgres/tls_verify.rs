@@ -4,18 +4,22 @@
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use x509_cert::Certificate;
-use x509_cert::der::Decode;
+use x509_cert::certificate::Version;
 use x509_cert::der::asn1::{PrintableStringRef, TeletexStringRef, Utf8StringRef};
 use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
+use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::connection::Verification;
+use super::tls_mode::Verification;
 
 /// Looks at the server's certificate. That the server has the certificate's key is verified in any
 /// case: the binding of a SCRAM login to its TLS session rests on that.
@@ -43,27 +47,25 @@ impl ServerCertVerifier for Verifier {
         if self.verification == Verification::Nothing {
             return Ok(ServerCertVerified::assertion());
         }
-        let parsed = ParsedCertificate::try_from(end_entity)?;
         // A server's own certificate, signed by itself, is often all the authority there is. That
         // it calls itself an authority, as openssl makes it by default, is no harm then.
         if self.trusted.iter().any(|trusted| trusted == end_entity) {
             check_validity(end_entity, now)?;
         } else {
-            let roots = &self.roots;
-            let algorithms = self.algorithms.all;
             verify_server_cert_signed_by_trust_anchor(
-                &parsed,
-                roots,
+                &ParsedCertificate::try_from(end_entity)?,
+                &self.roots,
                 intermediates,
                 now,
-                algorithms,
+                self.algorithms.all,
             )?;
         }
         if self.verification == Verification::SignerAndName
-            && let Err(error) = verify_server_name(&parsed, server_name)
             && !is_common_name(end_entity, &server_name.to_str())
         {
-            return Err(error);
+            let not_for_it = Error::InvalidCertificate(CertificateError::NotValidForName);
+            let parsed = ParsedCertificate::try_from(end_entity).map_err(|_| not_for_it)?;
+            verify_server_name(&parsed, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -83,7 +85,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+        match key_of_version_1(certificate) {
+            None => verify_tls13_signature(message, certificate, signed, &self.algorithms),
+            Some(key) => {
+                verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
+            }
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -94,6 +101,18 @@ impl ServerCertVerifier for Verifier {
 fn parsed(certificate: &CertificateDer<'_>) -> Result<Certificate, Error> {
     let parsed = Certificate::from_der(certificate);
     parsed.map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))
+}
+
+/// The key of a certificate of X.509 version 1: rustls reads no such certificate, and openssl makes
+/// them by default, so that many servers have one. Without extensions there is nothing else in it
+/// that could forbid its use here.
+fn key_of_version_1(certificate: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    let certificate = parsed(certificate).ok()?.tbs_certificate;
+    if certificate.version != Version::V1 {
+        return None;
+    }
+    let key = certificate.subject_public_key_info.to_der().ok()?;
+    Some(SubjectPublicKeyInfoDer::from(key))
 }
 
 fn check_validity(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {

@@ -9,8 +9,9 @@ use super::problems::{Problems, Section};
 use super::raw::RawDatabase;
 use super::service::check_path;
 use super::sources::{Environment, Origins};
-use crate::postgres::connection::{Connection, Endpoint, Tls};
+use crate::postgres::connection::{Connection, Endpoint};
 use crate::postgres::connection_string::{self, ConnectionString, HOW, TlsWords};
+use crate::postgres::tls_mode::Tls;
 
 const SECTION: &str = "database";
 const DEFAULT_PORT: u16 = 5432;
@@ -55,9 +56,10 @@ pub(super) fn check(
         return None;
     }
 
+    let has_url = url.is_some();
     let string = url.unwrap_or_default();
     let mut connection = Connection::from_string(&string);
-    let origin = check.settle_hosts(&mut connection, &string, host, port);
+    let origin = check.settle_hosts(&mut connection, &string, host, port, has_url);
     connection.name = check.settle("name", connection.name, name);
     connection.user = check.settle("user", connection.user, user);
     let passwords = &mut connection.passwords;
@@ -158,6 +160,7 @@ impl Check<'_, '_> {
         string: &ConnectionString,
         host: Option<Host>,
         port: Option<u16>,
+        has_url: bool,
     ) -> String {
         let of = |key: &str| self.origins.of(&format!("{SECTION}.{key}")).to_owned();
         let (by_url, by_key) = (of("url"), of("host"));
@@ -169,7 +172,10 @@ impl Check<'_, '_> {
         let said = (!said.is_empty()).then_some(said);
         let own = host.map(|host| vec![host]);
         let Some(hosts) = self.settle("host", said.clone(), own) else {
-            if self.sound {
+            if self.sound && has_url {
+                let text = format!("names no host; {HOW}, or say it in database.host");
+                self.problem("url", text);
+            } else if self.sound {
                 self.problem(
                     "host",
                     "is missing; name the server or the directory of its socket, here or in \
@@ -206,6 +212,7 @@ impl Check<'_, '_> {
             "system" => word,
             _ => data_dir.join(word).display().to_string(),
         };
+        let by_url_alone = own == TlsWords::default();
         let words = TlsWords {
             sslmode: self.settle("sslmode", said.sslmode.clone(), own.sslmode),
             sslrootcert: self.settle(
@@ -217,7 +224,10 @@ impl Check<'_, '_> {
             sslkey: self.settle("sslkey", said.sslkey.clone(), own.sslkey.map(file)),
         };
         Tls::from_words(&words).unwrap_or_else(|problem| {
-            self.problem(problem.parameter, problem.text);
+            match by_url_alone {
+                true => self.problem("url", format!("{} {}", problem.parameter, problem.text)),
+                false => self.problem(problem.parameter, problem.text),
+            }
             Tls::default()
         })
     }

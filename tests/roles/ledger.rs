@@ -74,7 +74,8 @@ fn the_loading_role_loads_and_the_reading_role_reads() {
 #[test]
 fn no_role_does_more_than_its_own() {
     let world = World::with_roles();
-    world.migrate("migrator");
+    // An administrator may do it as well, and it comes to the same.
+    world.migrate("tester");
     let owned = "select count(*) from pg_class c where relnamespace = 'ingestd'::regnamespace
                  and relowner <> 'ingestd_migrate'::regrole";
     let row = world
@@ -139,8 +140,7 @@ fn whoever_can_not_migrate_says_who_can() {
     for hint in [
         "role loader may not",
         "`ingestd migrate`",
-        "a member of that role",
-        "ingestd_migrate's",
+        "a member of role ingestd_migrate",
     ] {
         assert!(said.err.contains(hint), "{hint}: {}", said.err);
     }

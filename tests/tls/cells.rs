@@ -90,7 +90,7 @@ fn every_mode_with_every_certificate() {
         ["plain", "tls", "tls", "tls", expired, expired, expired],
     );
 
-    let name = "not for the host localhost: it is for DnsName(\"db.example\")";
+    let name = "not for the host localhost: it is for db.example;";
     present(&server.authority.server(&["db.example"]));
     expect_cells(
         &server,
@@ -134,6 +134,26 @@ fn every_mode_with_every_certificate() {
             ["plain", "tls", "tls", "tls", "tls", "tls", "tls"],
         );
     }
+    // As `openssl x509 -req` makes them.
+    let old = Pair {
+        certificate: include_str!("version_1.pem").to_owned(),
+        key: include_str!("version_1.key").to_owned(),
+    };
+    present(&old);
+    let refused = "of X.509 version 1";
+    expect_cells(
+        &server,
+        &root,
+        ["plain", "tls", "tls", "tls", refused, refused, refused],
+    );
+    let itself = server.scratch.write("itself.pem", &old.certificate);
+    let itself = itself.display().to_string();
+    expect_cells(
+        &server,
+        &itself,
+        ["plain", "tls", "tls", "tls", "tls", "tls", "tls"],
+    );
+
     let elsewhere = self_signed(&["db.example"], true);
     present(&elsewhere);
     let itself = server.scratch.write("itself.pem", &elsewhere.certificate);

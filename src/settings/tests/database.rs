@@ -1,7 +1,7 @@
 //! `[database]`: keys, URL and variables together.
 
 use super::*;
-use crate::postgres::connection::{Roots, SslMode};
+use crate::postgres::tls_mode::{Roots, SslMode};
 
 fn database(text: &str, variables: &[(&str, &str)]) -> DatabaseSettings {
     let settings = load_with(&format!("[database]\n{text}"), variables);
@@ -83,7 +83,10 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("url = 'postgresql://db/shop?sslmode=require'\nsslmode = 'prefer'", "sslmode", "is another one than the URL has"),
     ("name = 'shop'", "host", "is missing"),
     ("password = 'secret'", "host", "is missing"),
-    ("url = 'postgresql:///shop'", "host", "is missing"),
+    ("url = 'postgresql:///shop'", "url", "names no host"),
+    ("url = 'postgresql://db/shop?sslmode=verify-full'", "url", "sslrootcert is missing"),
+    ("url = 'postgresql://db/shop?sslmode=some'", "url", "sslmode \"some\" is unknown"),
+    ("url = 'postgresql://db/shop?sslmode=verify-full'\nsslcert = 'c'\nsslkey = 'k'", "sslrootcert", "is missing"),
     ("host = ''", "host", "is empty"),
     ("host = 'a,b'", "host", "write several into database.url"),
     ("host = 'postgresql://u:secret@h'", "host", "write a URL into database.url"),
