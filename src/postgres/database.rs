@@ -145,9 +145,6 @@ fn with_our_options(connection: &Connection) -> Connection {
         Some(options) => format!("{options} {PINNED}"),
         None => PINNED.to_owned(),
     };
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(Duration::from_secs(10));
-    }
     if config.get_application_name().is_none() {
         config.application_name("ingestd");
     }
