@@ -3,7 +3,7 @@
 use ingestd::postgres::{Connection, connect_blocking};
 use ingestd_actors::error::{Error, ErrorKind};
 
-use super::certificates::{Authority, self_signed};
+use super::certificates::{Authority, self_signed, self_signed_long_ago};
 use super::{Pair, TlsServer};
 
 /// What a connection came to.
@@ -134,6 +134,16 @@ fn every_mode_with_every_certificate() {
             ["plain", "tls", "tls", "tls", "tls", "tls", "tls"],
         );
     }
+    let long_ago = self_signed_long_ago(hosts);
+    present(&long_ago);
+    let itself = server.scratch.write("itself.pem", &long_ago.certificate);
+    let itself = itself.display().to_string();
+    expect_cells(
+        &server,
+        &itself,
+        ["plain", "tls", "tls", "tls", expired, expired, expired],
+    );
+
     // As `openssl x509 -req` makes them.
     let old = Pair {
         certificate: include_str!("version_1.pem").to_owned(),

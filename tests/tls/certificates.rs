@@ -87,6 +87,17 @@ pub fn self_signed(hosts: &[&str], authority: bool) -> Pair {
     if authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
+    signed_by_itself(&params)
+}
+
+/// One that has signed itself, and has expired.
+pub fn self_signed_long_ago(hosts: &[&str]) -> Pair {
+    let mut params = params(hosts, "the server");
+    params.not_after = date_time_ymd(2021, 1, 1);
+    signed_by_itself(&params)
+}
+
+fn signed_by_itself(params: &CertificateParams) -> Pair {
     let key = KeyPair::generate().expect("a key");
     Pair::new(&params.self_signed(&key).expect("a certificate"), &key)
 }
