@@ -11,7 +11,7 @@
 //! | [`plan`] | pure: what is done to every record of a file |
 //! | [`csv`], [`row`] | pure: bytes to records, fields to PostgreSQL's binary values |
 //! | [`source`] | files as streams of decoded chunks |
-//! | [`mod@postgres`] | the sink: batches, fences, dead letters, the catalog, migrations |
+//! | [`mod@postgres`] | connections; the sink: batches, fences, dead letters, the catalog, migrations |
 //! | [`ledger`] | what became of every file; verdicts, claims, the lease |
 //! | [`fs`] | the inbox, fingerprints and hashes, the archive |
 //! | [`local_server`] | the private PostgreSQL server |

@@ -1,14 +1,12 @@
 //! What most subcommands share: which configuration, which database.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use postgres::NoTls;
 
 use super::output::shell_word;
 use crate::local_server::{self, Borrowed};
-use crate::postgres::{classify, migrations};
+use crate::postgres::{Connection, classify, connect_blocking, migrations};
 use crate::service::unusable_database;
 use crate::settings::{ConfigFile, Environment, Settings, Sources};
 
@@ -78,8 +76,9 @@ fn program() -> String {
 }
 
 fn has_password(url: &str) -> bool {
-    let config = tokio_postgres::Config::from_str(url);
-    config.is_ok_and(|config| config.get_password().is_some())
+    let connection = url.parse::<Connection>();
+    // One that can't be read may have one.
+    connection.map_or(true, |connection| connection.passwords.given.is_some())
 }
 
 /// A path of the command line means the working directory.
@@ -89,32 +88,30 @@ fn absolute(path: &Path) -> String {
 }
 
 /// A connection for a command that only asks, apart from any async runtime.
-pub struct Connection {
+pub struct Connected {
     /// The connection.
     pub client: postgres::Client,
     /// The private server, where it is that: it ends with the last that uses it.
     _server: Option<Borrowed>,
 }
 
-/// The database's URL, and the private server behind it where it is that.
-pub fn database_url(settings: &Settings) -> Result<(String, Option<Borrowed>)> {
+/// How the database is reached, and the private server behind it where it is that.
+pub fn database(settings: &Settings) -> Result<(Connection, Option<Borrowed>)> {
     match &settings.service.database {
-        Some(database) => Ok((database.url().to_owned(), None)),
+        Some(database) => Ok((database.connection.clone(), None)),
         None => {
             let server = local_server::use_or_start(&settings.service.data_dir)?;
-            Ok((server.url().to_owned(), Some(server)))
+            Ok((server.url().parse()?, Some(server)))
         }
     }
 }
 
 /// Connects to the configured database, or to the private server.
-pub fn connect(settings: &Settings) -> Result<Connection> {
-    let (url, server) = database_url(settings)?;
-    let client = postgres::Client::connect(&url, NoTls).map_err(|error| {
-        let error = classify(error, "connecting to the database");
-        unusable_database(&settings.service, error)
-    })?;
-    Ok(Connection {
+pub fn connect(settings: &Settings) -> Result<Connected> {
+    let (connection, server) = database(settings)?;
+    let client = connect_blocking(&connection)
+        .map_err(|error| unusable_database(&settings.service, error))?;
+    Ok(Connected {
         client,
         _server: server,
     })
@@ -124,12 +121,12 @@ pub fn connect(settings: &Settings) -> Result<Connection> {
 ///
 /// # Errors
 /// `Configuration` where it has none yet, or an older one than this program reads.
-pub fn connect_to_ledger(settings: &Settings) -> Result<Connection> {
+pub fn connect_to_ledger(settings: &Settings) -> Result<Connected> {
     let mut connection = connect(settings)?;
     let found = connection
         .client
         .query_one("select to_regclass('ingestd.files') is not null", &[])
-        .map_err(|error| classify(error, "looking for the ledger"))?;
+        .map_err(|error| may_not_read(classify(error, "looking for the ledger")))?;
     if found.get::<_, bool>(0) {
         check_version(&mut connection.client)?;
         return Ok(connection);
@@ -145,7 +142,7 @@ fn check_version(client: &mut postgres::Client) -> Result<()> {
     let version = "select coalesce(max(version), 0) from ingestd.migrations";
     let version: i32 = client
         .query_one(version, &[])
-        .map_err(|error| classify(error, "reading the ledger's version"))?
+        .map_err(|error| may_not_read(classify(error, "reading the ledger's version")))?
         .get(0);
     if version >= migrations::newest() {
         return Ok(());
@@ -153,4 +150,15 @@ fn check_version(client: &mut postgres::Client) -> Result<()> {
     let message = format!("the ledger of this database is of an older ingestd (version {version})");
     Err(Error::new(ErrorKind::Configuration, message)
         .with_advice("`ingestd migrate` brings it up to date"))
+}
+
+/// Which role it takes to read the ledger.
+fn may_not_read(error: Error) -> Error {
+    match error.code() {
+        Some("42501") => error.with_advice(
+            "make the role a member of ingestd_read, or of ingestd_load for commands that change \
+             anything (sql/roles.sql makes them)",
+        ),
+        _ => error,
+    }
 }

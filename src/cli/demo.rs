@@ -69,10 +69,13 @@ impl DemoArgs {
 
     /// What to type to look at the result. The other commands do heed DATABASE_URL.
     fn next_commands(&self) -> String {
-        let misled = ["DATABASE_URL", "INGESTD__DATABASE__URL"]
-            .into_iter()
-            .filter(|name| self.database_url.is_none() && std::env::var_os(name).is_some());
-        let unset: String = misled.map(|name| format!(" -u {name}")).collect();
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let mut misled: Vec<String> = names
+            .filter(|name| name == "DATABASE_URL" || name.starts_with("INGESTD__DATABASE__"))
+            .filter(|_| self.database_url.is_none())
+            .collect();
+        misled.sort();
+        let unset: String = misled.iter().map(|name| format!(" -u {name}")).collect();
         let before = match unset.as_str() {
             "" => String::new(),
             unset => format!("env{unset} "),
@@ -166,7 +169,7 @@ async fn demo(
         std::io::stdout().is_terminal(),
     );
     let tree = Tree::start(vec![spec], opened.private.as_ref(), service, signals, log);
-    let url = opened.url.clone();
+    let connection = opened.connection.clone();
     let keep_running = args.keep_running;
     let next = args.next_commands();
     let verdict = Arc::new(std::sync::OnceLock::new());
@@ -182,8 +185,9 @@ async fn demo(
             figures.wait_until(move |now| now.idle > idle).await;
             view.finish();
             let loaded_in = started.elapsed();
-            let compared =
-                tokio::task::spawn_blocking(move || compare(&url, &generator, TABLE, PIPELINE));
+            let compared = tokio::task::spawn_blocking(move || {
+                compare(&connection, &generator, TABLE, PIPELINE)
+            });
             let compared = compared.await.unwrap_or_else(|error| {
                 Err(Error::new(ErrorKind::Bug, "comparing").with_source(error))
             });

@@ -2,7 +2,7 @@
 
 use ingestd_actors::error::Result;
 
-use super::context::{ConfigArgs, database_url};
+use super::context::{ConfigArgs, database};
 use super::output::{print, print_json};
 use crate::postgres::{Database, migrations};
 use crate::service::{database_runtime, unusable_database};
@@ -25,10 +25,10 @@ pub struct MigrateArgs {
 /// Runs the subcommand.
 pub fn run(args: &MigrateArgs) -> Result<()> {
     let settings = args.config.settings_or_defaults()?;
-    let (url, _server) = database_url(&settings)?;
+    let (connection, _server) = database(&settings)?;
     let runtime = database_runtime()?;
     let applied = runtime.block_on(async {
-        let database = Database::new(&url, runtime.handle().clone()).await?;
+        let database = Database::new(&connection, runtime.handle().clone()).await?;
         migrations::migrate(&mut *database.client().await?).await
     });
     let applied = applied.map_err(|error| unusable_database(&settings.service, error))?;

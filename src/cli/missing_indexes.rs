@@ -25,7 +25,9 @@ select i.pipeline, i.name, i.relation::text,
            to_char(i.building_since at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') end,
        g.phase
 from ingestd.deferred_indexes i
-left join pg_stat_activity a on a.pid = i.backend and a.backend_start = i.backend_start
+left join pg_stat_activity a on a.pid = i.backend
+    -- Of another role's backend one sees the process alone.
+    and coalesce(a.backend_start, i.backend_start) = i.backend_start
 left join pg_stat_progress_create_index g on g.pid = a.pid
 order by i.pipeline, i.index_id";
 

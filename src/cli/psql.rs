@@ -2,14 +2,15 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode};
-use std::str::FromStr;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use super::context::{ConfigArgs, database_url};
+use super::context::{ConfigArgs, database};
 use crate::local_server::find_psql;
+use crate::postgres::connection::{Connection, Endpoint};
+use crate::postgres::passwords;
+use crate::postgres::tls_mode::Roots;
 
 /// Open psql on the configured database, or on the private server
 ///
@@ -34,10 +35,10 @@ pub fn run(args: &PsqlArgs) -> Result<ExitCode> {
         Error::new(ErrorKind::Configuration, "psql is not installed")
             .with_advice("on Debian or Ubuntu: apt-get install postgresql-client")
     })?;
-    let (url, _server) = database_url(&settings)?;
+    let (connection, _server) = database(&settings)?;
     ignore_interrupts();
     let status = Command::new(&psql)
-        .envs(environment(&url)?)
+        .envs(environment(&connection)?)
         .args(&args.args)
         .status()
         .map_err(|error| {
@@ -61,29 +62,60 @@ fn ignore_interrupts() {
 
 /// The connection as libpq's variables: a password among a process's arguments is seen by all.
 /// <https://www.postgresql.org/docs/current/libpq-envars.html>
-fn environment(url: &str) -> Result<Vec<(&'static str, String)>> {
-    let config = Config::from_str(url).map_err(|error| {
-        Error::new(ErrorKind::Configuration, "the database's URL can't be read").with_source(error)
-    })?;
-    let hosts: Vec<String> = config
-        .get_hosts()
-        .iter()
-        .map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(path) => path.display().to_string(),
-        })
-        .collect();
-    let ports: Vec<String> = config.get_ports().iter().map(u16::to_string).collect();
-    let password = config
-        .get_password()
-        .map(|password| String::from_utf8_lossy(password).into_owned());
+fn environment(connection: &Connection) -> Result<Vec<(&'static str, String)>> {
+    let joined = |part: &dyn Fn(&Endpoint) -> String| {
+        let parts: Vec<String> = connection.endpoints.iter().map(part).collect();
+        (!parts.is_empty()).then(|| parts.join(","))
+    };
+    let host = joined(&|endpoint| match &endpoint.host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let has_addresses = connection.endpoints.iter().any(|one| one.address.is_some());
+    let address = joined(&|endpoint| {
+        let address = endpoint.address.map(|address| address.to_string());
+        address.unwrap_or_default()
+    });
+    // The other sources are psql's own, and it has them by itself.
+    let given = &connection.passwords;
+    let password = match (&given.given, &given.file) {
+        (Some(password), _) => Some(password.clone()),
+        (None, Some(file)) => Some(passwords::read_alone(file)?),
+        (None, None) => None,
+    };
+    let tls = &connection.tls;
+    let path = |path: &std::path::Path| path.display().to_string();
     let variables = [
-        ("PGHOST", (!hosts.is_empty()).then(|| hosts.join(","))),
-        ("PGPORT", (!ports.is_empty()).then(|| ports.join(","))),
-        ("PGUSER", config.get_user().map(str::to_owned)),
-        ("PGPASSWORD", password),
-        ("PGDATABASE", config.get_dbname().map(str::to_owned)),
-        ("PGOPTIONS", config.get_options().map(str::to_owned)),
+        ("PGHOST", host),
+        ("PGHOSTADDR", address.filter(|_| has_addresses)),
+        ("PGPORT", joined(&|endpoint| endpoint.port.to_string())),
+        ("PGUSER", connection.user.clone()),
+        (
+            "PGPASSWORD",
+            password.map(|one| String::from_utf8_lossy(&one).into_owned()),
+        ),
+        ("PGPASSFILE", given.passfile.as_deref().map(path)),
+        ("PGDATABASE", connection.name.clone()),
+        (
+            "PGOPTIONS",
+            connection.options.get_options().map(str::to_owned),
+        ),
+        ("PGSSLMODE", Some(tls.mode.name().to_owned())),
+        (
+            "PGSSLROOTCERT",
+            tls.roots.as_ref().map(|roots| match roots {
+                Roots::System => "system".to_owned(),
+                Roots::File(file) => path(file),
+            }),
+        ),
+        (
+            "PGSSLCERT",
+            tls.client.as_ref().map(|client| path(&client.certificate)),
+        ),
+        (
+            "PGSSLKEY",
+            tls.client.as_ref().map(|client| path(&client.key)),
+        ),
     ];
     Ok(variables
         .into_iter()
@@ -96,9 +128,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_goes_by_the_environment() {
-        let variables =
-            environment("postgresql://me:secret@db.example:6543/shop").expect("a good URL");
+    fn all_of_it_goes_by_the_environment() {
+        let url = "postgresql://me:secret@db.example:6543/shop?sslmode=verify-full\
+                   &sslrootcert=/etc/ca.pem&options=-c%20work_mem%3D1MB";
+        let variables = environment(&url.parse().expect("a good URL")).expect("variables");
         assert_eq!(
             variables,
             [
@@ -107,6 +140,9 @@ mod tests {
                 ("PGUSER", "me".to_owned()),
                 ("PGPASSWORD", "secret".to_owned()),
                 ("PGDATABASE", "shop".to_owned()),
+                ("PGOPTIONS", "-c work_mem=1MB".to_owned()),
+                ("PGSSLMODE", "verify-full".to_owned()),
+                ("PGSSLROOTCERT", "/etc/ca.pem".to_owned()),
             ]
         );
     }

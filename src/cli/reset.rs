@@ -76,7 +76,9 @@ impl Forgotten {
                         (select count(*) from ingestd.files where pipeline = $1),
                         (select count(*) from ingestd.dead_letters where pipeline = $1),
                         exists (select from ingestd.pipelines p join pg_stat_activity a
-                                on a.pid = p.lease_backend and a.backend_start = p.lease_backend_start
+                                on a.pid = p.lease_backend
+                                and coalesce(a.backend_start, p.lease_backend_start)
+                                    = p.lease_backend_start
                                 where p.name = $1 and p.lease_expires > now())",
                 &[&pipeline],
             )

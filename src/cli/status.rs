@@ -27,7 +27,10 @@ const QUERY: &str = "
 select p.name, p.paused, p.degraded, p.lease_host, p.lease_process,
        coalesce(p.lease_expires > now(), false)
            and exists (select from pg_stat_activity a
-                       where a.pid = p.lease_backend and a.backend_start = p.lease_backend_start) as running,
+                       where a.pid = p.lease_backend
+                         -- Of another role's backend one sees the process alone.
+                         and coalesce(a.backend_start, p.lease_backend_start) = p.lease_backend_start)
+               as running,
        coalesce(f.waiting, 0) as waiting, coalesce(f.committed, 0) as committed,
        coalesce(f.skipped, 0) as skipped, coalesce(f.quarantined, 0) as quarantined,
        coalesce(f.failed, 0) as failed, coalesce(f.records, 0)::bigint as records,

@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use postgres::{Client, NoTls, Transaction};
+use postgres::Transaction;
 
 use crate::generate::Generator;
 use crate::generate::expected::{DEAD_LETTER_COLUMNS, ROW_COLUMNS};
-use crate::postgres::classify;
+use crate::postgres::{Connection, classify, connect_blocking};
 
 /// What the comparison found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +44,14 @@ impl Verdict {
 ///
 /// # Errors
 /// Where the database can't be asked.
-pub fn compare(url: &str, generator: &Generator, table: &str, pipeline: &str) -> Result<Verdict> {
+pub fn compare(
+    connection: &Connection,
+    generator: &Generator,
+    table: &str,
+    pipeline: &str,
+) -> Result<Verdict> {
     let failed = |error| classify(error, "comparing the table with what was generated");
-    let mut client = Client::connect(url, NoTls).map_err(failed)?;
+    let mut client = connect_blocking(connection)?;
     let mut transaction = client.transaction().map_err(failed)?;
     transaction
         .batch_execute(&format!(

@@ -1,22 +1,23 @@
 //! The pool of connections, and the runtime that its connections live on.
 
 use std::future::Future;
-use std::str::FromStr;
 use std::time::Duration;
 
-use bb8_postgres::PostgresConnectionManager;
 use futures_util::FutureExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::{PortFuture, gone};
 use tokio::runtime::Handle;
-use tokio_postgres::NoTls;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::classify;
+use super::connect::{connect, no_host};
+use super::connection::Connection;
+
 /// The pool.
-pub type Pool = bb8::Pool<PostgresConnectionManager<NoTls>>;
+pub type Pool = bb8::Pool<Manager>;
 
 /// A connection on loan from the pool, without a borrow of it.
-pub type Client = bb8::PooledConnection<'static, PostgresConnectionManager<NoTls>>;
+pub type Client = bb8::PooledConnection<'static, Manager>;
 
 /// The most connections of the pool; the writers' own are not among them.
 const CONNECTIONS: u32 = 32;
@@ -24,6 +25,30 @@ const CONNECTIONS: u32 = 32;
 /// What a session must be set to for values to mean the same everywhere.
 const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres \
                       -c default_transaction_isolation=read\\ committed";
+
+/// Makes the pool's connections.
+#[derive(Debug)]
+pub struct Manager {
+    connection: Connection,
+}
+
+impl bb8::ManageConnection for Manager {
+    type Connection = tokio_postgres::Client;
+    type Error = Error;
+
+    async fn connect(&self) -> Result<tokio_postgres::Client> {
+        connect(&self.connection).await
+    }
+
+    async fn is_valid(&self, client: &mut tokio_postgres::Client) -> Result<()> {
+        let asked = client.batch_execute("").await;
+        asked.map_err(|error| classify(error, "asking whether a connection lives"))
+    }
+
+    fn has_broken(&self, client: &mut tokio_postgres::Client) -> bool {
+        client.is_closed()
+    }
+}
 
 /// A database: a pool of connections and the runtime they live on.
 ///
@@ -35,38 +60,17 @@ pub struct Database {
 }
 
 impl Database {
-    /// A database by its URL or key-value string; connections are made when they are needed.
+    /// A database; connections are made when they are needed.
     ///
     /// # Errors
-    /// `Configuration` where the string is no connection string.
-    pub async fn new(url: &str, runtime: Handle) -> Result<Database> {
-        let mut config = tokio_postgres::Config::from_str(url).map_err(|error| {
-            Error::new(
-                ErrorKind::Configuration,
-                "the database's URL can't be read",
-            )
-            .with_advice("write it as postgresql://user:password@host:5432/name, or as host=… dbname=… user=…")
-            .with_source(error)
-        })?;
-        // What the operator writes in the URL stays, but for the settings that values depend on.
-        let options = match config.get_options() {
-            Some(options) => format!("{options} {PINNED}"),
-            None => PINNED.to_owned(),
+    /// `Configuration` where no host is named.
+    pub async fn new(connection: &Connection, runtime: Handle) -> Result<Database> {
+        if connection.endpoints.is_empty() {
+            return Err(no_host());
+        }
+        let manager = Manager {
+            connection: with_our_options(connection),
         };
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(10));
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("ingestd");
-        }
-        config
-            .keepalives(true)
-            .keepalives_idle(Duration::from_secs(30))
-            .keepalives_interval(Duration::from_secs(10))
-            .keepalives_retries(3)
-            .tcp_user_timeout(Duration::from_secs(30))
-            .options(options);
-        let manager = PostgresConnectionManager::new(config, NoTls);
         let pool = bb8::Pool::builder()
             .max_size(CONNECTIONS)
             // A connection that is closed is known to be; one that is broken unnoticed fails what it
@@ -96,7 +100,7 @@ impl Database {
             let _ = self.pool.add(self.dedicated().await?);
         }
         self.pool.get_owned().await.map_err(|error| match error {
-            bb8::RunError::User(error) => super::classify(error, "connecting to the database"),
+            bb8::RunError::User(error) => error,
             bb8::RunError::TimedOut => Error::new(
                 ErrorKind::Transient,
                 "no connection to the database within 10 s",
@@ -113,10 +117,7 @@ impl Database {
     /// # Errors
     /// As [`Database::client`].
     pub async fn dedicated(&self) -> Result<tokio_postgres::Client> {
-        self.pool
-            .dedicated_connection()
-            .await
-            .map_err(|error| super::classify(error, "connecting to the database"))
+        self.pool.dedicated_connection().await
     }
 
     /// Runs a future on the connections' runtime; dropping the answer gives it up.
@@ -134,4 +135,25 @@ impl Database {
         }
         .boxed()
     }
+}
+
+/// What the operator says of the connection stays, but for the settings that values depend on.
+fn with_our_options(connection: &Connection) -> Connection {
+    let mut connection = connection.clone();
+    let config = &mut connection.options;
+    let options = match config.get_options() {
+        Some(options) => format!("{options} {PINNED}"),
+        None => PINNED.to_owned(),
+    };
+    if config.get_application_name().is_none() {
+        config.application_name("ingestd");
+    }
+    config
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(30))
+        .keepalives_interval(Duration::from_secs(10))
+        .keepalives_retries(3)
+        .tcp_user_timeout(Duration::from_secs(30))
+        .options(options);
+    connection
 }

@@ -50,13 +50,17 @@ pub fn newest() -> i32 {
 /// Applies what is missing, all in one transaction; a second process waits for the first.
 ///
 /// A database that lacks nothing is only read, so that a role without the right to create may call
-/// this too.
+/// this too. What is made belongs to the owner of the schema `ingestd`, where the role is a member of
+/// that: whoever migrates next may then be another member.
 ///
 /// # Errors
-/// `Configuration` where the database is newer than this binary, or holds another text of a
-/// migration than this binary.
+/// `Configuration` where the database is newer than this binary, holds another text of a
+/// migration than this binary, or where the role may not do it.
 pub async fn migrate(client: &mut Client) -> Result<Vec<Applied>> {
-    apply(client, MIGRATIONS).await
+    match apply(client, MIGRATIONS).await {
+        Err(error) if error.code() == Some("42501") => Err(not_allowed(client, error).await),
+        result => result,
+    }
 }
 
 async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Applied>> {
@@ -70,11 +74,14 @@ async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Appl
     let present = applied_versions(&transaction).await?;
     check(&present, migrations)?;
 
-    let missing = migrations.iter().filter(|wanted| {
-        present
-            .iter()
-            .all(|(version, _)| *version != wanted.version)
-    });
+    let is_missing = |wanted: &&Migration| {
+        let mut versions = present.iter().map(|(version, _)| *version);
+        versions.all(|version| version != wanted.version)
+    };
+    let missing: Vec<&Migration> = migrations.iter().filter(is_missing).collect();
+    if !missing.is_empty() {
+        become_owner(&transaction).await?;
+    }
     let mut applied = Vec::new();
     for migration in missing {
         if present.is_empty() && applied.is_empty() {
@@ -102,11 +109,78 @@ async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Appl
     Ok(applied)
 }
 
+/// From here to its end the transaction acts as the owner of the schema, where it may, and where all
+/// that is there is that one's.
+async fn become_owner(transaction: &Transaction<'_>) -> Result<()> {
+    let failed = |error| classify_ledger(error, "looking for the owner of the schema ingestd");
+    let owner = transaction
+        .query_opt(
+            "select n.nspowner::regrole::text from pg_namespace n
+             where n.nspname = 'ingestd' and pg_has_role(n.nspowner, 'member')
+               and not exists (select from pg_class c
+                               where c.relnamespace = n.oid and c.relowner <> n.nspowner)",
+            &[],
+        )
+        .await
+        .map_err(failed)?;
+    let Some(owner) = owner else {
+        return Ok(());
+    };
+    // The server has quoted the name, where it needs that.
+    let owner: String = owner.get(0);
+    transaction
+        .batch_execute(&format!("set local role {owner}"))
+        .await
+        .map_err(|error| classify_ledger(error, "acting as the owner of the schema ingestd"))
+}
+
+/// Says which role it takes, where this one may not.
+async fn not_allowed(client: &Client, error: Error) -> Error {
+    let asked = client
+        .query_one(
+            "select current_user::text,
+                    (select n.nspowner::regrole::text from pg_namespace n
+                     where n.nspname = 'ingestd')",
+            &[],
+        )
+        .await;
+    let Ok(row) = asked else {
+        return error;
+    };
+    let (role, owner): (String, Option<String>) = (row.get(0), row.get(1));
+    let whom = match owner {
+        Some(owner) => format!(
+            "run `ingestd migrate` once as a member of role {owner}, which owns the schema ingestd; \
+             to load, role {role} needs to be a member of ingestd_load alone (sql/roles.sql)"
+        ),
+        None => "run `ingestd migrate` once as a role that may create schemas in this database"
+            .to_owned(),
+    };
+    let message = format!(
+        "the ledger has to be brought to version {}, and role {role} may not: {}",
+        newest(),
+        error.message()
+    );
+    Error::new(ErrorKind::Configuration, message)
+        .with_code("42501")
+        .with_advice(whom)
+}
+
 async fn create_table(transaction: &Transaction<'_>) -> Result<()> {
+    let failed = |error| classify_ledger(error, "creating the schema ingestd");
+    // A schema that an administrator has made is there for a role that may make none.
+    let there: bool = transaction
+        .query_one("select to_regnamespace('ingestd') is not null", &[])
+        .await
+        .map_err(failed)?
+        .get(0);
+    if !there {
+        let create = transaction.batch_execute("create schema ingestd").await;
+        create.map_err(failed)?;
+    }
     transaction
         .batch_execute(
-            "create schema if not exists ingestd;
-             create table if not exists ingestd.migrations (
+            "create table if not exists ingestd.migrations (
                  version    integer primary key,
                  name       text not null,
                  checksum   text not null,
@@ -114,7 +188,7 @@ async fn create_table(transaction: &Transaction<'_>) -> Result<()> {
              )",
         )
         .await
-        .map_err(|error| classify_ledger(error, "creating the schema ingestd"))
+        .map_err(failed)
 }
 
 /// Version and checksum of every migration that the database holds, in order.

@@ -2,6 +2,10 @@
 
 pub mod catalog;
 pub mod claims;
+mod connect;
+mod connect_fault;
+pub mod connection;
+pub mod connection_string;
 mod database;
 pub mod ddl;
 pub mod dead_letters;
@@ -12,12 +16,19 @@ pub mod index_builder;
 pub mod link;
 pub mod migrations;
 pub mod origins;
+pub mod passwords;
+mod pgpass;
 pub mod quote;
 pub mod rejects;
 pub mod resolver;
 pub mod sink;
 mod time_zone;
+mod tls;
+pub mod tls_mode;
+mod tls_verify;
 
+pub use connect::connect_blocking;
+pub use connection::Connection;
 pub use database::{Client, Database, Pool};
 pub use error::classify;
 pub use index_builder::PostgresIndexes;

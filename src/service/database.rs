@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::signals::Signals;
 use crate::local_server::{LocalServer, RunningServer};
-use crate::postgres::{Database, migrations};
+use crate::postgres::{Connection, Database, migrations};
 use crate::settings::Service;
 
 /// How long a configured database may take to answer when a service starts.
@@ -53,8 +53,8 @@ where
 pub struct OpenDatabase {
     /// The pool.
     pub database: Database,
-    /// Its URL.
-    pub url: String,
+    /// How it is reached.
+    pub connection: Connection,
     /// The private server, where it is that: to be supervised, and stopped at the end.
     pub private: Option<Arc<PrivateServer>>,
 }
@@ -72,21 +72,21 @@ pub async fn open_database(
     signals: &mut Signals,
     tell: &dyn Fn(&str),
 ) -> Result<Option<OpenDatabase>> {
-    let (url, private) = match &service.database {
-        Some(configured) => (configured.url().to_owned(), None),
+    let (connection, private) = match &service.database {
+        Some(configured) => (configured.connection.clone(), None),
         None => {
             let server = LocalServer::open(&service.data_dir).await?;
             let running = server.start().await?;
-            let url = server.url();
+            let connection = server.url().parse()?;
             slog::info!(log, "private server started"; "data_dir" => %service.data_dir.display());
             let private = Arc::new(PrivateServer {
                 server,
                 running: Mutex::new(Some(Arc::new(running))),
             });
-            (url, Some(private))
+            (connection, Some(private))
         }
     };
-    let database = Database::new(&url, runtime.clone()).await?;
+    let database = Database::new(&connection, runtime.clone()).await?;
     let migrated = tokio::select! {
         migrated = migrate_in_time(&database, service, tell) => migrated,
         () = signals.stop() => {
@@ -100,7 +100,7 @@ pub async fn open_database(
     }
     Ok(Some(OpenDatabase {
         database,
-        url,
+        connection,
         private,
     }))
 }
@@ -108,7 +108,7 @@ pub async fn open_database(
 /// Which database it is, for people.
 fn origin(service: &Service) -> String {
     match &service.database {
-        Some(configured) => format!("the database of {}", configured.origin()),
+        Some(configured) => format!("the database of {}", configured.origin),
         None => "the private server".to_owned(),
     }
 }
@@ -118,14 +118,13 @@ fn origin(service: &Service) -> String {
 pub fn unusable_database(service: &Service, error: Error) -> Error {
     let cause = error.source().and_then(|error| error.source());
     let mut message = format!("{} can't be used: {}", origin(service), error.message());
-    let mut advice = error.advice().map(str::to_owned);
-    if error.message().ends_with("TLS handshake") {
-        advice = Some("ingestd speaks no TLS: leave sslmode out of the URL".to_owned());
-    } else if let Some(cause) = cause.filter(|_| error.code().is_none()) {
+    let advice = error.advice().map(str::to_owned);
+    if let Some(cause) = cause.filter(|_| error.code().is_none()) {
         message.push_str(&format!(": {cause}"));
     }
-    let mut explained = Error::new(ErrorKind::Configuration, message)
-        .with_advice(advice.unwrap_or_else(|| "is it running, and is its URL right?".to_owned()));
+    let mut explained = Error::new(ErrorKind::Configuration, message).with_advice(
+        advice.unwrap_or_else(|| "is it running, and are its host and port right?".to_owned()),
+    );
     // The name of an I/O error says nothing that its words have not said.
     if let Some(sqlstate) = error.code().filter(|code| code.len() == 5) {
         explained = explained.with_code(sqlstate);

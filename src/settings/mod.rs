@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 mod check_columns;
+mod check_database;
 mod check_dialect;
 mod check_input;
 mod check_mapping;
@@ -33,8 +34,9 @@ use problems::Problems;
 use raw::RawSettings;
 use service::DataDirDefaults;
 
+pub use check_database::DatabaseSettings;
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
-pub use service::{DatabaseUrl, LogFormat, LogLevel, LogSettings, Service};
+pub use service::{LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};
 
 /// What the demo runs.

@@ -32,6 +32,16 @@ pub struct RawService {
 #[serde(deny_unknown_fields, default)]
 pub struct RawDatabase {
     pub url: Option<Entry<String>>,
+    pub host: Option<Entry<String>>,
+    pub port: Option<Entry<u64>>,
+    pub name: Option<Entry<String>>,
+    pub user: Option<Entry<String>>,
+    pub password: Option<Entry<String>>,
+    pub password_file: Option<Entry<String>>,
+    pub sslmode: Option<Entry<String>>,
+    pub sslrootcert: Option<Entry<String>>,
+    pub sslcert: Option<Entry<String>>,
+    pub sslkey: Option<Entry<String>>,
 }
 
 /// `[log]`

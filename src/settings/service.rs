@@ -1,10 +1,9 @@
 //! What concerns the whole service, validated.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
+use super::check_database::{self, DatabaseSettings};
 use super::problems::{Problems, Section};
 use super::raw::{RawDatabase, RawLog, RawService};
 use super::sources::{Environment, Origins};
@@ -15,7 +14,7 @@ pub struct Service {
     /// Where the private server, the archive and everything with a relative path live; absolute.
     pub data_dir: PathBuf,
     /// The database; `None`: the private server.
-    pub database: Option<DatabaseUrl>,
+    pub database: Option<DatabaseSettings>,
     /// Where log lines go and what they look like.
     pub log: LogSettings,
     /// How long a stop may take until what is in flight is given up.
@@ -23,34 +22,6 @@ pub struct Service {
     /// How long a child may make no progress, while it isn't waiting on the server, until it is
     /// restarted.
     pub stuck_after: Duration,
-}
-
-/// How to reach the database. It may hold a password, so that only [`DatabaseUrl::url`] shows it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl {
-    url: String,
-    origin: String,
-}
-
-impl DatabaseUrl {
-    /// The URL or key-value string.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Where it was found: a flag, a variable or a file, as people call it.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatabaseUrl")
-            .field("url", &"…")
-            .field("origin", &self.origin)
-            .finish()
-    }
 }
 
 /// Where log lines go and what they look like.
@@ -118,13 +89,8 @@ pub(super) fn check(
             at_least(after, Duration::from_secs(1))
         })
         .unwrap_or(Duration::from_secs(60));
-    let url = problems
-        .at("database")
-        .converted("url", database.url, check_url);
-    let database = url.map(|url| DatabaseUrl {
-        url,
-        origin: origins.of("database.url").to_owned(),
-    });
+    let environment = defaults.environment;
+    let database = check_database::check(database, &data_dir, environment, origins, problems);
     let log = check_log(log, &data_dir, &mut problems.at("log"));
     Service {
         data_dir,
@@ -172,19 +138,6 @@ fn check_data_dir(
             PathBuf::new()
         }
     }
-}
-
-fn check_url(url: String) -> Result<String, String> {
-    const HOW: &str = "write postgresql://user:password@host:5432/name, or host=… dbname=… user=…";
-    if url.trim().is_empty() {
-        return Err(format!(
-            "is empty; {HOW}, or leave it out for a private server"
-        ));
-    }
-    // The parser's message may quote the value.
-    tokio_postgres::Config::from_str(&url)
-        .map_err(|_| format!("is no connection string; {HOW}"))?;
-    Ok(url)
 }
 
 fn check_log(log: RawLog, data_dir: &Path, section: &mut Section<'_, '_>) -> LogSettings {

@@ -260,11 +260,25 @@ pub struct Origins {
 impl Origins {
     /// The file, the variable or the flag that the value of a key comes from.
     pub fn of(&self, path: &str) -> &str {
-        let above = self.layers.iter().rev().find(|layer| {
+        self.above(path).map_or(&self.file, |layer| &layer.origin)
+    }
+
+    /// How strong the kind of source is that the value of a key comes from, to compare two keys.
+    pub fn strength(&self, path: &str) -> u8 {
+        match self.above(path).map(|layer| layer.origin.as_str()) {
+            None => 0,
+            Some(DATABASE_URL) => 1,
+            Some(variable) if variable.starts_with(PREFIX) => 2,
+            Some(_) => 3,
+        }
+    }
+
+    /// The strongest source above the file that has a key.
+    fn above(&self, path: &str) -> Option<&Layer> {
+        self.layers.iter().rev().find(|layer| {
             path.strip_prefix(layer.path.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        });
-        above.map_or(&self.file, |layer| &layer.origin)
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use postgres::{Client, NoTls};
 
+pub use databases::server::give_to_server;
 pub use databases::{TestDatabase, database, wait_until};
 pub use own_server::OwnServer;
 pub use scratch::Scratch;

@@ -1,9 +1,11 @@
 //! A server of one test's own, which it may stop and start.
 
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use postgres::{Client, NoTls};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::databases::server;
 use super::{Scratch, wait_until};
@@ -11,16 +13,24 @@ use super::{Scratch, wait_until};
 /// A cluster and its server. Both are gone at the end, however that comes about.
 pub struct OwnServer {
     place: Scratch,
+    settings: Vec<String>,
     keeper: Option<Child>,
 }
 
 impl OwnServer {
     /// Makes a cluster and starts its server.
     pub fn start_new() -> OwnServer {
+        OwnServer::start_with(&[], |_| ())
+    }
+
+    /// The same with further settings, and with what `prepare` puts into the cluster's directory.
+    pub fn start_with(settings: &[String], prepare: impl FnOnce(&Path)) -> OwnServer {
         let place = Scratch::new();
         server::make_cluster(place.path());
+        prepare(&place.path().join("data"));
         let mut server = OwnServer {
             place,
+            settings: settings.to_vec(),
             keeper: None,
         };
         server.start();
@@ -43,7 +53,7 @@ impl OwnServer {
         // The keeper reads from a pipe that ends with this process, even when that is killed.
         let script = format!(
             "{}\nserver=$!\nread end\nkill -QUIT $server\nwait $server\n",
-            server::shell_line(self.place.path())
+            server::shell_line(self.place.path(), &self.settings)
         );
         let keeper = Command::new("sh")
             .args(["-c", &script])
@@ -66,6 +76,21 @@ impl OwnServer {
             drop(keeper.stdin.take());
             keeper.wait().expect("the server has ended");
         }
+    }
+
+    /// Its cluster's directory.
+    pub fn data(&self) -> PathBuf {
+        self.place.path().join("data")
+    }
+
+    /// Makes it read its configuration anew, and waits until it has.
+    pub fn reload(&self) {
+        let seen = || self.log().matches("received SIGHUP").count();
+        let before = seen();
+        let pid = server::ready(self.place.path()).and_then(|pid| Pid::from_raw(pid as i32));
+        kill_process(pid.expect("it runs"), Signal::HUP).expect("it is there");
+        // It takes no connection between that line and the end of its reading.
+        wait_until(Duration::from_secs(20), || seen() > before);
     }
 
     /// What the server has written to its log.

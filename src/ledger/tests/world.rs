@@ -96,7 +96,9 @@ impl World {
             quarantine: archives.then(|| root.join("bad")),
         };
         let place = tokio::task::spawn_blocking(database).await.unwrap();
-        let database = Database::new(&place.url, Handle::current()).await.unwrap();
+        let database = Database::new(&place.url.parse().expect("a URL"), Handle::current())
+            .await
+            .unwrap();
         migrate(&mut database.client().await.unwrap())
             .await
             .unwrap();

@@ -59,7 +59,7 @@ impl Fixture {
         let mut client = connect(&url).await;
         migrate(&mut client).await.expect("a ledger");
         client.batch_execute(ddl).await.expect("the table");
-        let database = Database::new(&url, Handle::current()).await;
+        let database = Database::new(&url.parse().expect("a URL"), Handle::current()).await;
         Fixture {
             database: database.expect("a database"),
             url,

@@ -310,7 +310,7 @@ async fn timeouts_of_the_role_end_no_building() {
     let options = "options=-c%20statement_timeout%3D100%20-c%20lock_timeout%3D100";
     let url = format!("{}&{options}", fixture.url);
     let runtime = tokio::runtime::Handle::current();
-    let database = crate::postgres::Database::new(&url, runtime).await;
+    let database = crate::postgres::Database::new(&url.parse().expect("a URL"), runtime).await;
     let database = database.expect("a database");
     let indexes = PostgresIndexes::new(database, "orders", fixture.instance);
     let in_the_way = in_the_way(&fixture).await;
@@ -382,7 +382,7 @@ async fn whoever_does_not_own_the_table_is_told_what_to_do() {
     let (server, _) = fixture.url.split_once("&user=").expect("a URL with a role");
     let url = format!("{server}&user={role}");
     let runtime = tokio::runtime::Handle::current();
-    let database = crate::postgres::Database::new(&url, runtime).await;
+    let database = crate::postgres::Database::new(&url.parse().expect("a URL"), runtime).await;
     let database = database.expect("a database");
     let indexes = PostgresIndexes::new(database, "orders", fixture.instance);
     let index = first(&indexes).await;

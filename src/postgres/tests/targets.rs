@@ -259,7 +259,11 @@ async fn a_policy_refuses_rows_in_every_mode_and_hides_some_from_deletion() {
         let mut scene = Scene::with(plan, &ddl).await;
         let (server, _) = scene.fixture.url.split_once("&user=").expect("a role");
         let url = format!("{server}&user={loader}");
-        let database = Database::new(&url, tokio::runtime::Handle::current()).await;
+        let database = Database::new(
+            &url.parse().expect("a URL"),
+            tokio::runtime::Handle::current(),
+        )
+        .await;
         let sink = PostgresSink::new(
             database.expect("a database"),
             "items",

@@ -175,7 +175,11 @@ async fn a_lock_that_somebody_else_holds_passes_by_itself() {
 async fn a_database_that_is_not_there_is_told_at_once() {
     let fixture = Fixture::new(LOG).await;
     let url = fixture.url.replace("///", "///not_");
-    let database = crate::postgres::Database::new(&url, tokio::runtime::Handle::current()).await;
+    let database = crate::postgres::Database::new(
+        &url.parse().expect("a URL"),
+        tokio::runtime::Handle::current(),
+    )
+    .await;
     let database = database.expect("a URL");
     let start = std::time::Instant::now();
     let pooled = database.client().await.expect_err("no database");

@@ -278,7 +278,11 @@ async fn row_level_security_takes_insert() {
     let file = fixture.file().await;
     let (server, _) = fixture.url.split_once("&user=").expect("a URL with a role");
     let url = format!("{server}&user={loader}");
-    let database = crate::postgres::Database::new(&url, tokio::runtime::Handle::current()).await;
+    let database = crate::postgres::Database::new(
+        &url.parse().expect("a URL"),
+        tokio::runtime::Handle::current(),
+    )
+    .await;
     let sink = crate::postgres::sink::PostgresSink::new(
         database.expect("a database"),
         "items",

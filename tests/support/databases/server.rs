@@ -13,11 +13,7 @@ pub const ROLE: &str = "tester";
 pub fn make_cluster(place: &Path) {
     let data = place.join("data");
     fs::create_dir(&data).expect("a directory");
-    if let Some(user) = server_user() {
-        let user = format!("{user}:");
-        let changed = Command::new("chown").arg(user).arg(&data).status();
-        assert!(changed.expect("chown").success());
-    }
+    give_to_server(&data);
     let output = as_server_user(find_binaries().expect("installed").initdb())
         .arg("-D")
         .arg(&data)
@@ -29,8 +25,17 @@ pub fn make_cluster(place: &Path) {
     assert!(output.status.success(), "initdb: {said}");
 }
 
-/// The line of a shell that runs the server in the background.
-pub fn shell_line(place: &Path) -> String {
+/// Makes a file the server's user's.
+pub fn give_to_server(path: &Path) {
+    if let Some(user) = server_user() {
+        let user = format!("{user}:");
+        let changed = Command::new("chown").arg(user).arg(path).status();
+        assert!(changed.expect("chown").success());
+    }
+}
+
+/// The line of a shell that runs the server in the background, with further settings.
+pub fn shell_line(place: &Path, further: &[String]) -> String {
     let mut command = as_server_user(find_binaries().expect("installed").postgres());
     let data = place.join("data");
     command.arg("-D").arg(&data);
@@ -44,6 +49,10 @@ pub fn shell_line(place: &Path) -> String {
         "max_wal_size=2GB",
         "log_min_messages=log",
     ] {
+        command.arg("-c").arg(setting);
+    }
+    // The last one counts.
+    for setting in further {
         command.arg("-c").arg(setting);
     }
     command.arg("-k").arg(&data);

@@ -84,7 +84,7 @@ fn start(meeting: &Path) -> PathBuf {
         wait $server
         rm -rf {place}
         ) &",
-        line = server::shell_line(&place),
+        line = server::shell_line(&place, &[]),
         users = server::quoted(meeting.join("users.lock").to_str().expect("a plain path")),
         place = server::quoted(place.to_str().expect("a plain path")),
     );

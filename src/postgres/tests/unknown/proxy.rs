@@ -72,7 +72,7 @@ pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
     let url = fixture
         .url
         .replace(place.to_str().expect("a plain path"), own);
-    let database = Database::new(&url, Handle::current()).await;
+    let database = Database::new(&url.parse().expect("a URL"), Handle::current()).await;
     let proxy = Proxy {
         _directory: directory,
         commits,
