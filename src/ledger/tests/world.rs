@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Claim, FileEnd, Position};
 use ingestd_actors::port::{
-    Archivable, Archive, Committed, Completion, Leaving, Ledger, PortFuture, Verdict,
+    Archivable, Archive, Committed, Completion, Leaving, Ledger, Left, PortFuture, Verdict,
 };
 use slog::Logger;
 use tokio::runtime::Handle;
@@ -19,7 +19,7 @@ use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger};
 use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode, WriteRules};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
-use crate::settings::{FileOrder, Mapping, Pipeline};
+use crate::settings::{ArchiveRules, FileOrder, Mapping, Pipeline};
 use crate::test_databases::{TestDatabase, database};
 
 pub struct World {
@@ -94,6 +94,7 @@ impl World {
             memory: 1,
             archive: archives.then(|| archive.clone()),
             quarantine: archives.then(|| root.join("bad")),
+            archive_rules: ArchiveRules::default(),
         };
         let place = tokio::task::spawn_blocking(database).await.unwrap();
         let database = Database::new(&place.url, Handle::current()).await.unwrap();
@@ -132,16 +133,17 @@ impl World {
         Arc::new(PostgresArchive::new(
             self.database.clone(),
             self.pipeline.clone(),
+            false,
             log(),
         ))
     }
 
-    pub async fn take_out(&self, leaving: Leaving) -> Result<Option<PathBuf>> {
+    pub async fn take_out(&self, leaving: Leaving) -> Result<Left> {
         let mut answers = self.archiver().take_out(vec![leaving]).await?;
         answers.remove(0)
     }
 
-    pub async fn archive_one(&self, file: Archivable) -> Result<Option<PathBuf>> {
+    pub async fn archive_one(&self, file: Archivable) -> Result<Left> {
         self.take_out(Leaving::Archive(file)).await
     }
 
