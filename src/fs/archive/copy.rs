@@ -37,29 +37,34 @@ impl Copy<'_> {
     /// what was written of it is removed, so that it takes no room.
     pub fn make(&self) -> io::Result<()> {
         let copy = lock(self.through)?;
-        let made = self.write(copy).and_then(|()| self.verify());
+        let made = self
+            .write(&copy)
+            .and_then(|()| self.verify())
+            .and_then(|()| self.give_name());
         if made.is_err() {
             // Nothing more can be done about a leftover than to try.
             let _ = std::fs::remove_file(self.through);
         }
         made?;
-        sync_parent(self.through)?;
-        if self.replaces {
-            rename_over(self.through, self.to)?;
-        } else {
-            rename_new(self.through, self.to)?;
-        }
         // The original is only taken away once its copy can't be lost any more.
         sync_parent(self.to)
     }
 
-    fn write(&self, copy: File) -> io::Result<()> {
+    fn give_name(&self) -> io::Result<()> {
+        sync_parent(self.through)?;
+        match self.replaces {
+            true => rename_over(self.through, self.to),
+            false => rename_new(self.through, self.to),
+        }
+    }
+
+    fn write(&self, copy: &File) -> io::Result<()> {
         let mut source = open_regular(self.from)?;
         let metadata = source.metadata()?;
         copy.set_len(0)?;
         let copied = match self.form {
-            Form::Plain => io::copy(&mut source, &mut &copy)?,
-            Form::Zstd => compress(&mut source, &copy, metadata.len())?,
+            Form::Plain => io::copy(&mut source, &mut &*copy)?,
+            Form::Zstd => compress(&mut source, copy, metadata.len())?,
         };
         if copied != metadata.len() {
             return Err(io::Error::other("it changed while it was copied"));

@@ -10,8 +10,11 @@ use super::next::{Seen, There};
 use super::steps::{Goal, Move};
 use crate::fs::candidate_of;
 
-/// Looks at the source, the private name and the target.
+/// Looks at the source, the private name and the target, in this order: it is the way of the file, so
+/// that one that another instance moves meanwhile is seen at least once.
 pub fn look(file: &Move, private: &Path) -> io::Result<Seen> {
+    let source = look_at(file, &file.candidate.path)?;
+    let private = look_at(file, private)?;
     let target = match &file.goal {
         Goal::Delete => There::Nothing,
         Goal::To { target, .. } => match metadata(target)? {
@@ -21,8 +24,8 @@ pub fn look(file: &Move, private: &Path) -> io::Result<Seen> {
         },
     };
     Ok(Seen {
-        source: look_at(file, &file.candidate.path)?,
-        private: look_at(file, private)?,
+        source,
+        private,
         target,
     })
 }

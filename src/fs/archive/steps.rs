@@ -172,7 +172,12 @@ pub fn advance(file: &Move) -> Result<Option<Outcome>> {
 fn step(file: &Move) -> std::result::Result<Option<Outcome>, Trouble> {
     let source = &file.candidate.path;
     let private = private_path(source, &file.tag, file.file);
-    do_step(file, &private, next(look(file, &private)?, file.aim()))
+    let mut step = next(look(file, &private)?, file.aim());
+    if step == Step::Missing {
+        // Between two looks another instance may have put it back, against its way.
+        step = next(look(file, &private)?, file.aim());
+    }
+    do_step(file, &private, step)
 }
 
 fn do_step(
