@@ -16,7 +16,8 @@
 //!     │   └── partition writer   one a partition, with a connection of its own
 //!     ├── dead letters           records that could not be decoded; the count of filtered ones
 //!     ├── checkpointer           watermark, commit, archive
-//!     └── index builder          what a first load has put off
+//!     ├── index builder          what a first load has put off
+//!     └── sweeper                what is due by time; restarts alone
 //! ```
 //!
 //! Data flows one way, by messages that are answered: reader → accumulator → writers and dead
@@ -78,6 +79,7 @@ pub mod port;
 mod retry;
 pub mod service_supervisor;
 pub mod supervision;
+pub mod sweeper;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod writer_supervisor;

@@ -3,7 +3,10 @@
 //! Reader, accumulator, dead letters and checkpointer hold only what the ledger also knows, or what
 //! can be read again: they restart together, from the ledger, exactly as after the death of the
 //! process. The claims of the new generation fence what the old one still had in flight. Writers
-//! restart one by one, below their own supervisor, without losing their batches.
+//! restart one by one, below their own supervisor, without losing their batches. The sweeper has
+//! nothing to do with what is loaded: it restarts alone.
+
+mod sweeping;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,6 +61,8 @@ pub struct PipelineSupervisor {
     generation: u64,
     restarts: Restarts,
     children: Vec<ChildHandle>,
+    sweeper: Option<ChildHandle>,
+    sweeper_restarts: Restarts,
     running: Option<Running>,
     /// What it was told of a pause, for children to come.
     paused: Option<bool>,
@@ -81,6 +86,8 @@ impl PipelineSupervisor {
         Self {
             log: log.new(slog::o!("pipeline" => spec.name.clone())),
             restarts: Restarts::new(spec.restarts.of_parent()),
+            sweeper_restarts: Restarts::new(spec.restarts),
+            sweeper: None,
             spec,
             lifeline,
             generation: 0,
@@ -219,6 +226,17 @@ impl PipelineSupervisor {
         });
     }
 
+    fn give_up(&mut self, exit: &ChildExited, context: &mut Context<Self>) {
+        let error = Error::new(
+            ErrorKind::Bug,
+            format!(
+                "pipeline {:?}: child {:?} fails too often; last: {}",
+                self.spec.name, exit.child, exit.reason
+            ),
+        );
+        self.lifeline.fail(error, context);
+    }
+
     fn end_children(&mut self) {
         self.running = None;
         self.children.clear();
@@ -240,6 +258,7 @@ impl Actor for PipelineSupervisor {
 
     fn started(&mut self, context: &mut Self::Context) {
         self.start_children(context);
+        self.start_sweeper(context);
         context.run_interval(self.spec.stuck_after / 4, Self::abort_stuck);
     }
 }
@@ -248,6 +267,10 @@ impl Handler<ChildExited> for PipelineSupervisor {
     type Result = ();
 
     fn handle(&mut self, exit: ChildExited, context: &mut Self::Context) {
+        let sweeper = self.sweeper.as_ref();
+        if sweeper.is_some_and(|child| child.is_meant_by(&exit)) {
+            return self.sweeper_exited(&exit, context);
+        }
         if !self.children.iter().any(|child| child.is_meant_by(&exit)) {
             return;
         }
@@ -267,16 +290,7 @@ impl Handler<ChildExited> for PipelineSupervisor {
                     "wait_ms" => wait.as_millis() as u64, "reason" => %exit.reason);
                 context.run_later(wait, Self::start_children);
             }
-            Decision::Escalate => {
-                let error = Error::new(
-                    ErrorKind::Bug,
-                    format!(
-                        "pipeline {:?}: child {:?} fails too often; last: {}",
-                        self.spec.name, exit.child, exit.reason
-                    ),
-                );
-                self.lifeline.fail(error, context);
-            }
+            Decision::Escalate => self.give_up(&exit, context),
         }
     }
 }
@@ -357,6 +371,8 @@ impl Handler<Drain> for PipelineSupervisor {
         let ledger = Arc::clone(&self.spec.ports.ledger);
         let again = std::mem::replace(&mut self.draining, true);
         let running = self.running.take();
+        // What it has begun, the next life ends.
+        self.sweeper = None;
         let supervisor = context.address();
         Box::pin(async move {
             if again {

@@ -238,13 +238,43 @@ impl Leaving {
     }
 }
 
+/// What became of a file that was to leave the inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It stands here now.
+    To(PathBuf),
+    /// It is gone: it was deleted, as the configuration says, or was missing.
+    Gone,
+    /// It stays, as the configuration says.
+    Stays,
+    /// It stays for now, for this reason; the [`Sweep`] tries it again.
+    Held(String),
+}
+
 /// Where finished files go.
 pub trait Archive: Send + Sync {
-    /// Moves committed, skipped and quarantined files out of the inbox. One answer for each, in
-    /// order: where it went, `None` where it stays by configuration, or why it could not go; an
-    /// error of kind `File` leaves it where it stands. Only what concerns all of them alike is an
-    /// error of the whole.
-    fn take_out(&self, files: Vec<Leaving>) -> PortFuture<Vec<Result<Option<PathBuf>>>>;
+    /// Takes committed, skipped and quarantined files out of the inbox. One answer for each, in
+    /// order: what became of it, or why it could not go; an error of kind `File` leaves it where it
+    /// stands. Only what concerns all of them alike is an error of the whole.
+    fn take_out(&self, files: Vec<Leaving>) -> PortFuture<Vec<Result<Left>>>;
+}
+
+/// What one round of sweeping has come to.
+#[derive(Debug)]
+pub struct Swept {
+    /// Whether there may be more that is due now.
+    pub more: bool,
+    /// How soon something may be due after that; `None`: nothing can be.
+    pub next: Option<Duration>,
+    /// What could not be done, where there was such; it is due again later.
+    pub trouble: Option<Error>,
+}
+
+/// What is due by time: files that are to be deleted, that could not leave, or that the archive has
+/// kept for long enough.
+pub trait Sweep: Send + Sync {
+    /// Does a group of what is due. Nothing is due while the pipeline is paused.
+    fn sweep(&self) -> PortFuture<Swept>;
 }
 
 /// An index that is still to be built.
@@ -337,6 +367,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A file that was to leave the inbox stays there for now.
+    FileHeld {
+        /// The file.
+        file: FileId,
+        /// Why.
+        reason: String,
+    },
     /// The building of an index starts.
     IndexStarted {
         /// Its name.
@@ -399,6 +436,8 @@ pub struct Ports {
     pub rejects: Arc<dyn RejectStore>,
     /// See [`Archive`].
     pub archive: Arc<dyn Archive>,
+    /// See [`Sweep`]; `None` where nothing is to be swept.
+    pub sweep: Option<Arc<dyn Sweep>>,
     /// See [`DeferredIndexes`].
     pub indexes: Arc<dyn DeferredIndexes>,
     /// See [`Observer`].

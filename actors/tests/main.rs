@@ -17,6 +17,7 @@ mod lost_answers;
 mod outages;
 mod quarantine;
 mod random_faults;
+mod sweeping;
 mod writers;
 mod zombies;
 

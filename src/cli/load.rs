@@ -17,7 +17,7 @@ use crate::service::{
     CatalogPlanner, Ended, FirstLoad, Loading, Signals, Tree, block_on, open_database,
     pipeline_spec,
 };
-use crate::settings::{LogLevel, Pipeline, Settings};
+use crate::settings::{Finished, LogLevel, Pipeline, Settings};
 use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 
 /// Load the named files and end
@@ -147,6 +147,10 @@ fn choose(args: &LoadArgs) -> Result<(Settings, Pipeline)> {
         },
     };
     let mut pipeline = pipeline.clone();
+    // What was named by hand is never deleted.
+    if let Finished::Delete { .. } = pipeline.archive_rules.finished {
+        pipeline.archive_rules.finished = Finished::Keep;
+    }
     if !args.archive {
         pipeline.archive = None;
         pipeline.quarantine = None;
@@ -283,6 +287,9 @@ fn summary(args: &LoadArgs, figures: &FiguresNow, started: Instant) -> String {
                 harmless(&path.display().to_string()),
                 harmless(reason)
             )),
+            FileOutcome::Held { reason, .. } => {
+                text.push_str(&format!("not archived: {}\n", harmless(reason)));
+            }
             FileOutcome::Quarantined { path, reason } => text.push_str(&format!(
                 "{}: quarantined: {}\n",
                 harmless(&path.display().to_string()),

@@ -5,17 +5,30 @@ use std::path::PathBuf;
 
 use ingestd_actors::error::Result;
 use ingestd_actors::model::FileId;
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::error::ledger_error;
 use crate::fs::{path_from_text, path_text};
 use crate::postgres::Client;
 
+/// What is noted of a file that is to leave.
+pub struct Stored {
+    /// How far it has come.
+    pub way: Way,
+    /// The ledger's own part of private names.
+    pub tag: String,
+    /// The hash of all of it, where that is known.
+    pub content: Option<Vec<u8>>,
+    /// When it was committed; of one that never was, when it was found.
+    pub time: Timestamp,
+}
+
 /// How far a file has come on its way out.
-pub enum Stored {
+pub enum Way {
     /// Not begun.
     No,
-    /// Its target is noted.
+    /// Its target is noted; of one that is to be deleted, the private name that it has until then.
     Begun(PathBuf),
     /// It has left, or was missing.
     Done(Option<PathBuf>),
@@ -26,8 +39,11 @@ pub async fn stored(client: &Client, files: &[FileId]) -> Result<HashMap<FileId,
     let ids: Vec<i64> = files.iter().map(|file| file.0).collect();
     let rows = client
         .query_typed(
-            "select file_id, archive_path, archived_at is not null as archived
-             from ingestd.files where file_id = any($1)",
+            "select f.file_id, f.archive_path, f.archived_at is not null as archived, p.tag,
+                    f.content_hash, (extract(epoch from coalesce(f.committed_at, f.discovered_at))
+                                     * 1000000)::bigint as time
+             from ingestd.files f join ingestd.pipelines p on p.name = f.pipeline
+             where f.file_id = any($1)",
             &[(&ids, Type::INT8_ARRAY)],
         )
         .await
@@ -36,10 +52,16 @@ pub async fn stored(client: &Client, files: &[FileId]) -> Result<HashMap<FileId,
         let path = row
             .get::<_, Option<&str>>("archive_path")
             .map(path_from_text);
-        let stored = match (path, row.get("archived")) {
-            (path, true) => Stored::Done(path),
-            (Some(path), false) => Stored::Begun(path),
-            (None, false) => Stored::No,
+        let way = match (path, row.get("archived")) {
+            (path, true) => Way::Done(path),
+            (Some(path), false) => Way::Begun(path),
+            (None, false) => Way::No,
+        };
+        let stored = Stored {
+            way,
+            tag: row.get("tag"),
+            content: row.get("content_hash"),
+            time: Timestamp::from_microsecond(row.get("time")).unwrap_or(Timestamp::UNIX_EPOCH),
         };
         (FileId(row.get("file_id")), stored)
     });
@@ -51,7 +73,9 @@ pub async fn store(client: &Client, files: &[(FileId, Option<PathBuf>)]) -> Resu
     if files.is_empty() {
         return Ok(());
     }
-    let (ids, targets) = columns(files);
+    let ids: Vec<i64> = files.iter().map(|(file, _)| file.0).collect();
+    let targets = files.iter().map(|(_, target)| target.as_deref());
+    let targets: Vec<Option<String>> = targets.map(|target| target.map(path_text)).collect();
     client
         .execute_typed(
             // Durable, whatever the role has set: a file whose target is not known could not be found
@@ -72,47 +96,122 @@ pub async fn store(client: &Client, files: &[(FileId, Option<PathBuf>)]) -> Resu
     Ok(())
 }
 
+/// A file that has left.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    /// The file.
+    pub file: FileId,
+    /// Where it stands now.
+    pub target: Option<PathBuf>,
+    /// What there is to say of it, where it was committed.
+    pub reason: Option<&'static str>,
+}
+
 /// Notes that files have left, or were gone. A tail takes the files that it continues with it: they
 /// stood at the same path.
-pub async fn finish(client: &Client, files: &[(FileId, Option<PathBuf>)]) -> Result<()> {
+pub async fn finish(client: &Client, files: &[Gone]) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }
-    let (ids, targets) = columns(files);
+    let ids: Vec<i64> = files.iter().map(|one| one.file.0).collect();
+    let targets = files.iter().map(|one| one.target.as_deref());
+    let targets: Vec<Option<String>> = targets.map(|target| target.map(path_text)).collect();
+    let reasons: Vec<Option<&str>> = files.iter().map(|one| one.reason).collect();
     client
         .execute_typed(
             "with recursive family as (
-                 select f.file_id, f.parent_id, n.target
+                 select f.file_id, f.parent_id, n.target, n.reason
                  from ingestd.files f
-                 join unnest($1::bigint[], $2::text[]) as n (file_id, target) using (file_id)
+                 join unnest($1::bigint[], $2::text[], $3::text[]) as n (file_id, target, reason)
+                      using (file_id)
                  union
-                 select p.file_id, p.parent_id, family.target
+                 select p.file_id, p.parent_id, family.target, family.reason
                  from ingestd.files p join family on p.file_id = family.parent_id),
              wanted as (
                  -- Where two tails of one file leave together, either tells where it went.
-                 select file_id, min(target) as target from family group by file_id),
+                 select file_id, min(target) as target, min(reason) as reason
+                 from family group by file_id),
              locked as (
                  select f.file_id from ingestd.files f
                  where f.file_id in (select file_id from wanted)
                  order by f.file_id for no key update)
              update ingestd.files f
              set state = case when f.state = 'COMMITTED' then 'ARCHIVED' else f.state end,
-                 archived_at = clock_timestamp(), archive_path = w.target,
-                 reason = case when w.target is null and f.state = 'COMMITTED'
-                               then 'missing: it was gone before it could be archived'
-                               else f.reason end
+                 archived_at = clock_timestamp(), archive_path = w.target, leave_again_at = null,
+                 reason = case when f.state <> 'COMMITTED' then f.reason
+                               when w.reason is not null then w.reason
+                               -- Why it was held is over.
+                               when f.leave_again_at is null then f.reason end
              from wanted w join locked using (file_id)
              where f.file_id = w.file_id and f.archived_at is null",
-            &[(&ids, Type::INT8_ARRAY), (&targets, Type::TEXT_ARRAY)],
+            &[
+                (&ids, Type::INT8_ARRAY),
+                (&targets, Type::TEXT_ARRAY),
+                (&reasons, Type::TEXT_ARRAY),
+            ],
         )
         .await
         .map_err(|error| ledger_error(error, "noting that files are archived"))?;
     Ok(())
 }
 
-fn columns(files: &[(FileId, Option<PathBuf>)]) -> (Vec<i64>, Vec<Option<String>>) {
-    files
-        .iter()
-        .map(|(file, target)| (file.0, target.as_deref().map(path_text)))
-        .unzip()
+/// Notes that files could not leave, or not be removed, and are tried again: after as long as they
+/// have waited by then, within bounds. A reason is for people, and stands where the file is committed.
+pub async fn hold(client: &Client, files: &[(FileId, Option<String>)]) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = files.iter().map(|(file, _)| file.0).collect();
+    let reasons: Vec<Option<&str>> = files.iter().map(|(_, it)| it.as_deref()).collect();
+    client
+        .execute_typed(
+            "with locked as (
+                 select f.file_id from ingestd.files f where f.file_id = any($1)
+                 order by f.file_id for no key update)
+             update ingestd.files f
+             set leave_again_at = clock_timestamp() + least(interval '1 minute', greatest(
+                     interval '2 seconds', clock_timestamp()
+                     - coalesce(f.archived_at, f.committed_at, f.discovered_at))),
+                 reason = case when f.state = 'COMMITTED' then coalesce(n.reason, f.reason)
+                               else f.reason end
+             from unnest($1::bigint[], $2::text[]) as n (file_id, reason)
+                  join locked using (file_id)
+             where f.file_id = n.file_id",
+            &[(&ids, Type::INT8_ARRAY), (&reasons, Type::TEXT_ARRAY)],
+        )
+        .await
+        .map_err(|error| ledger_error(error, "noting that files stay for now"))?;
+    Ok(())
+}
+
+/// Notes of files that stand at these targets that others from the same paths have replaced them there.
+/// It comes before [`finish`]: what leaves together is not over with that.
+pub async fn note_overwritten(
+    client: &Client,
+    pipeline: &str,
+    files: &[(FileId, String, PathBuf)],
+) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = files.iter().map(|(file, ..)| file.0).collect();
+    let sources: Vec<&str> = files.iter().map(|(_, source, _)| &source[..]).collect();
+    let targets: Vec<String> = files.iter().map(|(.., target)| path_text(target)).collect();
+    client
+        .execute_typed(
+            "update ingestd.files f set archive_removed_at = clock_timestamp()
+             from unnest($2::bigint[], $3::text[], $4::text[]) as n (file_id, source, target)
+             where f.pipeline = $1 and f.path = n.source and f.archive_path = n.target
+               and f.file_id <> n.file_id and f.archived_at is not null
+               and f.archive_removed_at is null",
+            &[
+                (&pipeline, Type::TEXT),
+                (&ids, Type::INT8_ARRAY),
+                (&sources, Type::TEXT_ARRAY),
+                (&targets, Type::TEXT_ARRAY),
+            ],
+        )
+        .await
+        .map_err(|error| ledger_error(error, "noting what was replaced in the archive"))?;
+    Ok(())
 }

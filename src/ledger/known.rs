@@ -15,6 +15,7 @@ pub const COLUMNS: &str = "f.file_id, f.path, f.size, f.modified, f.device, f.in
     f.watermark_record, f.watermark_offset, f.watermark_line, f.records, \
     coalesce(f.inserted + f.updated + f.unchanged + f.duplicate + f.deleted, 0) as loaded, \
     f.archive_path, f.archived_at is not null as archived, \
+    f.leave_again_at is not null as held, \
     to_char(f.committed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as committed_at";
 
 /// What the ledger knows of a file.
@@ -56,6 +57,8 @@ pub struct Known {
     pub archive_path: Option<PathBuf>,
     /// Whether it has left its path.
     pub archived: bool,
+    /// Whether it is tried again later what could not be done with it: to leave.
+    pub held: bool,
     /// When it was committed (UTC).
     pub committed_at: Option<String>,
 }
@@ -124,6 +127,7 @@ impl Known {
                 .get::<_, Option<&str>>("archive_path")
                 .map(path_from_text),
             archived: row.get("archived"),
+            held: row.get("held"),
             committed_at: row.get("committed_at"),
         })
     }

@@ -20,6 +20,8 @@ mod pause;
 mod plans;
 mod register;
 mod resume;
+mod retention;
+mod sweep;
 mod taken;
 pub mod verdict;
 
@@ -27,6 +29,7 @@ pub mod verdict;
 mod tests;
 
 pub use archive::PostgresArchive;
+pub use sweep::PostgresSweep;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,7 +111,7 @@ impl PostgresLedger {
         log: Logger,
     ) -> PostgresLedger {
         let rules = Rules {
-            keeps: pipeline.archive.is_none(),
+            keeps: !pipeline.leaves_at_once(),
             keeps_quarantined: pipeline.quarantine.is_none(),
             again: options.again,
             named: options.only.is_some(),

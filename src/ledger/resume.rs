@@ -39,6 +39,8 @@ impl Core {
                      where f.pipeline = $1 and f.archived_at is null
                        and (f.state in ('SCHEDULED', 'READING', 'COMPLETED')
                             or f.state = 'COMMITTED' and not $2
+                               -- What is held waits for its own time.
+                               and ($3::text[] is not null or f.leave_again_at is null)
                                -- What was loaded by its name stays where it stands.
                                and ($3::text[] is not null or starts_with(f.path, $4))
                             or f.state in ('COMMITTED', 'SKIPPED', 'QUARANTINED')

@@ -53,6 +53,7 @@ pub fn by_metadata(candidate: &Candidate, at_path: &[Known], rules: Rules) -> Qu
         FileState::Committed if rules.named && rules.keeps => {
             Quick::Skip(known.file, loaded_before(known))
         }
+        FileState::Committed | FileState::Skipped if known.held && !rules.named => Quick::Ignore,
         FileState::Committed if rules.keeps => Quick::Ignore,
         FileState::Committed => Quick::Archive(known.file),
         FileState::Skipped if rules.keeps && !rules.named => Quick::Ignore,

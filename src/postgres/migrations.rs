@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "origins",
         sql: include_str!("../../sql/0003_origins.sql"),
     },
+    Migration {
+        version: 5,
+        name: "archive",
+        sql: include_str!("../../sql/0005_archive.sql"),
+    },
 ];
 
 /// Any number that no other program is likely to lock.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::flow::Limits;
 use ingestd_actors::pipeline_supervisor::PipelineSpec;
-use ingestd_actors::port::{Inbox, Observer, Ports};
+use ingestd_actors::port::{Inbox, Observer, Ports, Sweep};
 use ingestd_actors::supervision::RestartPolicy;
 use uuid::Uuid;
 
 use crate::fs::{FsInbox, ListInbox};
-use crate::ledger::{LedgerOptions, PostgresArchive, PostgresLedger};
+use crate::ledger::{LedgerOptions, PostgresArchive, PostgresLedger, PostgresSweep};
 use crate::postgres::{
     Database, Origins, PostgresIndexes, PostgresRejects, PostgresSink, Resolver,
 };
@@ -86,6 +86,7 @@ pub fn pipeline_spec(
             (Arc::new(inbox), options, FirstLoad::of_files(bytes))
         }
     };
+    let named = options.only.is_some();
     let planner = CatalogPlanner::new(database.clone(), Arc::clone(&pipeline), first_load);
     let ledger = PostgresLedger::new(
         database.clone(),
@@ -95,7 +96,12 @@ pub fn pipeline_spec(
         options,
         log.clone(),
     );
-    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), log.clone());
+    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), named, log.clone());
+    let sweep: Option<Arc<dyn Sweep>> = match named {
+        // Whoever loads files by their names is not the one who looks after the archive.
+        true => None,
+        false => Some(Arc::new(PostgresSweep::new(archive.clone(), instance))),
+    };
     let resolver = Resolver::new(database.clone());
     let observer = HeldUpNotes::before(observer, database, &pipeline.name, instance);
     Ok(PipelineSpec {
@@ -129,6 +135,7 @@ pub fn pipeline_spec(
                 instance,
             )),
             archive: Arc::new(archive),
+            sweep,
             indexes: Arc::new(PostgresIndexes::new(
                 database.clone(),
                 pipeline.name.clone(),

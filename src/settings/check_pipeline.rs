@@ -6,12 +6,13 @@ use std::time::Duration;
 use globset::Glob;
 
 use super::ad_hoc::{self, BATCH_BYTES, BATCH_ROWS, MEMORY, SCAN_INTERVAL, SETTLE};
+use super::check_archive::{self, RawArchive};
 use super::check_columns::{self, Columns};
 use super::check_dialect::{self, Written};
 use super::check_input::{self, Input};
 use super::check_mapping::{self, RawMapping};
 use super::check_mode::{self, RawMode};
-use super::entry::{Size, Target};
+use super::entry::Size;
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
 use super::raw::RawPipeline;
@@ -66,18 +67,18 @@ pub(super) fn check(
         at_least(interval, Duration::from_millis(10))
     });
 
-    let target = |key: &str, entry, section: &mut Section<'_, '_>| {
-        let target = section.converted(key, entry, |target| match target {
-            Target::Directory(text) => {
-                check_path(text).map(|directory| Some(data_dir.join(directory)))
-            }
-            Target::Default => Ok(Some(data_dir.join(key).join(name))),
-            Target::Stay => Ok(None),
-        });
-        target.unwrap_or_else(|| Some(data_dir.join(key).join(name)))
+    let leaving = RawArchive {
+        archive: raw.archive,
+        quarantine: raw.quarantine,
+        finished: raw.finished,
+        delete_after: raw.delete_after,
+        archive_collision: raw.archive_collision,
+        archive_dates: raw.archive_dates,
+        archive_compression: raw.archive_compression,
+        archive_retention: raw.archive_retention,
+        quarantine_retention: raw.quarantine_retention,
     };
-    let archive = target("archive", raw.archive, section);
-    let quarantine = target("quarantine", raw.quarantine, section);
+    let leaving = check_archive::check(leaving, name, data_dir, section);
 
     let header = section.optional("header", raw.header).unwrap_or(true);
     let dialect = check_dialect::check(
@@ -213,8 +214,9 @@ pub(super) fn check(
         batch_rows: batch_rows.map_or(BATCH_ROWS, |rows| rows as usize),
         batch_bytes: batch_bytes as usize,
         memory: memory as usize,
-        archive,
-        quarantine,
+        archive: leaving.archive,
+        quarantine: leaving.quarantine,
+        archive_rules: leaving.rules,
     };
     check_targets(&pipeline, section);
     Some(pipeline)

@@ -4,6 +4,8 @@
 //! or flag), its key, and what would be right.
 
 mod ad_hoc;
+mod archive_rules;
+mod check_archive;
 mod check_columns;
 mod check_database;
 mod check_dialect;
@@ -34,6 +36,8 @@ use problems::Problems;
 use raw::RawSettings;
 use service::DataDirDefaults;
 
+pub use archive_rules::{ArchiveRules, Collision, Finished};
+pub use check_archive::format_date;
 pub use check_database::DatabaseSettings;
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
 pub use service::{LogFormat, LogLevel, LogSettings, Service};

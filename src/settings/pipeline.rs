@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{ArchiveRules, Finished};
 use crate::plan::{
     Case, ColumnSource, Dialect, Filter, TableName, ValueRules, WriteMode, WriteRules,
 };
@@ -57,6 +58,8 @@ pub struct Pipeline {
     pub archive: Option<PathBuf>,
     /// Where quarantined files go; `None`: they stay.
     pub quarantine: Option<PathBuf>,
+    /// How files leave, and how long they are kept.
+    pub archive_rules: ArchiveRules,
 }
 
 /// How the fields of a file are matched with columns, and which records are loaded.
@@ -76,6 +79,15 @@ pub struct Mapping {
 }
 
 impl Pipeline {
+    /// Whether a finished file leaves the inbox as soon as it is committed.
+    pub fn leaves_at_once(&self) -> bool {
+        match self.archive_rules.finished {
+            Finished::Move => self.archive.is_some(),
+            Finished::Keep => false,
+            Finished::Delete { after } => after.is_zero(),
+        }
+    }
+
     /// Whether fields go to the columns of their names without being listed.
     pub fn loads_others(&self) -> bool {
         self.columns.is_empty() || self.mapping.load_others

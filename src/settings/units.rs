@@ -24,6 +24,26 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// The longest time for which files are kept: anything longer is a slip.
+const LONGEST_PERIOD: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
+/// Reads a period for which files are kept, which may be years: `7d`, `2y 6M`.
+///
+/// # Errors
+/// What is wrong and how to write it instead.
+pub fn period(text: &str) -> Result<Duration, String> {
+    const HOW: &str = "write a number with its unit: \"12h\", \"7d\", \"2y\"";
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{text:?} has no unit; {HOW}"));
+    }
+    let period =
+        humantime::parse_duration(text).map_err(|_| format!("{text:?} is no duration; {HOW}"))?;
+    if period > LONGEST_PERIOD {
+        return Err(format!("{text:?} is longer than 100 years; {HOW}"));
+    }
+    Ok(period)
+}
+
 /// Reads a size in bytes: a whole number, alone or with a unit (`512`, `64KiB`, `8MiB`, `1GB`).
 ///
 /// # Errors
@@ -93,6 +113,16 @@ mod tests {
         assert!(duration("-1s").unwrap_err().contains("no duration"));
         assert!(duration("5 parsecs").unwrap_err().contains("no duration"));
         assert!(duration("13M").unwrap_err().contains("longer than a year"));
+    }
+
+    #[test]
+    fn periods_may_be_years() {
+        assert_eq!(period("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert_eq!(period("0s"), Ok(Duration::ZERO));
+        assert!(period("5y").unwrap() > LONGEST);
+        assert!(period("0").unwrap_err().contains("has no unit"));
+        assert!(period("soon").unwrap_err().contains("no duration"));
+        assert!(period("101y").unwrap_err().contains("longer than 100"));
     }
 
     #[test]

@@ -30,6 +30,13 @@ pub enum FileOutcome {
         /// Why.
         reason: String,
     },
+    /// It is loaded, or was before, but could not go to the archive.
+    Held {
+        /// Its number in the ledger.
+        file: FileId,
+        /// Why.
+        reason: String,
+    },
     /// It could not be loaded.
     Quarantined {
         /// Where it stood.
@@ -199,6 +206,10 @@ impl FiguresNow {
                     reason: reason.clone(),
                 });
             }
+            Event::FileHeld { file, reason } => self.outcomes.push(FileOutcome::Held {
+                file: *file,
+                reason: reason.clone(),
+            }),
             Event::FileFinished { .. } => {}
             Event::IndexStarted { index } => {
                 self.building = Some((index.clone(), Instant::now()));

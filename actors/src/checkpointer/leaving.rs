@@ -7,7 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use super::Checkpointer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::policy::{Policy, policy};
-use crate::port::{Event, Leaving};
+use crate::port::{Event, Leaving, Left};
 use crate::retry::Retry;
 
 impl Checkpointer {
@@ -53,18 +53,21 @@ impl Checkpointer {
     }
 
     /// Lets go of those that are done with; the error of one that has to be tried again.
-    fn note_moved(
-        &mut self,
-        group: Vec<Leaving>,
-        answers: Vec<Result<Option<std::path::PathBuf>>>,
-    ) -> Option<Error> {
+    fn note_moved(&mut self, group: Vec<Leaving>, answers: Vec<Result<Left>>) -> Option<Error> {
         let mut failed = None;
         for (leaving, answer) in group.into_iter().zip(answers) {
             let file = leaving.file();
             match answer {
-                Ok(Some(target)) => slog::debug!(self.deps.log, "file moved";
+                Ok(Left::To(target)) => slog::debug!(self.deps.log, "file moved";
                     "file" => file.0, "target" => %target.display()),
-                Ok(None) => {}
+                Ok(Left::Held(reason)) => {
+                    slog::warn!(self.deps.log, "file stays in the inbox for now";
+                        "file" => file.0, "reason" => &reason);
+                    self.deps
+                        .observer
+                        .observe(&Event::FileHeld { file, reason });
+                }
+                Ok(Left::Gone | Left::Stays) => {}
                 Err(error) if matches!(policy(error.kind()), Policy::Retry(_)) => {
                     self.leaving.failed(file);
                     failed = Some(error);

@@ -43,6 +43,8 @@ pub enum Step {
     Archive,
     /// `Archive::quarantine`
     MoveQuarantined,
+    /// `Sweep::sweep`
+    Sweep,
     /// `DeferredIndexes::missing`
     MissingIndexes,
     /// `DeferredIndexes::build`
@@ -51,7 +53,7 @@ pub enum Step {
 
 impl Step {
     /// All of them.
-    pub const ALL: [Step; 19] = [
+    pub const ALL: [Step; 20] = [
         Step::Scan,
         Step::Changed,
         Step::Resume,
@@ -69,6 +71,7 @@ impl Step {
         Step::StoreRejects,
         Step::Archive,
         Step::MoveQuarantined,
+        Step::Sweep,
         Step::MissingIndexes,
         Step::BuildIndex,
     ];

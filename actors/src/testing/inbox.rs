@@ -1,12 +1,12 @@
 //! The directory and the archive.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{State, Step, TestFile, World};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Candidate, FileState};
 use crate::policy::{Policy, policy};
-use crate::port::{Archivable, Archive, Inbox, Leaving, PortFuture, Quarantined, Scan};
+use crate::port::{Archivable, Archive, Inbox, Leaving, Left, PortFuture, Quarantined, Scan};
 
 impl Inbox for World {
     fn scan(&self) -> PortFuture<Scan> {
@@ -58,7 +58,7 @@ pub(super) fn inode_of(state: &State, path: &Path) -> u64 {
 }
 
 impl Archive for World {
-    fn take_out(&self, files: Vec<Leaving>) -> PortFuture<Vec<Result<Option<PathBuf>>>> {
+    fn take_out(&self, files: Vec<Leaving>) -> PortFuture<Vec<Result<Left>>> {
         let world = self.clone();
         Box::pin(async move {
             let mut answers = Vec::new();
@@ -74,7 +74,7 @@ impl Archive for World {
 }
 
 impl World {
-    async fn archive(&self, file: Archivable) -> Result<Option<PathBuf>> {
+    async fn archive(&self, file: Archivable) -> Result<Left> {
         let id = file.file;
         let work = move |state: &mut State| take_out(state, &file);
         let result = self.call(Step::Archive, None, work).await;
@@ -86,7 +86,7 @@ impl World {
         result
     }
 
-    async fn quarantine(&self, file: Quarantined) -> Result<Option<PathBuf>> {
+    async fn quarantine(&self, file: Quarantined) -> Result<Left> {
         let work = move |state: &mut State| {
             let entry = state.files.get(&file.file);
             if entry.is_none_or(|entry| entry.state != FileState::Quarantined) {
@@ -95,13 +95,13 @@ impl World {
             if state.inbox.remove(&file.candidate.path).is_some() {
                 state.quarantined.push(file.candidate.path.clone());
             }
-            Ok(Some(file.candidate.path))
+            Ok(Left::To(file.candidate.path))
         };
         self.call(Step::MoveQuarantined, None, work).await
     }
 }
 
-fn take_out(state: &mut State, file: &Archivable) -> Result<Option<PathBuf>> {
+fn take_out(state: &mut State, file: &Archivable) -> Result<Left> {
     let path = file.candidate.path.clone();
     let there = state.inbox.get(&path);
     let there = there.map(|there| candidate(state, &path, there));
@@ -110,10 +110,10 @@ fn take_out(state: &mut State, file: &Archivable) -> Result<Option<PathBuf>> {
     };
     match entry.state {
         FileState::Committed | FileState::Skipped => {}
-        FileState::Archived => return Ok(Some(path)),
+        FileState::Archived => return Ok(Left::To(path)),
         other => {
             state.violation(format!("{:?} archived as {}", file.file, other.name()));
-            return Ok(None);
+            return Ok(Left::Stays);
         }
     }
     if let Some(there) = there {
@@ -125,5 +125,5 @@ fn take_out(state: &mut State, file: &Archivable) -> Result<Option<PathBuf>> {
         state.archived.push(path.clone());
     }
     entry.state = FileState::Archived;
-    Ok(Some(path))
+    Ok(Left::To(path))
 }

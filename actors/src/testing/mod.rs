@@ -12,6 +12,7 @@ mod ledger;
 mod life;
 mod sink;
 mod source;
+mod sweep;
 mod world;
 
 pub use fault::{Fault, Hold, Step};

@@ -49,6 +49,10 @@ pub struct State {
     pub archived: Vec<PathBuf>,
     /// What left it since it can't be loaded.
     pub quarantined: Vec<PathBuf>,
+    /// What is to be swept, with the time when it is due.
+    pub due: Vec<(tokio::time::Instant, &'static str)>,
+    /// What was swept, in order.
+    pub swept: Vec<&'static str>,
     /// The indexes that are still to be built, in order.
     pub missing_indexes: Vec<String>,
     /// What the tree told, in order.
@@ -124,6 +128,7 @@ impl World {
             sink: world.clone(),
             rejects: world.clone(),
             archive: world.clone(),
+            sweep: Some(world.clone()),
             indexes: world.clone(),
             observer: world,
         }

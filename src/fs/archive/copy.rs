@@ -1,63 +1,126 @@
-//! Copying to another file system.
+//! Copying to another file system, and compressing on the way.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::rename::{rename_new, sync_parent};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+
+use super::content::{Form, hash_of, same_content};
+use super::rename::{rename_new, rename_over, sync_parent};
 use crate::fs::open_regular;
 
-/// Copies a file through a private name, and gives it its own once it is durable.
-///
-/// # Errors
-/// `AlreadyExists` where something has the new name; otherwise where the copy can't be made.
-pub fn copy_new(from: &Path, through: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::remove_file(through) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let mut source = open_regular(from)?;
-    let metadata = source.metadata()?;
-    let mut copy = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(through)?;
-    let copied = io::copy(&mut source, &mut copy)?;
-    if copied != metadata.len() {
-        return Err(io::Error::other("it changed while it was copied"));
-    }
-    copy.set_permissions(metadata.permissions())?;
-    copy.set_modified(metadata.modified()?)?;
-    copy.sync_all()?;
-    if !same_content(from, through)? {
-        return Err(io::Error::other("its copy came out different"));
-    }
-    sync_parent(through)?;
-    rename_new(through, to)?;
-    // The original is only taken away once its copy can't be lost any more.
-    sync_parent(to)
+/// What is copied.
+pub struct Copy<'a> {
+    /// The file.
+    pub from: &'a Path,
+    /// The private name under which the copy is written.
+    pub through: &'a Path,
+    /// Its name once it is whole and durable.
+    pub to: &'a Path,
+    /// How it is written.
+    pub form: Form,
+    /// The hash of what the file holds, where the ledger knows it.
+    pub content: Option<&'a [u8]>,
+    /// Whether it takes the place of what has the name.
+    pub replaces: bool,
 }
 
-/// Whether two files hold the same bytes.
-pub fn same_content(a: &Path, b: &Path) -> io::Result<bool> {
-    let (a, b) = (open_regular(a)?, open_regular(b)?);
-    if a.metadata()?.len() != b.metadata()?.len() {
-        return Ok(false);
+impl Copy<'_> {
+    /// Writes the copy, reads it again, and gives it its name once it is durable. It keeps the time
+    /// of the last change and the permissions.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where something has the new name; otherwise where the copy can't be made:
+    /// what was written of it is removed, so that it takes no room.
+    pub fn make(&self) -> io::Result<()> {
+        let copy = lock(self.through)?;
+        let made = self
+            .write(&copy)
+            .and_then(|()| self.verify())
+            .and_then(|()| self.give_name());
+        if made.is_err() {
+            // Nothing more can be done about a leftover than to try.
+            let _ = std::fs::remove_file(self.through);
+        }
+        made?;
+        // The original is only taken away once its copy can't be lost any more.
+        sync_parent(self.to)
     }
-    let mut a: BufReader<File> = BufReader::with_capacity(1 << 18, a);
-    let mut b: BufReader<File> = BufReader::with_capacity(1 << 18, b);
-    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let read = a.read(&mut left)?;
-        if read == 0 {
-            return Ok(b.read(&mut right)? == 0);
+
+    fn give_name(&self) -> io::Result<()> {
+        sync_parent(self.through)?;
+        match self.replaces {
+            true => rename_over(self.through, self.to),
+            false => rename_new(self.through, self.to),
         }
-        match b.read_exact(&mut right[..read]) {
-            Ok(()) if left[..read] == right[..read] => {}
-            Ok(()) => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(error),
+    }
+
+    fn write(&self, copy: &File) -> io::Result<()> {
+        let mut source = open_regular(self.from)?;
+        let metadata = source.metadata()?;
+        copy.set_len(0)?;
+        let copied = match self.form {
+            Form::Plain => io::copy(&mut source, &mut &*copy)?,
+            Form::Zstd => compress(&mut source, copy, metadata.len())?,
+        };
+        if copied != metadata.len() {
+            return Err(io::Error::other("it changed while it was copied"));
         }
+        copy.set_permissions(metadata.permissions())?;
+        copy.set_modified(metadata.modified()?)?;
+        copy.sync_all()
+    }
+
+    fn verify(&self) -> io::Result<()> {
+        let same = match (self.form, self.content) {
+            (Form::Zstd, Some(content)) => {
+                hash_of(self.through, Form::Zstd)?.is_some_and(|hash| hash == content)
+            }
+            (form, _) => same_content(self.from, self.through, form)?,
+        };
+        match same {
+            true => Ok(()),
+            false => Err(io::Error::other("its copy came out different")),
+        }
+    }
+}
+
+fn compress(source: &mut File, copy: &File, length: u64) -> io::Result<u64> {
+    let mut encoder = zstd::stream::write::Encoder::new(copy, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+    encoder.include_checksum(true)?;
+    encoder.set_pledged_src_size(Some(length))?;
+    let copied = io::copy(source, &mut encoder)?;
+    encoder.finish()?;
+    Ok(copied)
+}
+
+/// Opens the private name for writing. Another process that writes under it is let alone: it may be
+/// about to give the file its name.
+fn lock(through: &Path) -> io::Result<File> {
+    let copy = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+        .open(through)?;
+    let busy = || {
+        let reason = "another instance is copying it";
+        io::Error::new(io::ErrorKind::WouldBlock, reason)
+    };
+    match flock(&copy, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Err(busy()),
+        // A file system without locks.
+        Err(Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Whoever had it locked before may have given it its name meanwhile.
+    let here = std::fs::symlink_metadata(through).map_err(|_| busy())?;
+    match here.ino() == copy.metadata()?.ino() {
+        true => Ok(copy),
+        false => Err(busy()),
     }
 }

@@ -27,6 +27,16 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Renames a file, in place of what has the new name: there is no moment without either. What the file
+/// holds is durable before, so that a crash never leaves less than one of them.
+///
+/// # Errors
+/// `CrossesDevices` where it must be copied.
+pub fn rename_over(from: &Path, to: &Path) -> io::Result<()> {
+    File::open(from)?.sync_all()?;
+    std::fs::rename(from, to)
+}
+
 /// Makes the entries of all directories durable in which these paths stand, each directory once.
 pub fn sync_directories<'a>(paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
     let directories: BTreeSet<&Path> = paths.filter_map(Path::parent).collect();

@@ -9,90 +9,111 @@ use std::sync::Arc;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Candidate, FileId};
 
-use super::copy::{copy_new, same_content};
-use super::naming::{copy_path, private_path};
-use super::rename::{rename_new, sync_directories, sync_parent};
-use crate::fs::{candidate_of, file_error, path_text};
+use super::content::{Form, same_content};
+use super::copy::Copy;
+use super::look::{is_ours, look, metadata};
+use super::naming::{copy_path, is_compressed, private_path, untagged_path};
+use super::next::{Aim, Step, next, taken};
+use super::rename::{rename_new, rename_over, sync_directories, sync_parent};
+use crate::fs::{file_error, path_text};
+use crate::settings::Collision;
+
+/// So many times a place is looked at anew where something vanished under a step: another instance
+/// may be doing the same.
+const LOOKS: u32 = 5;
 
 /// A file on its way out of the inbox.
 #[derive(Clone, Debug)]
 pub struct Move {
     /// Its number in the ledger.
     pub file: FileId,
+    /// The ledger's own part of private names.
+    pub tag: Arc<str>,
     /// What it was when it was read to its end.
     pub candidate: Candidate,
     /// The open file, where there is one: what is moved must be it.
     pub handle: Option<Arc<File>>,
-    /// Where it goes.
-    pub target: PathBuf,
+    /// The hash of all of it, where the ledger knows it.
+    pub content: Option<Vec<u8>>,
+    /// What is to become of it.
+    pub goal: Goal,
+    /// What stands beside it on its account, and follows it once it has left: see
+    /// [`follow`](super::follow).
+    pub companions: Vec<PathBuf>,
+}
+
+/// What is to become of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// It goes somewhere.
+    To {
+        /// Where it goes.
+        target: PathBuf,
+        /// What happens where something stands there.
+        collision: Collision,
+    },
+    /// It is deleted.
+    Delete,
 }
 
 /// What became of a move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The file stands at its target, and nowhere else.
     Moved,
+    /// It was deleted.
+    Deleted,
     /// It is gone: neither at its path nor on the way nor at its target.
     Missing,
     /// Another file has the target's name; the move can go on with another target.
     Collides,
+    /// It stands where it stood, since the target has another file.
+    Held,
 }
 
-/// What stands at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum There {
-    /// Nothing.
-    Nothing,
-    /// The file (at the target: one of its length).
-    Ours,
-    /// The file, but with another length or time than it had.
+/// Why a step was not done.
+enum Trouble {
+    Io(io::Error),
+    /// The file is not what was loaded any more; it stands where it stood.
     Changed,
-    /// Something else.
-    Other,
 }
 
-/// What stands at the three places of a move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// At the path where it was loaded.
-    pub source: There,
-    /// At the private name beside it.
-    pub private: There,
-    /// At the target.
-    pub target: There,
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble::Io(error)
+    }
 }
 
-/// One step of a move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Rename it to the private name.
-    Take,
-    /// Take away its first name, where a rename was made of two steps.
-    DropSource,
-    /// Give it its name at the target: by a rename, or by a copy where that can't be.
-    Place,
-    /// It stands at the target too: compare, and take the private name away.
-    DropPrivate,
-    /// It changed: give it its name back.
-    PutBack,
-    /// It changed, and stands where it stood.
-    Refuse,
-    /// There is no more to do.
-    End(Outcome),
-}
+impl Move {
+    /// How its bytes are written at the target.
+    pub fn form(&self) -> Form {
+        match &self.goal {
+            Goal::To { target, .. } if is_compressed(&self.candidate.path, self.file, target) => {
+                Form::Zstd
+            }
+            _ => Form::Plain,
+        }
+    }
 
-/// PURE: the next step, whoever did those before.
-pub fn next(seen: Seen) -> Step {
-    match (seen.private, seen.source, seen.target) {
-        (There::Ours, There::Ours, _) => Step::DropSource,
-        (There::Ours, _, There::Nothing) => Step::Place,
-        (There::Ours, _, There::Ours) => Step::DropPrivate,
-        (There::Ours, _, _) => Step::End(Outcome::Collides),
-        (There::Changed | There::Other, _, _) => Step::PutBack,
-        (There::Nothing, There::Ours, _) => Step::Take,
-        (There::Nothing, _, There::Ours) => Step::End(Outcome::Moved),
-        (There::Nothing, There::Changed, _) => Step::Refuse,
-        (There::Nothing, There::Nothing | There::Other, _) => Step::End(Outcome::Missing),
+    fn aim(&self) -> Aim {
+        match &self.goal {
+            Goal::To { collision, .. } => Aim::Target(*collision),
+            Goal::Delete => Aim::Nowhere,
+        }
+    }
+
+    fn target(&self) -> &Path {
+        match &self.goal {
+            Goal::To { target, .. } => target,
+            Goal::Delete => &self.candidate.path,
+        }
+    }
+
+    fn collision(&self) -> Collision {
+        match &self.goal {
+            Goal::To { collision, .. } => *collision,
+            Goal::Delete => Collision::Fail,
+        }
     }
 }
 
@@ -103,16 +124,18 @@ pub fn next(seen: Seen) -> Step {
 /// the move is to be tried again.
 pub fn run_all(files: &[Move]) -> Vec<Result<Outcome>> {
     let mut outcomes: Vec<Result<Outcome>> = files.iter().map(run).collect();
+    let has_left =
+        |outcome: &Result<Outcome>| matches!(outcome, Ok(Outcome::Moved | Outcome::Deleted));
     let touched = files
         .iter()
         .zip(&outcomes)
-        .filter(|(_, outcome)| matches!(outcome, Ok(Outcome::Moved)))
-        .flat_map(|(file, _)| [file.candidate.path.as_path(), file.target.as_path()]);
+        .filter(|(_, outcome)| has_left(outcome))
+        .flat_map(|(file, _)| [file.candidate.path.as_path(), file.target()]);
     // Renames of one file system come to its journal in order, so that they may be made durable
     // together; what is not durable yet, the next life finds where it was and moves again.
     if let Err(error) = sync_directories(touched) {
         for (file, outcome) in files.iter().zip(&mut outcomes) {
-            if matches!(outcome, Ok(Outcome::Moved)) {
+            if has_left(outcome) {
                 let error = io::Error::new(error.kind(), error.to_string());
                 *outcome = Err(moving(file, error));
             }
@@ -123,37 +146,111 @@ pub fn run_all(files: &[Move]) -> Vec<Result<Outcome>> {
 
 /// Moves one file; its directories are not made durable.
 pub fn run(file: &Move) -> Result<Outcome> {
+    if file.handle.is_none() {
+        adopt(file).map_err(|error| moving(file, error))?;
+    }
+    let mut looks = 0;
     loop {
-        if let Some(outcome) = advance(file)? {
-            return Ok(outcome);
+        match step(file) {
+            Ok(Some(outcome)) => return Ok(outcome),
+            Ok(None) => {}
+            // Whoever took it away has done the step.
+            Err(Trouble::Io(error)) if error.kind() == io::ErrorKind::NotFound && looks < LOOKS => {
+                looks += 1;
+            }
+            Err(trouble) => return Err(told(file, trouble)),
         }
     }
 }
 
 /// Does one step; says what became of the move once there is none left.
+#[cfg(test)]
 pub fn advance(file: &Move) -> Result<Option<Outcome>> {
+    step(file).map_err(|trouble| told(file, trouble))
+}
+
+fn step(file: &Move) -> std::result::Result<Option<Outcome>, Trouble> {
     let source = &file.candidate.path;
-    let private = private_path(source, file.file);
-    let failed = |error: io::Error| moving(file, error);
-    let step = next(look(file, &private).map_err(failed)?);
+    let private = private_path(source, &file.tag, file.file);
+    let mut step = next(look(file, &private)?, file.aim());
+    if step == Step::Missing {
+        // Between two looks another instance may have put it back, against its way.
+        step = next(look(file, &private)?, file.aim());
+    }
+    do_step(file, &private, step)
+}
+
+fn do_step(
+    file: &Move,
+    private: &Path,
+    step: Step,
+) -> std::result::Result<Option<Outcome>, Trouble> {
+    let source = &file.candidate.path;
     match step {
-        Step::End(outcome) => return Ok(Some(outcome)),
-        Step::Refuse => return Err(changed(file)),
-        Step::PutBack => {
-            put_back(&private, source).map_err(failed)?;
-            return Err(changed(file));
-        }
-        Step::Take => rename_new(source, &private).map_err(failed)?,
-        Step::DropSource => std::fs::remove_file(source).map_err(failed)?,
-        Step::Place => place(file, &private).map_err(failed)?,
-        Step::DropPrivate => {
-            if !same_content(&private, &file.target).map_err(failed)? {
-                return Ok(Some(Outcome::Collides));
+        Step::Take => rename_new(source, private)?,
+        Step::DropSource => std::fs::remove_file(source)?,
+        Step::Place => place(file, private)?,
+        Step::Replace => {
+            if metadata(file.target())?.is_some_and(|found| !found.is_file()) {
+                // A directory, or a link to somewhere: nothing that a file takes the place of.
+                return do_step(file, private, Step::HoldBack);
             }
-            std::fs::remove_file(&private).map_err(failed)?;
+            replace(file, private)?;
         }
+        Step::DropPrivate => {
+            if !same_content(private, file.target(), file.form())? {
+                return do_step(file, private, taken(file.collision()));
+            }
+            File::open(file.target())?.sync_all()?;
+            std::fs::remove_file(private)?;
+            return Ok(Some(Outcome::Moved));
+        }
+        Step::TakeIfSame => {
+            if !same_content(source, file.target(), file.form())? {
+                return Ok(Some(Outcome::Held));
+            }
+            rename_new(source, private)?;
+        }
+        Step::Unlink => {
+            std::fs::remove_file(private)?;
+            return Ok(Some(Outcome::Deleted));
+        }
+        Step::Recognise => {
+            if is_ours(file, file.target())? {
+                return Ok(Some(Outcome::Moved));
+            }
+            return match look(file, private)?.source {
+                super::next::There::Changed => Err(Trouble::Changed),
+                _ => Ok(Some(Outcome::Missing)),
+            };
+        }
+        Step::HoldBack => {
+            put_back(private, source)?;
+            return Ok(Some(Outcome::Held));
+        }
+        Step::PutBack => {
+            put_back(private, source)?;
+            return Err(Trouble::Changed);
+        }
+        Step::Refuse => return Err(Trouble::Changed),
+        Step::Hold => return Ok(Some(Outcome::Held)),
+        Step::Collides => return Ok(Some(Outcome::Collides)),
+        Step::Missing => return Ok(Some(Outcome::Missing)),
     }
     Ok(None)
+}
+
+/// Takes over a file that an earlier version left half-way.
+fn adopt(file: &Move) -> io::Result<()> {
+    let before = untagged_path(&file.candidate.path, file.file);
+    let Some(found) = metadata(&before)? else {
+        return Ok(());
+    };
+    if found.ino() != file.candidate.inode || found.len() != file.candidate.size {
+        return Ok(());
+    }
+    let now = private_path(&file.candidate.path, &file.tag, file.file);
+    rename_new(&before, &now)
 }
 
 /// Gives a file its first name back, unless another one has taken that meanwhile.
@@ -171,24 +268,25 @@ fn put_back(private: &Path, source: &Path) -> io::Result<()> {
         return std::fs::remove_file(private);
     }
     let reason = format!(
-        "it changed meanwhile, stands at {}, and can't be put back while another file has its name",
+        "it stands at {}, and can't be put back while another file has its name",
         path_text(private)
     );
     Err(io::Error::new(io::ErrorKind::AlreadyExists, reason))
 }
 
 fn place(file: &Move, private: &Path) -> io::Result<()> {
-    if let Some(parent) = file.target.parent()
+    if let Some(parent) = file.target().parent()
         && !parent.is_dir()
     {
         std::fs::create_dir_all(parent)?;
         sync_parent(parent)?;
     }
-    let renamed = rename_new(private, &file.target);
+    let renamed = match file.form() {
+        Form::Plain => rename_new(private, file.target()),
+        Form::Zstd => Err(io::ErrorKind::CrossesDevices.into()),
+    };
     let placed = match renamed {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            copy_new(private, &copy_path(&file.target, file.file), &file.target)
-        }
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy(file, private, false),
         other => other,
     };
     match placed {
@@ -198,65 +296,48 @@ fn place(file: &Move, private: &Path) -> io::Result<()> {
     }
 }
 
-fn look(file: &Move, private: &Path) -> io::Result<Seen> {
-    let target = match metadata(&file.target)? {
-        None => There::Nothing,
-        Some(found) if found.is_file() && found.len() == file.candidate.size => There::Ours,
-        Some(_) => There::Other,
+fn replace(file: &Move, private: &Path) -> io::Result<()> {
+    let renamed = match file.form() {
+        Form::Plain => rename_over(private, file.target()),
+        Form::Zstd => Err(io::ErrorKind::CrossesDevices.into()),
     };
-    Ok(Seen {
-        source: look_at(file, &file.candidate.path)?,
-        private: look_at(file, private)?,
-        target,
-    })
-}
-
-fn look_at(file: &Move, path: &Path) -> io::Result<There> {
-    let Some(found) = metadata(path)? else {
-        return Ok(There::Nothing);
-    };
-    if found.file_type().is_symlink() {
-        // The file is somewhere else, and a link is not what was loaded.
-        return Ok(There::Changed);
+    match renamed {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy(file, private, true),
+        other => other,
     }
-    // The device is compared with the open file only: its number may change with a mount.
-    let same_file = match &file.handle {
-        Some(handle) => {
-            let open = handle.metadata()?;
-            (open.dev(), open.ino()) == (found.dev(), found.ino())
-        }
-        None => found.ino() == file.candidate.inode,
-    };
-    let now = candidate_of(path.to_owned(), &found);
-    let unchanged = (now.size, now.modified) == (file.candidate.size, file.candidate.modified);
-    Ok(match (same_file, unchanged) {
-        (true, true) => There::Ours,
-        (true, false) => There::Changed,
-        (false, _) => There::Other,
-    })
 }
 
-fn metadata(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
-    match std::fs::symlink_metadata(path) {
-        Ok(found) => Ok(Some(found)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
+fn copy(file: &Move, private: &Path, replaces: bool) -> io::Result<()> {
+    let copy = Copy {
+        from: private,
+        through: &copy_path(file.target(), &file.tag, file.file),
+        to: file.target(),
+        form: file.form(),
+        content: file.content.as_deref(),
+        replaces,
+    };
+    copy.make()
+}
+
+fn told(file: &Move, trouble: Trouble) -> Error {
+    match trouble {
+        Trouble::Io(error) => moving(file, error),
+        Trouble::Changed => {
+            let message = format!(
+                "{} changed while it was about to leave the inbox, or is a symbolic link; it stays where it is",
+                path_text(&file.candidate.path)
+            );
+            Error::new(ErrorKind::File, message)
         }
-        Err(error) => Err(error),
     }
 }
 
 fn moving(file: &Move, error: io::Error) -> Error {
-    let doing = format!(
-        "moving {} to {}",
-        path_text(&file.candidate.path),
-        path_text(&file.target)
-    );
+    let source = path_text(&file.candidate.path);
+    let doing = match &file.goal {
+        Goal::To { target, .. } => format!("moving {source} to {}", path_text(target)),
+        Goal::Delete => format!("deleting {source}"),
+    };
     move_error(error, &doing)
 }
 
@@ -270,12 +351,4 @@ pub fn move_error(error: io::Error, doing: &str) -> Error {
     Error::new(ErrorKind::Configuration, error.message())
         .with_advice("it is tried again")
         .with_source(error)
-}
-
-fn changed(file: &Move) -> Error {
-    let message = format!(
-        "{} changed while it was about to be archived, or is a symbolic link; it stays where it is",
-        path_text(&file.candidate.path)
-    );
-    Error::new(ErrorKind::File, message)
 }

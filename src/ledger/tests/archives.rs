@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ingestd_actors::port::{Leaving, Ledger, Verdict};
+use ingestd_actors::port::{Leaving, Ledger, Left, Verdict};
 
 use super::world::World;
+use crate::fs::archive::private_path;
 use crate::ledger::{LedgerOptions, PostgresLedger};
 
 #[tokio::test]
@@ -24,7 +25,7 @@ async fn a_committed_file_is_archived_by_whichever_life_gets_to_it() {
     };
     for _ in 0..2 {
         let to = world.archive_one(file.clone()).await.unwrap();
-        assert_eq!(to, Some(world.archive.join("a.csv")));
+        assert_eq!(to, Left::To(world.archive.join("a.csv")));
     }
     assert!(!path.exists());
     assert_eq!(world.state(claim.file.0).await, "ARCHIVED");
@@ -41,7 +42,7 @@ async fn a_committed_file_is_archived_by_whichever_life_gets_to_it() {
     };
     let to = world.archive_one(file).await.unwrap();
     let other_name = format!("a-{}.csv", skipped.file.0);
-    assert_eq!(to, Some(world.archive.join(other_name)));
+    assert_eq!(to, Left::To(world.archive.join(other_name)));
     assert_eq!(world.state(skipped.file.0).await, "SKIPPED");
 }
 
@@ -54,8 +55,9 @@ async fn begin_a_move(world: &World, ledger: &PostgresLedger) -> PathBuf {
     let target = world.archive.join("a.csv");
     let statement = "update ingestd.files set archive_path = $1";
     world.execute(statement, &[&target.to_str().unwrap()]).await;
-    let private = format!(".ingestd-{}.moving", claim.file.0);
-    std::fs::rename(&path, world.inbox.join(private)).unwrap();
+    let tag = world.ask("select tag from ingestd.pipelines").await;
+    let private = private_path(&path, tag.trim_matches(['(', ')']), claim.file);
+    std::fs::rename(&path, private).unwrap();
     target
 }
 
@@ -69,7 +71,10 @@ async fn a_move_that_was_begun_is_ended_by_the_next_life() {
     let Verdict::Archive(file) = verdict else {
         panic!("its move was begun: {verdict:?}");
     };
-    assert_eq!(world.archive_one(file).await.unwrap(), Some(target.clone()));
+    assert_eq!(
+        world.archive_one(file).await.unwrap(),
+        Left::To(target.clone())
+    );
     assert_eq!(std::fs::read_to_string(target).unwrap(), "x\n1\n");
 }
 
@@ -85,7 +90,7 @@ async fn a_committed_file_that_is_gone_is_archived_as_missing() {
     let Verdict::Archive(file) = verdict else {
         panic!("it is committed: {verdict:?}");
     };
-    assert_eq!(world.archive_one(file).await.unwrap(), None);
+    assert_eq!(world.archive_one(file).await.unwrap(), Left::Gone);
     assert_eq!(world.state(claim.file.0).await, "ARCHIVED");
     let reason = world
         .ask("select reason like 'missing%' from ingestd.files")
@@ -110,8 +115,10 @@ async fn a_quarantined_file_leaves_with_its_reason() {
     let to = world
         .take_out(Leaving::Quarantine(quarantined))
         .await
-        .unwrap()
         .unwrap();
+    let Left::To(to) = to else {
+        panic!("it leaves: {to:?}");
+    };
     assert!(to.exists());
     let reason = std::fs::read_to_string(to.with_file_name("a.csv.reason")).unwrap();
     assert!(reason.contains("the header is bad"));
@@ -165,14 +172,14 @@ async fn a_group_leaves_together_and_each_is_answered_for_itself() {
     let other_name = format!("b-{}.csv", files[1].file.0);
     assert_eq!(
         answers[0].as_ref().unwrap(),
-        &Some(world.archive.join("a.csv"))
+        &Left::To(world.archive.join("a.csv"))
     );
     assert_eq!(
         answers[1].as_ref().unwrap(),
-        &Some(world.archive.join(other_name))
+        &Left::To(world.archive.join(other_name))
     );
     assert!(answers[2].is_err());
-    assert_eq!(answers[3].as_ref().unwrap(), &None);
+    assert_eq!(answers[3].as_ref().unwrap(), &Left::Gone);
     for (file, state) in files
         .iter()
         .zip(["ARCHIVED", "ARCHIVED", "COMMITTED", "ARCHIVED"])
@@ -198,7 +205,10 @@ async fn a_move_that_was_begun_is_ended_though_files_stay_by_now() {
     let Verdict::Archive(file) = verdict else {
         panic!("its move was begun: {verdict:?}");
     };
-    assert_eq!(world.archive_one(file).await.unwrap(), Some(target.clone()));
+    assert_eq!(
+        world.archive_one(file).await.unwrap(),
+        Left::To(target.clone())
+    );
     assert!(target.exists());
     assert!(stays.exists());
 }
@@ -259,7 +269,7 @@ async fn a_file_that_is_replaced_when_its_move_has_begun_is_left_to_that_move() 
     };
     let (verdict, ()) = tokio::join!(admitting, committing);
     assert!(matches!(verdict, Verdict::Load(_)), "{verdict:?}");
-    assert_eq!(world.archive_one(file).await.unwrap(), None);
+    assert_eq!(world.archive_one(file).await.unwrap(), Left::Gone);
     let said = "select state, archive_path, reason like 'missing%' from ingestd.files
                 order by file_id limit 1";
     assert_eq!(world.ask(said).await, "(ARCHIVED,,t)");

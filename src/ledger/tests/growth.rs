@@ -1,6 +1,6 @@
 //! Files that grow after they were loaded.
 
-use ingestd_actors::port::{Committed, Verdict};
+use ingestd_actors::port::{Committed, Left, Verdict};
 
 use super::world::World;
 
@@ -104,7 +104,7 @@ async fn a_tail_takes_its_parent_into_the_archive() {
         panic!("it is committed");
     };
     let to = world.archive_one(file).await.unwrap();
-    assert_eq!(to, Some(world.archive.join("a.csv")));
+    assert_eq!(to, Left::To(world.archive.join("a.csv")));
     for file in [parent.file, tail.file] {
         assert_eq!(world.state(file.0).await, "ARCHIVED");
     }

@@ -4,5 +4,6 @@ mod archives;
 mod growth;
 mod identity;
 mod leases;
+mod leaving;
 mod lives;
 mod world;

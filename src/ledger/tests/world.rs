@@ -8,18 +8,19 @@ use futures_util::FutureExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Claim, FileEnd, Position};
 use ingestd_actors::port::{
-    Archivable, Archive, Committed, Completion, Leaving, Ledger, PortFuture, Verdict,
+    Archivable, Archive, Committed, Completion, Leaving, Ledger, Left, PortFuture, Sweep, Swept,
+    Verdict,
 };
 use slog::Logger;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::fs::{candidate_at, candidate_of, hash_file};
-use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger};
+use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger, PostgresSweep};
 use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode, WriteRules};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
-use crate::settings::{FileOrder, Mapping, Pipeline};
+use crate::settings::{ArchiveRules, FileOrder, Mapping, Pipeline};
 use crate::test_databases::{TestDatabase, database};
 
 pub struct World {
@@ -94,6 +95,7 @@ impl World {
             memory: 1,
             archive: archives.then(|| archive.clone()),
             quarantine: archives.then(|| root.join("bad")),
+            archive_rules: ArchiveRules::default(),
         };
         let place = tokio::task::spawn_blocking(database).await.unwrap();
         let database = Database::new(&place.url.parse().expect("a URL"), Handle::current())
@@ -134,16 +136,47 @@ impl World {
         Arc::new(PostgresArchive::new(
             self.database.clone(),
             self.pipeline.clone(),
+            false,
             log(),
         ))
     }
 
-    pub async fn take_out(&self, leaving: Leaving) -> Result<Option<PathBuf>> {
+    /// Another configuration from here on.
+    pub fn set(&mut self, change: impl FnOnce(&mut Pipeline)) {
+        change(Arc::make_mut(&mut self.pipeline));
+    }
+
+    /// One round of sweeping, for a life that has no lease.
+    pub async fn sweep(&self) -> Swept {
+        let archive =
+            PostgresArchive::new(self.database.clone(), self.pipeline.clone(), false, log());
+        let sweep: Arc<dyn Sweep> = Arc::new(PostgresSweep::new(archive, Uuid::new_v4()));
+        sweep.sweep().await.unwrap()
+    }
+
+    /// Loads a file of the inbox to its end, and lets it leave as the checkpointer does.
+    pub async fn load_and_leave(&self, name: &str, content: &str) -> (Archivable, Result<Left>) {
+        let ledger = self.life().await;
+        let path = self.write(name, content);
+        let claim = self.claim(&ledger, &path).await;
+        let end = end_of(&claim);
+        self.load(&ledger, &claim).await;
+        ledger.release().await.unwrap();
+        let file = Archivable {
+            file: claim.file,
+            candidate: candidate_at(&path).unwrap().unwrap(),
+            handle: Some(end.handle),
+        };
+        let left = self.archive_one(file.clone()).await;
+        (file, left)
+    }
+
+    pub async fn take_out(&self, leaving: Leaving) -> Result<Left> {
         let mut answers = self.archiver().take_out(vec![leaving]).await?;
         answers.remove(0)
     }
 
-    pub async fn archive_one(&self, file: Archivable) -> Result<Option<PathBuf>> {
+    pub async fn archive_one(&self, file: Archivable) -> Result<Left> {
         self.take_out(Leaving::Archive(file)).await
     }
 

@@ -1,5 +1,6 @@
 //! The loader as a whole: what is right loads as meant, and each thing that is wrong says so.
 
+mod archive;
 mod database;
 mod documents;
 mod mapping;
@@ -97,6 +98,7 @@ fn the_defaults_are_those_of_the_documentation() {
         memory: 48 << 20,
         archive: Some("/data/archive/events".into()),
         quarantine: Some("/data/quarantine/events".into()),
+        archive_rules: ArchiveRules::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }
@@ -270,6 +272,10 @@ fn every_key_has_its_effect() {
         memory: 16 << 20,
         archive: None,
         quarantine: Some("/data/bad".into()),
+        archive_rules: ArchiveRules {
+            finished: Finished::Keep,
+            ..ArchiveRules::default()
+        },
     };
     assert_eq!(settings.pipelines, [expected]);
 }
