@@ -14,9 +14,11 @@ mod happy_path;
 mod indexes;
 mod kernel;
 mod lost_answers;
+mod orders;
 mod outages;
 mod quarantine;
 mod random_faults;
+mod reconfigure;
 mod writers;
 mod zombies;
 

@@ -1,7 +1,8 @@
 //! The pool of connections, and the runtime that its connections live on.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bb8_postgres::PostgresConnectionManager;
@@ -9,7 +10,8 @@ use futures_util::FutureExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::{PortFuture, gone};
 use tokio::runtime::Handle;
-use tokio_postgres::NoTls;
+use tokio::sync::Notify;
+use tokio_postgres::{AsyncMessage, NoTls};
 use tokio_util::task::AbortOnDropHandle;
 
 /// The pool.
@@ -31,6 +33,7 @@ const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=post
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    config: Arc<tokio_postgres::Config>,
     runtime: Handle,
 }
 
@@ -66,7 +69,7 @@ impl Database {
             .keepalives_retries(3)
             .tcp_user_timeout(Duration::from_secs(30))
             .options(options);
-        let manager = PostgresConnectionManager::new(config, NoTls);
+        let manager = PostgresConnectionManager::new(config.clone(), NoTls);
         let pool = bb8::Pool::builder()
             .max_size(CONNECTIONS)
             // A connection that is closed is known to be; one that is broken unnoticed fails what it
@@ -75,7 +78,11 @@ impl Database {
             .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(10))
             .build_unchecked(manager);
-        Ok(Database { pool, runtime })
+        Ok(Database {
+            pool,
+            config: Arc::new(config),
+            runtime,
+        })
     }
 
     /// The runtime of the connections.
@@ -117,6 +124,29 @@ impl Database {
             .dedicated_connection()
             .await
             .map_err(|error| super::classify(error, "connecting to the database"))
+    }
+
+    /// A connection of the caller's own that gives `hint` a permit for every notification; it is
+    /// closed when either part of the answer is dropped.
+    ///
+    /// # Errors
+    /// As [`Database::client`].
+    pub async fn listening(
+        &self,
+        hint: Arc<Notify>,
+    ) -> Result<(tokio_postgres::Client, AbortOnDropHandle<()>)> {
+        let connected = self.config.connect(NoTls).await;
+        let (client, mut connection) =
+            connected.map_err(|error| super::classify(error, "connecting to the database"))?;
+        let pump = self.runtime.spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
+            {
+                if matches!(message, AsyncMessage::Notification(_)) {
+                    hint.notify_one();
+                }
+            }
+        });
+        Ok((client, AbortOnDropHandle::new(pump)))
     }
 
     /// Runs a future on the connections' runtime; dropping the answer gives it up.

@@ -4,6 +4,7 @@
 //! or flag), its key, and what would be right.
 
 mod ad_hoc;
+mod change;
 mod check_columns;
 mod check_dialect;
 mod check_input;
@@ -33,6 +34,8 @@ use problems::Problems;
 use raw::RawSettings;
 use service::DataDirDefaults;
 
+pub use change::Change;
+pub use keys::nearest;
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
 pub use service::{DatabaseUrl, LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};

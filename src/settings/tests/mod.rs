@@ -1,5 +1,6 @@
 //! The loader as a whole: what is right loads as meant, and each thing that is wrong says so.
 
+mod change;
 mod documents;
 mod mapping;
 mod mistakes;
