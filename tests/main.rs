@@ -2,6 +2,7 @@
 
 mod archive;
 mod cli;
+mod control;
 mod dialects;
 mod documents;
 mod first_load;

@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture,
+    WrapFuture,
+};
+use tokio::sync::mpsc;
 
-use crate::answer::ask;
+use crate::answer::{Owed, ask, give_all, later};
 use crate::checkpointer::{Asker, WaitForAll};
 use crate::error::Result;
 use crate::file_reader::FilesFound;
@@ -48,15 +52,23 @@ pub struct Deps {
 pub struct DirectoryWatcher {
     deps: Deps,
     lifeline: Lifeline,
+    look: mpsc::UnboundedSender<Owed>,
+    asked: Option<mpsc::UnboundedReceiver<Owed>>,
 }
 
 impl DirectoryWatcher {
     /// A watcher that has announced nothing.
     pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
-        Self { deps, lifeline }
+        let (look, asked) = mpsc::unbounded_channel();
+        Self {
+            deps,
+            lifeline,
+            look,
+            asked: Some(asked),
+        }
     }
 
-    fn watch(&self) -> Watch {
+    fn watch(&self, asked: mpsc::UnboundedReceiver<Owed>) -> Watch {
         let retry = || {
             Retry::new(
                 "directory watcher",
@@ -72,6 +84,8 @@ impl DirectoryWatcher {
             observer: Arc::clone(&self.deps.observer),
             scan_interval: self.deps.scan_interval,
             lifeline: self.lifeline.clone(),
+            asked,
+            waiting: Vec::new(),
             has_read: false,
             scans: retry(),
             hints: retry(),
@@ -83,10 +97,30 @@ impl Actor for DirectoryWatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        let watching = self.watch().run().into_actor(self);
+        let Some(asked) = self.asked.take() else {
+            return;
+        };
+        let watching = self.watch(asked).run().into_actor(self);
         context.spawn(watching.map(|end, actor, context| match end {
             Err(error) => actor.lifeline.fail(error, context),
         }));
+    }
+}
+
+/// Looks through the directory now. The answer comes once that is done; or at once, where what was
+/// found before is still to be read: the next look follows that.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<()>")]
+pub struct LookNow;
+
+impl Handler<LookNow> for DirectoryWatcher {
+    type Result = ResponseFuture<Result<()>>;
+
+    fn handle(&mut self, _: LookNow, _: &mut Self::Context) -> Self::Result {
+        let (owed, answer) = later("the directory watcher");
+        // The rounds end with the actor.
+        let _ = self.look.send(owed);
+        answer
     }
 }
 
@@ -99,6 +133,10 @@ struct Watch {
     observer: Arc<dyn Observer>,
     scan_interval: Duration,
     lifeline: Lifeline,
+    /// Who wants the directory to be looked through.
+    asked: mpsc::UnboundedReceiver<Owed>,
+    /// Those of them whom the next look answers.
+    waiting: Vec<Owed>,
     /// Files were announced, and all that was to be read of them is read.
     has_read: bool,
     scans: Retry,
@@ -119,7 +157,11 @@ impl Watch {
         // Asked for before the scan, so that what changes after it is not missed.
         let changed = self.inbox.changed();
         let started = Instant::now();
+        while let Ok(owed) = self.asked.try_recv() {
+            self.waiting.push(owed);
+        }
         let scan = self.scan().await?;
+        give_all(&mut self.waiting);
         let pause = started.elapsed().min(LONGEST_PAUSE);
         let (new, mut announced_now) = split(scan.ready, &mut announced);
 
@@ -133,7 +175,7 @@ impl Watch {
         announced_now.extend(new.iter().cloned());
         // Announced even where it is nothing: the answer also tells that what earlier lives left
         // unfinished is read, which the scan may not show.
-        let again = ask(&self.reader, FilesFound(new), "the reader").await?;
+        let (again, look_again) = self.announce(new).await?;
         self.has_read |= found_any;
         let nothing_left = again.is_empty() && scan.settles_in.is_none();
         let waits_for_another = !again.is_empty();
@@ -148,10 +190,20 @@ impl Watch {
             } else {
                 Duration::MAX
             });
+        let idle = idle(
+            self.wait_for_all.clone(),
+            self.indexes.clone(),
+            Arc::clone(&self.observer),
+        );
         let hint = tokio::select! {
             hint = changed => Some(hint),
             () = tokio::time::sleep(next_scan) => None,
-            idle = self.idle(), if nothing_left => return idle.map(|_| announced_now),
+            () = std::future::ready(()), if look_again => None,
+            Some(owed) = self.asked.recv() => {
+                self.waiting.push(owed);
+                None
+            }
+            idle = idle, if nothing_left => return idle.map(|_| announced_now),
         };
         match hint {
             Some(Ok(())) => {
@@ -165,6 +217,25 @@ impl Watch {
             None => {}
         }
         Ok(announced_now)
+    }
+
+    /// Announces what was found, and returns what has to be announced again once it is read, and
+    /// whether somebody has asked for a look meanwhile.
+    async fn announce(&mut self, new: Vec<Candidate>) -> Result<(Vec<PathBuf>, bool)> {
+        let reader = self.reader.clone();
+        let read = ask(&reader, FilesFound(new), "the reader");
+        tokio::pin!(read);
+        let mut look_again = false;
+        loop {
+            tokio::select! {
+                again = &mut read => return Ok((again?, look_again)),
+                Some(owed) = self.asked.recv() => {
+                    look_again = true;
+                    // Whoever has gone needs no answer.
+                    let _ = owed.send(());
+                }
+            }
+        }
     }
 
     async fn scan(&mut self) -> Result<Scan> {
@@ -181,15 +252,19 @@ impl Watch {
             }
         }
     }
+}
 
-    /// Says that everything is finished, once it is, missing indexes too; then never resolves.
-    async fn idle(&self) -> Result<Infallible> {
-        let all = WaitForAll(Asker::Watcher);
-        ask(&self.wait_for_all, all, "the checkpointer").await?;
-        ask(&self.indexes, BuildIndexes, "the index builder").await?;
-        self.observer.observe(&Event::Idle);
-        std::future::pending().await
-    }
+/// Says that everything is finished, once it is, missing indexes too; then never resolves.
+async fn idle(
+    wait_for_all: Recipient<WaitForAll>,
+    indexes: Recipient<BuildIndexes>,
+    observer: Arc<dyn Observer>,
+) -> Result<Infallible> {
+    let all = WaitForAll(Asker::Watcher);
+    ask(&wait_for_all, all, "the checkpointer").await?;
+    ask(&indexes, BuildIndexes, "the index builder").await?;
+    observer.observe(&Event::Idle);
+    std::future::pending().await
 }
 
 /// The files that have not been announced, in order; and those that have and are still there, so

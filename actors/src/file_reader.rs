@@ -77,15 +77,13 @@ pub struct FileReader {
     busy: bool,
     /// What is under way reads from the file; all else, however long it waits, reads nothing.
     reading_now: bool,
-    /// What it was told of a pause; until it is told anything, the ledger decides.
-    told: Option<bool>,
     paused: bool,
     waiting_for_pause: Vec<Owed>,
 }
 
 impl FileReader {
-    /// A reader that begins with what earlier lives left unfinished.
-    pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
+    /// A reader that begins with what earlier lives left unfinished, or waits until it is let go on.
+    pub fn new(deps: Deps, paused: bool, lifeline: Lifeline) -> Self {
         Self {
             deps,
             lifeline,
@@ -100,8 +98,7 @@ impl FileReader {
             resumed: false,
             busy: false,
             reading_now: false,
-            told: None,
-            paused: false,
+            paused,
             waiting_for_pause: Vec::new(),
         }
     }
@@ -190,8 +187,7 @@ impl FileReader {
         let mut retry = self.retry();
         let work = async move {
             loop {
-                let resumed = async { Ok((ledger.resume().await?, ledger.is_paused().await?)) };
-                match resumed.await {
+                match ledger.resume().await {
                     Ok(answer) => {
                         retry.succeeded();
                         return Ok(answer);
@@ -200,10 +196,8 @@ impl FileReader {
                 }
             }
         };
-        self.run(work, context, |actor, (verdicts, paused)| {
+        self.run(work, context, |actor, verdicts| {
             actor.resumed = true;
-            // The ledger may not have heard yet of what this life was told.
-            actor.paused = actor.told.unwrap_or(paused);
             if actor.paused {
                 slog::info!(actor.deps.log, "pipeline is paused");
             }

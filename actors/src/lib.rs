@@ -8,6 +8,7 @@
 //! ```text
 //! service supervisor
 //! ├── companion                  the private server, where no database is configured
+//! ├── control                    commands, whichever way they come, and what was done about them
 //! └── pipeline supervisor        one a pipeline; its children restart together, from the ledger
 //!     ├── directory watcher      events are hints, a scan is the truth
 //!     ├── file reader            admits, opens and reads files, one after the other
@@ -65,6 +66,7 @@ pub mod archiver;
 pub mod batch_accumulator;
 pub mod checkpointer;
 pub mod companion;
+pub mod control;
 pub mod dead_letters;
 pub mod directory_watcher;
 pub mod error;

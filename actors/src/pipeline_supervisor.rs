@@ -11,28 +11,27 @@ mod sweeping;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{
-    Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, ResponseFuture,
-    WrapFuture,
-};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use rand::RngExt;
 
-use crate::answer::{Owed, done, give_all};
+use crate::answer::done;
 use crate::batch_accumulator::{self, BatchAccumulator, Flush};
 use crate::checkpointer::{self, Checkpointer, Settle};
 use crate::dead_letters::{self, DeadLetters};
-use crate::directory_watcher::{self, DirectoryWatcher};
+use crate::directory_watcher::{self, DirectoryWatcher, LookNow};
 use crate::error::{Error, ErrorKind};
 use crate::file_reader::{self, FileReader, SetPaused};
 use crate::flow::Limits;
 use crate::index_builder::{self, IndexBuilder};
 use crate::partition_writer;
 use crate::port::Ports;
-use crate::retry::Retry;
 use crate::supervision::{
     ChildExited, ChildHandle, Decision, Lifeline, RestartPolicy, Restarts, spawn,
 };
 use crate::writer_supervisor::{self, WriterSupervisor};
+
+/// How long the ledger may take to let go of a pipeline that ends.
+pub(crate) const RELEASE: Duration = Duration::from_secs(5);
 
 /// What a pipeline is, to the tree.
 #[derive(Clone)]
@@ -64,17 +63,14 @@ pub struct PipelineSupervisor {
     sweeper: Option<ChildHandle>,
     sweeper_restarts: Restarts,
     running: Option<Running>,
-    /// What it was told of a pause, for children to come.
-    paused: Option<bool>,
-    /// What the ledger knows of it.
-    noted: Option<bool>,
-    noting: bool,
-    waiting_for_note: Vec<Owed>,
+    /// Whether it is paused: children to come have to know.
+    paused: bool,
     draining: bool,
 }
 
 /// The children that the supervisor itself talks to.
 struct Running {
+    watcher: Addr<DirectoryWatcher>,
     reader: Addr<FileReader>,
     accumulator: Addr<BatchAccumulator>,
     checkpointer: Addr<Checkpointer>,
@@ -82,7 +78,7 @@ struct Running {
 
 impl PipelineSupervisor {
     /// A supervisor that starts its children when it is started.
-    pub fn new(spec: PipelineSpec, log: &slog::Logger, lifeline: Lifeline) -> Self {
+    pub fn new(spec: PipelineSpec, paused: bool, log: &slog::Logger, lifeline: Lifeline) -> Self {
         Self {
             log: log.new(slog::o!("pipeline" => spec.name.clone())),
             restarts: Restarts::new(spec.restarts.of_parent()),
@@ -93,10 +89,7 @@ impl PipelineSupervisor {
             generation: 0,
             children: Vec::new(),
             running: None,
-            paused: None,
-            noted: None,
-            noting: false,
-            waiting_for_note: Vec::new(),
+            paused,
             draining: false,
         }
     }
@@ -177,9 +170,10 @@ impl PipelineSupervisor {
             observer: Arc::clone(&observer),
             log: log.clone(),
         };
+        let paused = self.paused;
         let (reader, reader_handle) =
             spawn("file reader", generation, exits.clone(), move |lifeline| {
-                FileReader::new(reader_deps, lifeline)
+                FileReader::new(reader_deps, paused, lifeline)
             });
 
         let index_deps = index_builder::Deps {
@@ -203,13 +197,11 @@ impl PipelineSupervisor {
             log,
             scan_interval: self.spec.scan_interval,
         };
-        let (_, watcher_handle) = spawn("directory watcher", generation, exits, move |lifeline| {
-            DirectoryWatcher::new(watcher_deps, lifeline)
-        });
+        let (watcher, watcher_handle) =
+            spawn("directory watcher", generation, exits, move |lifeline| {
+                DirectoryWatcher::new(watcher_deps, lifeline)
+            });
 
-        if let Some(paused) = self.paused {
-            reader.do_send(SetPaused(paused));
-        }
         self.children = vec![
             writers_handle,
             dead_letters_handle,
@@ -220,6 +212,7 @@ impl PipelineSupervisor {
             watcher_handle,
         ];
         self.running = Some(Running {
+            watcher,
             reader,
             accumulator,
             checkpointer,
@@ -295,9 +288,8 @@ impl Handler<ChildExited> for PipelineSupervisor {
     }
 }
 
-/// Pauses the pipeline, or lets it go on; remembered in the ledger.
-///
-/// The answer comes once nothing is read any more (what is in flight commits) and the ledger knows.
+/// Pauses the pipeline, or lets it go on. The answer comes once nothing is read any more; what is
+/// in flight commits.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Pause(pub bool);
@@ -305,56 +297,38 @@ pub struct Pause(pub bool);
 impl Handler<Pause> for PipelineSupervisor {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Pause(paused): Pause, context: &mut Self::Context) -> Self::Result {
-        self.paused = Some(paused);
-        slog::info!(self.log, "{}", if paused { "pausing" } else { "resuming" });
+    fn handle(&mut self, Pause(paused): Pause, _: &mut Self::Context) -> Self::Result {
+        if self.paused != paused {
+            slog::info!(self.log, "{}", if paused { "pausing" } else { "going on" });
+        }
+        self.paused = paused;
         let reader = self.running.as_ref().map(|running| running.reader.clone());
-        let (owed, noted) = tokio::sync::oneshot::channel();
-        self.waiting_for_note.push(owed);
-        self.note_paused(context);
         Box::pin(async move {
             if let Some(reader) = reader {
                 // A reader that is gone reads nothing; the next one is told when it starts.
                 let _ = reader.send(SetPaused(paused)).await;
             }
-            // Not noted: this supervisor is gone, and the service tells the next one.
-            let _ = noted.await;
         })
     }
 }
 
-impl PipelineSupervisor {
-    /// Makes the ledger remember the last command; one at a time, so that it is the last one that
-    /// it remembers.
-    fn note_paused(&mut self, context: &mut Context<Self>) {
-        if self.noting {
-            return;
-        }
-        let Some(paused) = self.paused.filter(|_| self.paused != self.noted) else {
-            return give_all(&mut self.waiting_for_note);
-        };
-        self.noting = true;
-        let ledger = Arc::clone(&self.spec.ports.ledger);
-        let log = self.log.clone();
-        let mut retry = Retry::new(
-            "control",
-            Arc::clone(&self.spec.ports.observer),
-            self.log.clone(),
-        );
-        let noting = async move {
-            while let Err(error) = ledger.set_paused(paused).await {
-                if let Err(error) = retry.wait_out(error).await {
-                    slog::error!(log, "the ledger does not remember the pause"; "reason" => %error);
-                    break;
-                }
+/// Looks through the directory now. The answer comes once that is done, or is bound to come about:
+/// whoever is reading what was found before looks again after that.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Look;
+
+impl Handler<Look> for PipelineSupervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Look, _: &mut Self::Context) -> Self::Result {
+        let watcher = self.running.as_ref().map(|running| running.watcher.clone());
+        Box::pin(async move {
+            if let Some(watcher) = watcher {
+                // The next watcher begins with a look.
+                let _ = watcher.send(LookNow).await;
             }
-            retry.succeeded();
-        };
-        context.spawn(noting.into_actor(self).map(move |(), actor, context| {
-            actor.noting = false;
-            actor.noted = Some(paused);
-            actor.note_paused(context);
-        }));
+        })
     }
 }
 
@@ -385,7 +359,9 @@ impl Handler<Drain> for PipelineSupervisor {
             };
             // The children end first, so that none of them sees its neighbours go.
             let ended = supervisor.send(EndChildren).await.is_ok();
-            let released = ledger.release().await.is_ok();
+            // Where the ledger can't be told, it finds out by itself.
+            let released = tokio::time::timeout(RELEASE, ledger.release()).await;
+            let released = matches!(released, Ok(Ok(())));
             drained && ended && released
         })
     }

@@ -12,8 +12,8 @@ use futures_util::future::BoxFuture;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Batch, Candidate, Checkpoint, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Position, Read,
-    RejectBatch, ShareOutcome, Written,
+    Batch, Candidate, Checkpoint, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Order, Position,
+    Read, RejectBatch, Report, ShareOutcome, Written,
 };
 use crate::supervision::Pulse;
 
@@ -168,12 +168,6 @@ pub trait Ledger: Send + Sync {
 
     /// Makes a file QUARANTINED.
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()>;
-
-    /// Whether the pipeline was paused, by this life or an earlier one.
-    fn is_paused(&self) -> PortFuture<bool>;
-
-    /// Remembers whether the pipeline is paused.
-    fn set_paused(&self, paused: bool) -> PortFuture<()>;
 
     /// The end of an orderly life: lets go of the pipeline, so that the next life needn't wait.
     fn release(&self) -> PortFuture<()>;
@@ -419,6 +413,17 @@ pub trait Companion: Send + Sync {
 
     /// Makes sure that it runs, and resolves when it has ended, with the reason.
     fn run(&self) -> PortFuture<()>;
+}
+
+/// Where commands to pipelines come from and are kept, whichever way they were given: one state.
+pub trait Control: Send + Sync {
+    /// Resolves once somebody may have given a command, and after a while without one.
+    fn changed(&self) -> PortFuture<()>;
+
+    /// Tells what was commanded and done here, and asks what is wanted of these pipelines now, what
+    /// was just told included. One order for each pipeline that the ledger knows; one that is new
+    /// gets known.
+    fn exchange(&self, reports: Vec<Report>) -> PortFuture<Vec<Order>>;
 }
 
 /// The outside of one pipeline.

@@ -1,31 +1,44 @@
-//! The root: the private server where there is one, and every pipeline.
+//! The root: the private server where there is one, the control, and every pipeline.
+
+mod life;
+mod messages;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
-use futures_util::future::join_all;
+use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use rand::RngExt;
 use tokio::sync::oneshot;
 
 use crate::companion::CompanionKeeper;
+use crate::control::{self, Control, News};
 use crate::error::{Error, ErrorKind};
-use crate::pipeline_supervisor::{Drain, Pause, PipelineSpec, PipelineSupervisor};
-use crate::port::Companion;
+use crate::pipeline_supervisor::PipelineSpec;
+use crate::port;
 use crate::supervision::{ChildExited, ChildHandle, Decision, RestartPolicy, Restarts, spawn};
+use life::Pipeline;
+
+pub use messages::{Command, DrainAll, Reconfigure};
 
 /// No name of a pipeline has a space.
 const COMPANION: &str = "the companion";
+/// See [`COMPANION`].
+const CONTROL: &str = "the control";
 
 /// What a service is, to the tree.
 pub struct ServiceSpec {
     /// Something outside that has to run as long as the service does.
-    pub companion: Option<Arc<dyn Companion>>,
-    /// The pipelines.
+    pub companion: Option<Arc<dyn port::Companion>>,
+    /// Where commands come from and are kept.
+    pub control: Arc<dyn port::Control>,
+    /// The pipelines. Each starts once the control knows what is wanted of it.
     pub pipelines: Vec<PipelineSpec>,
     /// How often a pipeline or the companion may fail.
     pub restarts: RestartPolicy,
+    /// How long a pipeline that is drained or reconfigured may take to commit what is in flight; what
+    /// it has not by then is read again.
+    pub drain_timeout: Duration,
     /// The log.
     pub log: slog::Logger,
 }
@@ -34,17 +47,11 @@ pub struct ServiceSpec {
 pub struct ServiceSupervisor {
     spec: ServiceSpec,
     companion: Option<ChildHandle>,
+    control: Option<(Addr<Control>, ChildHandle)>,
     pipelines: BTreeMap<String, Pipeline>,
     restarts: BTreeMap<String, Restarts>,
     given_up: Option<oneshot::Sender<Error>>,
     draining: bool,
-    /// What pipelines were told of a pause: a new life of one may begin before the ledger knows.
-    paused: BTreeMap<String, bool>,
-}
-
-struct Pipeline {
-    address: Addr<PipelineSupervisor>,
-    handle: ChildHandle,
 }
 
 impl ServiceSupervisor {
@@ -53,11 +60,11 @@ impl ServiceSupervisor {
         Self {
             spec,
             companion: None,
+            control: None,
             pipelines: BTreeMap::new(),
             restarts: BTreeMap::new(),
             given_up: Some(given_up),
             draining: false,
-            paused: BTreeMap::new(),
         }
     }
 
@@ -72,36 +79,41 @@ impl ServiceSupervisor {
         self.companion = Some(handle);
     }
 
-    fn start_pipeline(&mut self, spec: PipelineSpec, generation: u64, context: &mut Context<Self>) {
+    fn start_control(&mut self, generation: u64, context: &mut Context<Self>) {
+        let deps = control::Deps {
+            port: Arc::clone(&self.spec.control),
+            reports: context.address().recipient(),
+            obey: context.address().recipient(),
+            log: self.spec.log.clone(),
+        };
         let exits = context.address().recipient();
-        let log = self.spec.log.clone();
-        let name = spec.name.clone();
-        let (address, handle) = spawn(name.clone(), generation, exits, move |lifeline| {
-            PipelineSupervisor::new(spec, &log, lifeline)
-        });
-        if let Some(&paused) = self.paused.get(&name) {
-            address.do_send(Pause(paused));
+        self.control = Some(spawn(CONTROL, generation, exits, move |lifeline| {
+            Control::new(deps, lifeline)
+        }));
+    }
+
+    /// There is something that the ledger does not know yet.
+    fn tell_control(&self) {
+        if let Some((control, _)) = &self.control {
+            // Whoever is started instead begins by asking.
+            control.do_send(News);
         }
-        self.pipelines.insert(name, Pipeline { address, handle });
     }
 
     fn is_current(&self, exit: &ChildExited) -> bool {
-        let pipelines = self.pipelines.values().map(|pipeline| &pipeline.handle);
+        let pipelines = self.pipelines.values().filter_map(Pipeline::handle);
         pipelines
             .chain(&self.companion)
+            .chain(self.control.as_ref().map(|(_, handle)| handle))
             .any(|handle| handle.is_meant_by(exit))
     }
 
     fn restart(&mut self, name: &str, generation: u64, context: &mut Context<Self>) {
-        if self.draining {
-            return;
-        }
-        if self.companion.as_ref().is_some_and(|it| it.name == name) {
-            return self.start_companion(generation, context);
-        }
-        let spec = self.spec.pipelines.iter().find(|spec| spec.name == name);
-        if let Some(spec) = spec.cloned() {
-            self.start_pipeline(spec, generation, context);
+        match name {
+            _ if self.draining => {}
+            COMPANION => self.start_companion(generation, context),
+            CONTROL => self.start_control(generation, context),
+            pipeline => self.start_again(pipeline, generation, context),
         }
     }
 }
@@ -112,8 +124,9 @@ impl Actor for ServiceSupervisor {
     fn started(&mut self, context: &mut Self::Context) {
         self.start_companion(1, context);
         for spec in self.spec.pipelines.clone() {
-            self.start_pipeline(spec, 1, context);
+            self.add(spec);
         }
+        self.start_control(1, context);
     }
 }
 
@@ -135,6 +148,7 @@ impl Handler<ChildExited> for ServiceSupervisor {
                 slog::error!(self.spec.log, "child of the service restarts";
                     "child" => &exit.child, "generation" => exit.generation,
                     "wait_ms" => wait.as_millis() as u64, "reason" => %exit.reason);
+                self.note_end(&exit);
                 let (name, next) = (exit.child, exit.generation + 1);
                 context.run_later(wait, move |actor, context| {
                     actor.restart(&name, next, context);
@@ -151,54 +165,5 @@ impl Handler<ChildExited> for ServiceSupervisor {
                 }
             }
         }
-    }
-}
-
-/// Pauses a pipeline, or lets it go on; `None` means all of them. The answer comes once it is so.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct PausePipelines {
-    /// Which one.
-    pub pipeline: Option<String>,
-    /// Pause, or go on.
-    pub paused: bool,
-}
-
-impl Handler<PausePipelines> for ServiceSupervisor {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, pause: PausePipelines, _: &mut Self::Context) -> Self::Result {
-        let mut asked = Vec::new();
-        for (name, pipeline) in &self.pipelines {
-            if pause.pipeline.as_ref().is_none_or(|it| it == name) {
-                self.paused.insert(name.clone(), pause.paused);
-                asked.push(pipeline.address.send(Pause(pause.paused)));
-            }
-        }
-        Box::pin(async move {
-            join_all(asked).await;
-        })
-    }
-}
-
-/// Ends all pipelines in order. The answer says whether everything that was read is committed.
-#[derive(Debug, Message)]
-#[rtype(result = "bool")]
-pub struct DrainAll;
-
-impl Handler<DrainAll> for ServiceSupervisor {
-    type Result = ResponseFuture<bool>;
-
-    fn handle(&mut self, _: DrainAll, _: &mut Self::Context) -> Self::Result {
-        self.draining = true;
-        let asked: Vec<_> = self
-            .pipelines
-            .values()
-            .map(|pipeline| pipeline.address.send(Drain))
-            .collect();
-        Box::pin(async move {
-            let answers = join_all(asked).await;
-            answers.into_iter().all(|answer| answer.unwrap_or(false))
-        })
     }
 }

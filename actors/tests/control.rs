@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use ingestd_actors::error::ErrorKind;
-use ingestd_actors::model::FileState;
+use ingestd_actors::model::{FileState, Wanted};
 use ingestd_actors::port::Event;
+use ingestd_actors::service_supervisor::Command;
 use ingestd_actors::testing::{Fault, Hold, Life, Setting, Step, TestFile, TestRecord, World};
 
 use crate::{check_all_loaded, put_all, run};
@@ -21,7 +22,11 @@ fn a_pause_reads_nothing_more_commits_what_is_in_flight_and_survives_lives() {
         world.until_called(Step::SourceNext, 4).await;
         life.pause(true).await;
         let read = world.state().chunks_read;
-        assert!(world.state().paused, "the ledger knows");
+        assert_eq!(
+            world.state().wanted("events"),
+            Wanted::Paused,
+            "the ledger knows"
+        );
         tokio::time::sleep(Duration::from_secs(60)).await;
         {
             let state = world.state();
@@ -70,21 +75,21 @@ fn to_go_on_right_after_the_start_of_a_paused_pipeline_is_not_forgotten() {
         let world = World::new(1);
         let files = files();
         put_all(&world, &files);
-        world.state().paused = true;
+        world.command("events", Wanted::Paused);
         let hold = Hold::default();
         world.fail(Step::Resume, 1, Fault::Hold(hold.clone()));
-        world.fail(Step::SetPaused, 3, Fault::Error(ErrorKind::Transient));
+        world.fail_after(Step::Exchange, 1, 3, Fault::Error(ErrorKind::Transient));
         let life = Life::start(&world, Setting::default());
         world.until_called(Step::Resume, 1).await;
         let service = life.service.clone();
         let going_on = tokio::task::spawn_local(async move {
-            let message = ingestd_actors::service_supervisor::PausePipelines {
+            let message = Command {
                 pipeline: Some("events".to_owned()),
-                paused: false,
+                wanted: Wanted::Running,
             };
             service.send(message).await
         });
-        world.until_called(Step::SetPaused, 1).await;
+        world.until_called(Step::Exchange, 2).await;
         hold.release();
         going_on.await.expect("no panic").expect("the root lives");
         check_all_loaded(&world, &files).await;
@@ -106,7 +111,7 @@ fn the_last_of_two_commands_is_what_the_ledger_remembers() {
             hold.release();
         };
         futures_util::join!(pause, go_on, release);
-        assert!(!world.state().paused);
+        assert_eq!(world.state().wanted("events"), Wanted::Running);
         check_all_loaded(&world, &files()).await;
     });
 }

@@ -168,7 +168,7 @@ async fn demo(
         generator.spec().rows,
         std::io::stdout().is_terminal(),
     );
-    let tree = Tree::start(vec![spec], opened.private.as_ref(), service, signals, log);
+    let tree = Tree::start(vec![spec], &opened, service, signals, log);
     let connection = opened.connection.clone();
     let keep_running = args.keep_running;
     let next = args.next_commands();

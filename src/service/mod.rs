@@ -6,6 +6,7 @@ mod held_up;
 mod open_files;
 mod pipeline;
 mod planner;
+mod reload;
 mod signals;
 mod tree;
 
@@ -13,5 +14,6 @@ pub use database::{OpenDatabase, block_on, database_runtime, open_database, unus
 pub use first_load::{BACKLOG, Backlog, FirstLoad, GIVEN};
 pub use pipeline::{Loading, pipeline_spec};
 pub use planner::CatalogPlanner;
+pub use reload::{ReadSettings, Reloader};
 pub use signals::{Signal, Signals};
 pub use tree::{Ended, Tree};

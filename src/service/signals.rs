@@ -1,7 +1,14 @@
-//! Signals, as what they ask for.
+//! Signals, as what they ask for, in their order.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use tokio::signal::unix::{self, SignalKind};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,50 +19,130 @@ pub enum Signal {
     Pause,
     /// SIGUSR2.
     Resume,
+    /// SIGHUP.
+    Reload,
 }
 
+/// Where the handler writes, while anybody reads.
+static WRITE_TO: AtomicI32 = AtomicI32::new(-1);
+
 /// The signals of this process, caught from now on.
+///
+/// One handler writes the number of each into a pipe as it comes, and keeps the others out for so
+/// long: so they are read in the order in which the system has delivered them. (Of different signals
+/// that are sent before the process gets to run at all, no order is kept by any system.)
 pub struct Signals {
-    terminate: unix::Signal,
-    interrupt: unix::Signal,
-    user1: unix::Signal,
-    user2: unix::Signal,
+    delivered: pipe::Receiver,
+    /// Those that came while only the end was waited for.
+    kept: VecDeque<Signal>,
+    /// Without anybody who writes, the pipe would be at its end.
+    _write: OwnedFd,
 }
 
 impl Signals {
-    /// Catches them; inside a runtime.
+    /// Catches those that end, pause and let go on; inside a runtime.
     ///
     /// # Errors
     /// Where the system refuses.
     pub fn catch() -> Result<Signals> {
-        let catch = |kind| {
-            unix::signal(kind).map_err(|error| {
-                Error::new(
-                    ErrorKind::Transient,
-                    format!("signals can't be caught: {error}"),
-                )
-            })
-        };
+        Self::catch_all(&[libc::SIGTERM, libc::SIGINT, libc::SIGUSR1, libc::SIGUSR2])
+    }
+
+    /// Catches SIGHUP too: of a service, which does not end with the terminal that it was typed on.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn catch_with_reload() -> Result<Signals> {
+        let signals = Self::catch()?;
+        handle(libc::SIGHUP).map_err(refused)?;
+        Ok(signals)
+    }
+
+    fn catch_all(numbers: &[libc::c_int]) -> Result<Signals> {
+        let (write, delivered) = pipe::pipe().map_err(refused)?;
+        let write = write.into_nonblocking_fd().map_err(refused)?;
+        WRITE_TO.store(write.as_raw_fd(), Ordering::SeqCst);
+        for &number in numbers {
+            handle(number).map_err(refused)?;
+        }
         Ok(Signals {
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-            user1: catch(SignalKind::user_defined1())?,
-            user2: catch(SignalKind::user_defined2())?,
+            delivered,
+            kept: VecDeque::new(),
+            _write: write,
         })
     }
 
-    /// Resolves once one asks for the end.
+    /// Resolves once one asks for the end; the others are kept for later.
     pub async fn stop(&mut self) {
-        while self.next().await != Signal::Stop {}
+        loop {
+            match self.receive().await {
+                Signal::Stop => return,
+                other => self.kept.push_back(other),
+            }
+        }
     }
 
     /// The next one.
     pub async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.terminate.recv() => Signal::Stop,
-            _ = self.interrupt.recv() => Signal::Stop,
-            _ = self.user1.recv() => Signal::Pause,
-            _ = self.user2.recv() => Signal::Resume,
+        match self.kept.pop_front() {
+            Some(signal) => signal,
+            None => self.receive().await,
         }
+    }
+
+    async fn receive(&mut self) -> Signal {
+        loop {
+            // A read of one byte is done or not: nothing is lost where nobody waits for it any more.
+            match self.delivered.read_u8().await.map(libc::c_int::from) {
+                Ok(libc::SIGTERM | libc::SIGINT) => return Signal::Stop,
+                Ok(libc::SIGUSR1) => return Signal::Pause,
+                Ok(libc::SIGUSR2) => return Signal::Resume,
+                Ok(libc::SIGHUP) => return Signal::Reload,
+                Ok(_) => {}
+                // The pipe is ours and stays open: there is no such error.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        WRITE_TO.store(-1, Ordering::SeqCst);
+    }
+}
+
+fn refused(error: io::Error) -> Error {
+    let message = format!("signals can't be caught: {error}");
+    Error::new(ErrorKind::Transient, message)
+}
+
+/// Called on any thread, between any two of its instructions: it may do nothing but this.
+extern "C" fn deliver(number: libc::c_int) {
+    let byte = number as u8;
+    // SAFETY: write(2) and errno may be used in a signal handler; a full or closed pipe refuses.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        libc::write(WRITE_TO.load(Ordering::SeqCst), (&raw const byte).cast(), 1);
+        *errno = before;
+    }
+}
+
+fn handle(number: libc::c_int) -> io::Result<()> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: zeroes are a valid sigaction, and every field that counts is set; `deliver` is safe in
+    // a handler.
+    let set = unsafe {
+        let action = action.assume_init_mut();
+        action.sa_sigaction = deliver as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART;
+        // While one is handled, the others wait: nested, they would be written in reverse.
+        libc::sigfillset(&mut action.sa_mask);
+        libc::sigaction(number, action, std::ptr::null_mut())
+    };
+    match set {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }

@@ -4,25 +4,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use ingestd_actors::error::Error;
+use ingestd_actors::model::Wanted;
 use ingestd_actors::pipeline_supervisor::PipelineSpec;
 use ingestd_actors::port::Companion;
-use ingestd_actors::service_supervisor::{
-    DrainAll, PausePipelines, ServiceSpec, ServiceSupervisor,
-};
+use ingestd_actors::service_supervisor::{Command, DrainAll, ServiceSpec, ServiceSupervisor};
 use ingestd_actors::supervision::{RestartPolicy, watch_thread};
 use tokio::sync::oneshot;
 
-use super::database::{PrivateServer, ServerCompanion};
+use super::database::{OpenDatabase, ServerCompanion};
+use super::reload::Reloader;
 use super::signals::{Signal, Signals};
+use crate::ledger::PostgresControl;
 use crate::settings::Service;
 
 /// The exit code where the actors' thread does not answer any more (`EX_SOFTWARE`).
 const STUCK: i32 = 70;
 
+/// How long the ledger may take to strike the service from its list.
+const LEAVE: Duration = Duration::from_secs(2);
+
 /// A running tree.
 pub struct Tree {
     root: Addr<ServiceSupervisor>,
+    control: PostgresControl,
+    reloader: Option<Reloader>,
     given_up: oneshot::Receiver<Error>,
     signals: Signals,
     shutdown_timeout: Duration,
@@ -45,21 +53,24 @@ impl Tree {
     /// Starts the tree; inside the actors' system.
     pub fn start(
         pipelines: Vec<PipelineSpec>,
-        private: Option<&Arc<PrivateServer>>,
+        opened: &OpenDatabase,
         service: &Service,
         signals: Signals,
         log: &slog::Logger,
     ) -> Tree {
         super::open_files::raise_limit();
         let (give_up, given_up) = oneshot::channel();
-        let companion = private.map(|private| {
+        let control = PostgresControl::new(opened.database.clone());
+        let companion = opened.private.as_ref().map(|private| {
             let companion: Arc<dyn Companion> = Arc::new(ServerCompanion(Arc::clone(private)));
             companion
         });
         let spec = ServiceSpec {
             companion,
+            control: Arc::new(control.clone()),
             pipelines,
             restarts: RestartPolicy::default(),
+            drain_timeout: service.shutdown_timeout,
             log: log.clone(),
         };
         watch_thread(service.stuck_after, |limit| {
@@ -71,6 +82,8 @@ impl Tree {
         });
         Tree {
             root: ServiceSupervisor::new(spec, give_up).start(),
+            control,
+            reloader: None,
             given_up,
             signals,
             shutdown_timeout: service.shutdown_timeout,
@@ -78,37 +91,63 @@ impl Tree {
         }
     }
 
+    /// What SIGHUP does: without, nothing.
+    pub fn reload_with(mut self, reloader: Reloader) -> Tree {
+        self.reloader = Some(reloader);
+        self
+    }
+
     /// Runs until a signal asks for the end, `done` resolves, or the root gives up; then ends it in
     /// order.
     pub async fn run_until(mut self, done: impl Future<Output = ()>) -> Ended {
         tokio::pin!(done);
+        // One reload after the other; any number that are asked for meanwhile are one more.
+        let mut reloading: Option<LocalBoxFuture<'static, Reloader>> = None;
+        let mut reload_again = false;
         loop {
+            if let Some(reloader) = self.reloader.take_if(|_| reload_again) {
+                reload_again = false;
+                reloading = Some(reloader.reload(self.root.clone()).boxed_local());
+            }
             tokio::select! {
                 () = &mut done => return self.drain().await,
                 given_up = &mut self.given_up => {
                     let error = given_up.unwrap_or_else(|_| ingestd_actors::port::gone("the root supervisor"));
                     return Ended::GaveUp(error);
                 }
+                reloader = finished(&mut reloading) => {
+                    reloading = None;
+                    self.reloader = Some(reloader);
+                }
                 signal = self.signals.next() => match signal {
                     Signal::Stop => {
                         slog::info!(self.log, "stopping: what is in flight is committed first");
                         return self.drain().await;
                     }
-                    Signal::Pause => self.pause(true),
-                    Signal::Resume => self.pause(false),
+                    Signal::Pause => self.command(Wanted::Paused),
+                    Signal::Resume => self.command(Wanted::Running),
+                    Signal::Reload => reload_again = true,
                 },
             }
         }
     }
 
-    fn pause(&self, paused: bool) {
-        self.root.do_send(PausePipelines {
+    fn command(&self, wanted: Wanted) {
+        self.root.do_send(Command {
             pipeline: None,
-            paused,
+            wanted,
         });
     }
 
-    async fn drain(mut self) -> Ended {
+    async fn drain(self) -> Ended {
+        let control = self.control.clone();
+        let ended = self.drain_all().await;
+        // Nobody waits any more for what this service would do; without the word, they find out.
+        let _ = tokio::time::timeout(LEAVE, control.leave()).await;
+        ended
+    }
+
+    async fn drain_all(mut self) -> Ended {
         let drained = self.root.send(DrainAll);
         tokio::select! {
             answer = tokio::time::timeout(self.shutdown_timeout, drained) => match answer {
@@ -125,5 +164,13 @@ impl Tree {
                 Ended::Cut
             }
         }
+    }
+}
+
+/// The end of a reload, where one is under way.
+async fn finished(reloading: &mut Option<LocalBoxFuture<'static, Reloader>>) -> Reloader {
+    match reloading {
+        Some(reloading) => reloading.await,
+        None => std::future::pending().await,
     }
 }

@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 mod archive_rules;
+mod change;
 mod check_archive;
 mod check_columns;
 mod check_database;
@@ -37,8 +38,10 @@ use raw::RawSettings;
 use service::DataDirDefaults;
 
 pub use archive_rules::{ArchiveRules, Collision, Finished};
+pub use change::Change;
 pub use check_archive::format_date;
 pub use check_database::DatabaseSettings;
+pub use keys::nearest;
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
 pub use service::{LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};

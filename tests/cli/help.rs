@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use super::run;
 use crate::support::{Scratch, ingestd};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "load",
     "demo",
@@ -15,6 +15,10 @@ const COMMANDS: [&str; 12] = [
     "dead-letters list",
     "dead-letters show",
     "status",
+    "pause",
+    "resume",
+    "drain",
+    "rescan",
     "psql",
     "migrate",
     "reset",

@@ -38,6 +38,21 @@ impl Home {
         home
     }
 
+    /// The text of the configuration.
+    pub fn config(&self) -> String {
+        fs::read_to_string(self.config_path()).expect("a configuration")
+    }
+
+    /// Writes another configuration in place of the one that is there, as a careful writer does.
+    pub fn configure(&self, text: &str) {
+        let hidden = self.scratch.write(".ingestd.toml", text);
+        fs::rename(hidden, self.config_path()).expect("renamed");
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.scratch.path().join("ingestd.toml")
+    }
+
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.scratch.path().join("data")
@@ -64,7 +79,7 @@ impl Home {
         let child = ingestd()
             .args(arguments)
             .arg("--config")
-            .arg(self.scratch.path().join("ingestd.toml"))
+            .arg(self.config_path())
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -79,7 +94,7 @@ impl Home {
         let output = ingestd()
             .args(arguments)
             .arg("--config")
-            .arg(self.scratch.path().join("ingestd.toml"))
+            .arg(self.config_path())
             .current_dir("/")
             .stdin(Stdio::null())
             .output();

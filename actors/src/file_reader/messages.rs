@@ -44,7 +44,6 @@ impl Handler<SetPaused> for FileReader {
         SetPaused(paused): SetPaused,
         context: &mut Context<Self>,
     ) -> Self::Result {
-        self.told = Some(paused);
         self.paused = paused;
         let (owed, answer) = later("the reader");
         self.waiting_for_pause.push(owed);

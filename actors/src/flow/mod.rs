@@ -4,10 +4,12 @@ mod credits;
 mod lane_queue;
 mod opening;
 mod patience;
+mod standing;
 mod tracker;
 
 pub use credits::Credits;
 pub use lane_queue::{LaneQueue, Limits, Taken, TakenShare};
 pub use opening::{Judgement, Opening};
 pub use patience::Patience;
+pub use standing::Standing;
 pub use tracker::FileTracker;

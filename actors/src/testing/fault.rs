@@ -23,10 +23,8 @@ pub enum Step {
     Commit,
     /// `Ledger::quarantine`
     Quarantine,
-    /// `Ledger::is_paused`
-    IsPaused,
-    /// `Ledger::set_paused`
-    SetPaused,
+    /// `Control::exchange`
+    Exchange,
     /// `Ledger::release`
     Release,
     /// `Source::open`
@@ -53,7 +51,7 @@ pub enum Step {
 
 impl Step {
     /// All of them.
-    pub const ALL: [Step; 20] = [
+    pub const ALL: [Step; 19] = [
         Step::Scan,
         Step::Changed,
         Step::Resume,
@@ -61,8 +59,7 @@ impl Step {
         Step::Progress,
         Step::Commit,
         Step::Quarantine,
-        Step::IsPaused,
-        Step::SetPaused,
+        Step::Exchange,
         Step::Release,
         Step::SourceOpen,
         Step::SourceNext,

@@ -78,17 +78,6 @@ impl Ledger for World {
         })
     }
 
-    fn is_paused(&self) -> PortFuture<bool> {
-        self.ledger(Step::IsPaused, |state| Ok(state.paused))
-    }
-
-    fn set_paused(&self, paused: bool) -> PortFuture<()> {
-        self.ledger(Step::SetPaused, move |state| {
-            state.paused = paused;
-            Ok(())
-        })
-    }
-
     fn release(&self) -> PortFuture<()> {
         self.ledger(Step::Release, |state| {
             state.released += 1;

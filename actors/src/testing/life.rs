@@ -1,5 +1,6 @@
 //! One life of a service in a world.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler};
@@ -8,8 +9,9 @@ use tokio::sync::oneshot;
 use super::World;
 use crate::error::Error;
 use crate::flow::Limits;
+use crate::model::Wanted;
 use crate::pipeline_supervisor::PipelineSpec;
-use crate::service_supervisor::{DrainAll, PausePipelines, ServiceSpec, ServiceSupervisor};
+use crate::service_supervisor::{Command, DrainAll, ServiceSpec, ServiceSupervisor};
 use crate::supervision::{Backoff, ChildExited, ChildHandle, RestartPolicy, spawn};
 
 /// What a test may want otherwise.
@@ -23,6 +25,10 @@ pub struct Setting {
     pub restarts: RestartPolicy,
     /// After how long without progress a child counts as stuck.
     pub stuck_after: Duration,
+    /// How long a drain may take.
+    pub drain_timeout: Duration,
+    /// How often the directory is scanned without a hint.
+    pub scan_interval: Duration,
 }
 
 impl Default for Setting {
@@ -42,6 +48,23 @@ impl Default for Setting {
                 window: Duration::from_secs(60),
             },
             stuck_after: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(600),
+            scan_interval: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Setting {
+    /// A pipeline of these settings.
+    pub fn pipeline(&self, name: &str, world: &World) -> PipelineSpec {
+        PipelineSpec {
+            name: name.to_owned(),
+            ports: world.ports(),
+            limits: self.limits,
+            memory: self.memory,
+            scan_interval: self.scan_interval,
+            restarts: self.restarts,
+            stuck_after: self.stuck_after,
         }
     }
 }
@@ -61,19 +84,12 @@ impl Life {
     pub fn start(world: &World, setting: Setting) -> Life {
         let (given_up, gave_up) = oneshot::channel();
         let log = slog::Logger::root(slog::Discard, slog::o!());
-        let pipeline = PipelineSpec {
-            name: "events".to_owned(),
-            ports: world.ports(),
-            limits: setting.limits,
-            memory: setting.memory,
-            scan_interval: Duration::from_secs(5),
-            restarts: setting.restarts,
-            stuck_after: setting.stuck_after,
-        };
         let spec = ServiceSpec {
             companion: None,
-            pipelines: vec![pipeline],
+            control: Arc::new(world.clone()),
+            pipelines: vec![setting.pipeline("events", world)],
             restarts: setting.restarts,
+            drain_timeout: setting.drain_timeout,
             log,
         };
         let exits = Deaf.start().recipient();
@@ -89,11 +105,15 @@ impl Life {
 
     /// Pauses the pipeline, or lets it go on.
     pub async fn pause(&self, paused: bool) {
-        let pause = PausePipelines {
-            pipeline: None,
-            paused,
+        let wanted = match paused {
+            true => Wanted::Paused,
+            false => Wanted::Running,
         };
-        self.service.send(pause).await.expect("the root lives");
+        let command = Command {
+            pipeline: None,
+            wanted,
+        };
+        self.service.send(command).await.expect("the root lives");
     }
 
     /// Ends the life in order; whether everything is committed.

@@ -4,6 +4,7 @@
 //! answer. The world keeps the rules that the real adapters keep (the fence, one transaction for
 //! rows and checkpoint) and notes every violation of what the tree promises.
 
+mod control;
 mod fault;
 mod files;
 mod inbox;

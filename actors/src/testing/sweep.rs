@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::{State, Step, World};
+use crate::model::{Order, Wanted};
 use crate::port::{PortFuture, Sweep, Swept};
 
 /// So much is swept in one group.
@@ -26,7 +27,8 @@ fn sweep(state: &mut State, now: Instant) -> Swept {
         next: Some(PAUSED),
         trouble: None,
     };
-    if state.paused {
+    let paused = |order: &Order| order.wanted != Wanted::Running;
+    if state.orders.values().any(paused) {
         return swept;
     }
     state.due.sort();

@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use super::fault::{Armed, Fault, Step};
 use super::{TestFile, TestRecord};
 use crate::error::{Error, Result};
-use crate::model::{Candidate, Counts, Epoch, FileId, FileState, HashMark, Lane, Position};
+use crate::model::{
+    Candidate, Counts, Epoch, FileId, FileState, HashMark, Lane, Order, Position, Report,
+};
 use crate::port::{Event, Observer, Ports};
 use crate::supervision::Pulse;
 
@@ -22,6 +24,8 @@ pub struct World {
     changed: Arc<watch::Sender<u64>>,
     /// The last hint that the inbox gave.
     pub(super) hint: Arc<watch::Sender<u64>>,
+    /// The last command that was given.
+    pub(super) commands: Arc<watch::Sender<u64>>,
 }
 
 /// What is in the world.
@@ -33,8 +37,10 @@ pub struct State {
     pub files: BTreeMap<FileId, FileEntry>,
     /// How many partitions the plans have.
     pub partitions: u16,
-    /// Whether the ledger says that the pipeline is paused.
-    pub paused: bool,
+    /// What the ledger says to be wanted of pipelines.
+    pub orders: BTreeMap<String, Order>,
+    /// What was last told of each pipeline.
+    pub reports: BTreeMap<String, Report>,
     /// How often the pipeline was let go.
     pub released: u64,
     /// The append-only table: every row in the order of its insertion.
@@ -115,6 +121,7 @@ impl World {
             })),
             changed: Arc::new(watch::Sender::new(0)),
             hint: Arc::new(watch::Sender::new(0)),
+            commands: Arc::new(watch::Sender::new(0)),
         }
     }
 

@@ -418,11 +418,11 @@ async fn a_pipeline_that_is_paused_or_another_instances_is_not_swept() {
         file.candidate.path.exists(),
         "another instance has the lease"
     );
-    life.set_paused(true).await.unwrap();
+    world.ask("select count(*) from ingestd.pause()").await;
     life.release().await.unwrap();
     world.sweep().await;
     assert!(file.candidate.path.exists(), "it is paused");
-    life.set_paused(false).await.unwrap();
+    world.ask("select count(*) from ingestd.resume()").await;
     world.sweep().await;
     assert!(!file.candidate.path.exists());
 }

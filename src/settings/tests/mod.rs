@@ -1,6 +1,7 @@
 //! The loader as a whole: what is right loads as meant, and each thing that is wrong says so.
 
 mod archive;
+mod change;
 mod database;
 mod documents;
 mod mapping;

@@ -1,0 +1,49 @@
+//! What a pipeline does, in a word, and who wanted that.
+
+use postgres::Row;
+
+/// What [`word`] and [`by_whom`] need of a row `p` of `ingestd.pipelines`.
+pub const COLUMNS: &str = "
+    p.wanted, p.wanted_by,
+    to_char(p.wanted_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as wanted_at,
+    coalesce(p.lease_expires > now(), false)
+        and exists (select from pg_stat_activity a
+                    where a.pid = p.lease_backend
+                      -- Of another role's backend one sees the process alone.
+                      and coalesce(a.backend_start, p.lease_backend_start) = p.lease_backend_start)
+           as running,
+    exists (select from ingestd.service_pipelines s join ingestd.live_services l using (service)
+            where s.pipeline = p.name) as served,
+    exists (select from ingestd.service_pipelines s join ingestd.live_services l using (service)
+            where s.pipeline = p.name and s.command is distinct from p.command) as pending";
+
+/// What it does.
+pub fn word(row: &Row) -> &'static str {
+    let degraded = row.get::<_, Option<String>>("degraded").is_some();
+    let here = row.get::<_, bool>("running") || row.get::<_, bool>("served");
+    let pending: bool = row.get("pending");
+    match (row.get("wanted"), here) {
+        ("drained", true) if pending => "draining",
+        ("drained", true) => "drained",
+        ("drained", false) => "stopped (drained)",
+        ("paused", true) if pending => "pausing",
+        ("paused", true) => "paused",
+        ("paused", false) => "stopped (paused)",
+        (_, true) if !row.get::<_, bool>("running") => "starting",
+        (_, true) if degraded => "degraded",
+        (_, true) => "running",
+        (_, false) => "stopped",
+    }
+}
+
+/// Who has paused or drained it, and when.
+pub fn by_whom(row: &Row) -> Option<String> {
+    let wanted: String = row.get("wanted");
+    let by = row.get::<_, Option<String>>("wanted_by");
+    let at = row.get::<_, Option<String>>("wanted_at");
+    (wanted != "running").then(|| {
+        let by = by.map_or(String::new(), |by| format!(" by {by}"));
+        let at = at.map_or(String::new(), |at| format!(" since {at}"));
+        format!("{wanted}{by}{at}")
+    })
+}
