@@ -128,7 +128,7 @@ pub fn connect_to_ledger(settings: &Settings) -> Result<Connection> {
     let mut connection = connect(settings)?;
     let found = connection
         .client
-        .query_one("select to_regclass('ingestd.files') is not null", &[])
+        .query_typed_one("select to_regclass('ingestd.files') is not null", &[])
         .map_err(|error| classify(error, "looking for the ledger"))?;
     if found.get::<_, bool>(0) {
         check_version(&mut connection.client)?;
@@ -144,7 +144,7 @@ pub fn connect_to_ledger(settings: &Settings) -> Result<Connection> {
 fn check_version(client: &mut postgres::Client) -> Result<()> {
     let version = "select coalesce(max(version), 0) from ingestd.migrations";
     let version: i32 = client
-        .query_one(version, &[])
+        .query_typed_one(version, &[])
         .map_err(|error| classify(error, "reading the ledger's version"))?
         .get(0);
     if version >= migrations::newest() {

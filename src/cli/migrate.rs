@@ -28,8 +28,11 @@ pub fn run(args: &MigrateArgs) -> Result<()> {
     let (url, _server) = database_url(&settings)?;
     let runtime = database_runtime()?;
     let applied = runtime.block_on(async {
-        let database = Database::new(&url, runtime.handle().clone()).await?;
-        migrations::migrate(&mut *database.client().await?).await
+        let pooler = settings.service.pooler;
+        let database = Database::behind(pooler, &url, runtime.handle().clone()).await?;
+        let mut client = database.client().await?;
+        database.check_session(&client).await?;
+        migrations::migrate(&mut client).await
     });
     let applied = applied.map_err(|error| unusable_database(&settings.service, error))?;
     let names: Vec<String> = applied

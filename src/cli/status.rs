@@ -1,5 +1,7 @@
 //! `ingestd status`: the pipelines, what they do, and what holds them up.
 
+use std::collections::BTreeMap;
+
 use ingestd_actors::error::Result;
 use serde_json::json;
 
@@ -24,10 +26,9 @@ pub struct StatusArgs {
 }
 
 const QUERY: &str = "
-select p.name, p.paused, p.degraded, p.lease_host, p.lease_process,
-       coalesce(p.lease_expires > now(), false)
-           and exists (select from pg_stat_activity a
-                       where a.pid = p.lease_backend and a.backend_start = p.lease_backend_start) as running,
+select p.name, p.paused, coalesce(p.degraded, i.degraded) as degraded,
+       coalesce(i.hosts, '{}') as hosts, coalesce(i.processes, '{}') as processes,
+       coalesce(i.held_up, '{}') as held_up,
        coalesce(f.waiting, 0) as waiting, coalesce(f.committed, 0) as committed,
        coalesce(f.skipped, 0) as skipped, coalesce(f.quarantined, 0) as quarantined,
        coalesce(f.failed, 0) as failed, coalesce(f.records, 0)::bigint as records,
@@ -35,6 +36,13 @@ select p.name, p.paused, p.degraded, p.lease_host, p.lease_process,
        (select count(*) from ingestd.dead_letters d where d.pipeline = p.name and d.status = 'NEW') as dead_letters,
        to_char(f.last_commit at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as last_commit
 from ingestd.pipelines p
+left join lateral (
+    select array_agg(i.host order by i.since, i.instance) as hosts,
+           array_agg(i.process order by i.since, i.instance) as processes,
+           array_agg(i.degraded order by i.since, i.instance) as held_up,
+           string_agg(distinct i.degraded, '; ') as degraded
+    from ingestd.live_instances i where i.pipeline = p.name
+) i on true
 left join lateral (
     select count(*) filter (where state in ('SCHEDULED', 'READING', 'COMPLETED')) as waiting,
            count(*) filter (where state in ('COMMITTED', 'ARCHIVED')) as committed,
@@ -51,7 +59,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
     let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
     let rows = connection
         .client
-        .query(QUERY, &[])
+        .query_typed(QUERY, &[])
         .map_err(|error| classify(error, "reading the ledger"))?;
     let missing = missing_indexes::read(&mut connection.client)?;
     let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();
@@ -62,8 +70,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
             let missing: Vec<_> = missing.map(MissingIndex::json).collect();
             json!({
                 "pipeline": name, "state": state(row),
-                "host": row.get::<_, Option<String>>("lease_host"),
-                "process": row.get::<_, Option<i32>>("lease_process"),
+                "instances": instances(row).iter().map(Instance::json).collect::<Vec<_>>(),
                 "degraded": row.get::<_, Option<String>>("degraded"),
                 "files": {
                     "loading": count(row, "waiting"), "committed": count(row, "committed"),
@@ -99,6 +106,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                 thousands(count(row, "dead_letters")),
                 row.get::<_, Option<String>>("last_commit")
                     .unwrap_or_else(|| "never".to_owned()),
+                harmless(&loaded_by(&instances(row))),
                 harmless(&row.get::<_, Option<String>>("degraded").unwrap_or_default()),
             ]
         })
@@ -115,6 +123,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         "filtered",
         "dead letters",
         "last commit",
+        "loaded by",
         "held up by",
     ];
     print(&format!(
@@ -124,8 +133,48 @@ pub fn run(args: &StatusArgs) -> Result<()> {
     ))
 }
 
+/// A process that loads a pipeline.
+struct Instance {
+    host: String,
+    process: i32,
+    held_up: Option<String>,
+}
+
+impl Instance {
+    fn json(&self) -> serde_json::Value {
+        json!({ "host": self.host, "process": self.process, "held_up_by": self.held_up })
+    }
+}
+
+/// Those that live, the oldest first.
+fn instances(row: &postgres::Row) -> Vec<Instance> {
+    let hosts: Vec<String> = row.get("hosts");
+    let processes: Vec<i32> = row.get("processes");
+    let held_up: Vec<Option<String>> = row.get("held_up");
+    let all = hosts.into_iter().zip(processes).zip(held_up);
+    all.map(|((host, process), held_up)| Instance {
+        host,
+        process,
+        held_up,
+    })
+    .collect()
+}
+
+/// For people: the processes, those of one host together.
+fn loaded_by(instances: &[Instance]) -> String {
+    let mut hosts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for instance in instances {
+        let processes = hosts.entry(&instance.host).or_default();
+        processes.push(instance.process.to_string());
+    }
+    let hosts = hosts
+        .iter()
+        .map(|(host, processes)| format!("{} on {host}", processes.join(", ")));
+    hosts.collect::<Vec<_>>().join("; ")
+}
+
 fn state(row: &postgres::Row) -> &'static str {
-    let running: bool = row.get("running");
+    let running = !instances(row).is_empty();
     let paused: bool = row.get("paused");
     let degraded = row.get::<_, Option<String>>("degraded").is_some();
     match (running, paused, degraded) {

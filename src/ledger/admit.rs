@@ -20,6 +20,7 @@ use super::error::ledger_error;
 use super::evidence::{Look, gather, look_at};
 use super::known::Known;
 use super::notes::lock_files;
+use super::others::{Others, Sight, owners};
 use super::plans::NewPlan;
 use super::register::NewFile;
 use super::verdict::{Decision, Quick, Rules, by_content, by_metadata};
@@ -27,6 +28,8 @@ use crate::fs::{Fingerprint, candidate_at, file_error, path_text};
 
 /// The most candidates that are decided about in one transaction.
 const GROUP: usize = 512;
+/// How often it is decided anew because another instance was faster.
+const TRIES: usize = 5;
 
 /// A candidate whose content decides, and what was found out about it.
 struct Examined {
@@ -39,10 +42,10 @@ struct Examined {
 
 impl Core {
     pub(super) async fn admit(&self, candidates: Vec<Candidate>) -> Result<Vec<Verdict>> {
-        self.lease.check().await?;
+        let shared = self.lease.check().await?;
         let mut verdicts = Vec::with_capacity(candidates.len());
         for group in candidates.chunks(GROUP) {
-            let decided = self.admit_group(group.to_vec()).await?;
+            let decided = self.decide_about(group, shared).await?;
             if self.rules.named {
                 self.taken.note(&decided);
             }
@@ -51,7 +54,23 @@ impl Core {
         Ok(verdicts)
     }
 
-    async fn admit_group(&self, candidates: Vec<Candidate>) -> Result<Vec<Verdict>> {
+    /// Decides about a group: anew where another instance has admitted files meanwhile.
+    async fn decide_about(&self, group: &[Candidate], shared: bool) -> Result<Vec<Verdict>> {
+        for _ in 0..TRIES {
+            if let Some(decided) = self.admit_group(group.to_vec(), shared).await? {
+                return Ok(decided);
+            }
+        }
+        let wait = |it| later(it, "other instances are admitting files");
+        Ok(group.iter().map(wait).collect())
+    }
+
+    /// `None` where another instance has admitted files meanwhile.
+    async fn admit_group(
+        &self,
+        candidates: Vec<Candidate>,
+        shared: bool,
+    ) -> Result<Option<Vec<Verdict>>> {
         let candidates = if self.rules.named {
             blocking(move || as_they_are_now(candidates)).await?
         } else {
@@ -59,7 +78,16 @@ impl Core {
         };
         let mut verdicts: Vec<Option<Verdict>> = vec![None; candidates.len()];
         let mut client = self.database.client().await?;
-        let at_paths = self.find_at_paths(&client, &candidates).await?;
+        // Sent at once, carried out one after the other: nothing that is known of a file is older
+        // than the sight of the others.
+        let (sight, at_paths) = try_join!(
+            self.look_at_others(&client, shared),
+            self.find_at_paths(&client, &candidates),
+        )?;
+        if sight.paused {
+            let wait = |it| later(it, "the pipeline is paused");
+            return Ok(Some(candidates.iter().map(wait).collect()));
+        }
 
         let mut by_content = Vec::new();
         let mut paths: HashSet<PathBuf> = HashSet::new();
@@ -72,20 +100,32 @@ impl Core {
                 verdicts[index] = Some(Verdict::Ignore(candidate.path));
                 continue;
             }
-            match by_metadata(&candidate, &known, self.rules) {
+            let quick = by_metadata(&candidate, &known, self.rules);
+            if let Some(reason) = sight
+                .others
+                .wait_for(&candidate, &known, &quick, self.rules)
+            {
+                verdicts[index] = Some(later(&candidate, reason));
+                continue;
+            }
+            match quick {
                 Quick::Content => by_content.push((index, candidate, known)),
                 quick => verdicts[index] = Some(quick_verdict(quick, candidate)),
             }
         }
         if !by_content.is_empty() {
-            let examined = self.examine(&client, by_content, &mut verdicts).await?;
-            let examined = self.plan(examined).await?;
-            let transaction = client
-                .transaction()
-                .await
-                .map_err(|error| ledger_error(error, "admitting files"))?;
-            self.write_down(&transaction, examined, &mut verdicts)
+            let examined = self
+                .examine(&client, by_content, &sight.others, &mut verdicts)
                 .await?;
+            let examined = self.plan(examined).await?;
+            let transaction = self.database.begin(&mut client).await?;
+            let sight = shared.then_some(&sight);
+            if !self
+                .write_down(&transaction, examined, sight, &mut verdicts)
+                .await?
+            {
+                return Ok(None);
+            }
             transaction
                 .commit()
                 .await
@@ -97,7 +137,8 @@ impl Core {
                 let missing = || Error::new(ErrorKind::Bug, "a candidate was left undecided");
                 verdict.ok_or_else(missing)
             })
-            .collect()
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     /// Looks at contents and decides.
@@ -105,6 +146,7 @@ impl Core {
         &self,
         client: &crate::postgres::Client,
         candidates: Vec<(usize, Candidate, Vec<Known>)>,
+        others: &Others,
         verdicts: &mut [Option<Verdict>],
     ) -> Result<Vec<Examined>> {
         let looked = blocking(move || {
@@ -147,11 +189,12 @@ impl Core {
             .map(|(_, candidate, print, _)| (candidate, print))
             .collect();
         let related = self.find_related(client, &asked, known).await?;
-        let (rules, dialect) = (self.rules, self.dialect.clone());
+        let (rules, dialect, others) = (self.rules, self.dialect.clone(), others.clone());
         let decided = blocking(move || {
             let mut decided = Vec::new();
             for ((index, candidate, print, _), known) in printed.into_iter().zip(related) {
                 let replaces = committed_at(&candidate, &known, rules);
+                let owners = owners(&known);
                 let facts = gather(&candidate, &print, known, &dialect);
                 let decision =
                     facts
@@ -169,7 +212,7 @@ impl Core {
                     index,
                     candidate,
                     fingerprint: Some(print),
-                    decision,
+                    decision: others.defer(decision, &owners),
                     plan: None,
                 });
             }
@@ -199,12 +242,14 @@ impl Core {
         Ok(examined)
     }
 
+    /// Writes all of it down; false where another instance has admitted files meanwhile.
     async fn write_down(
         &self,
         transaction: &Transaction<'_>,
         examined: Vec<Examined>,
+        sight: Option<&Sight>,
         verdicts: &mut [Option<Verdict>],
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut plans = HashMap::new();
         let mut digests = HashMap::new();
         let mut wanted = Vec::new();
@@ -247,10 +292,14 @@ impl Core {
             }
         }
         // Sent at once, carried out one after the other.
-        let ((), plans) = try_join!(
-            self.lease.hold(transaction),
+        let (admitted, plans) = try_join!(
+            self.hold_admission(transaction, sight),
             self.plans.store(transaction, &self.pipeline, &plans),
         )?;
+        if !admitted {
+            return Ok(false);
+        }
+        let alone = sight.is_none();
         // Whatever is done to them, files are locked in one order.
         let touched: Vec<i64> = given_up
             .iter()
@@ -262,10 +311,10 @@ impl Core {
         if !touched.is_empty() {
             lock_files(transaction, &touched).await?;
         }
-        self.give_up(transaction, &given_up).await?;
-        self.note_replaced(transaction, &replaced).await?;
+        self.give_up(transaction, &given_up, alone).await?;
+        self.note_replaced(transaction, &replaced, alone).await?;
         self.refresh(transaction, &refreshed).await?;
-        let mut claims = self.claim(transaction, &wanted).await?;
+        let mut claims = self.claim(transaction, &wanted, alone).await?;
         for (file, (index, candidate)) in claimed {
             verdicts[index] = Some(match claims.remove(&file) {
                 Some(claim) => Verdict::Load(claim),
@@ -283,7 +332,7 @@ impl Core {
         for ((one, file), id) in new.iter().zip(files).zip(ids) {
             verdicts[one.index] = Some(new_verdict(file, id));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What to do with a finished file that only looks different.

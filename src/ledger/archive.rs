@@ -10,7 +10,8 @@ use std::sync::Arc;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::FileId;
 use ingestd_actors::port::{Archivable, Archive, Leaving, PortFuture};
-use slog::{Logger, warn};
+use slog::{Logger, debug, warn};
+use uuid::Uuid;
 
 use super::admit::blocking;
 use super::departures::{Stored, finish, store, stored};
@@ -30,6 +31,7 @@ type Answer = Result<Option<PathBuf>>;
 pub struct PostgresArchive {
     database: Database,
     pipeline: Arc<Pipeline>,
+    instance: String,
     log: Logger,
 }
 
@@ -46,11 +48,17 @@ struct Departing {
 }
 
 impl PostgresArchive {
-    /// The archive of a pipeline.
-    pub fn new(database: Database, pipeline: Arc<Pipeline>, log: Logger) -> PostgresArchive {
+    /// The archive of a pipeline, for an instance of the service.
+    pub fn new(
+        database: Database,
+        pipeline: Arc<Pipeline>,
+        instance: Uuid,
+        log: Logger,
+    ) -> PostgresArchive {
         PostgresArchive {
             database,
             pipeline,
+            instance: instance.to_string(),
             log,
         }
     }
@@ -125,7 +133,14 @@ impl PostgresArchive {
         for one in nameless {
             answers[one.index] = Some(Err(no_free_name(&one)));
         }
-        store(client, &chosen).await?;
+        let ours = store(client, &self.instance, &chosen).await?;
+        let (named, others): (Vec<_>, Vec<_>) = named
+            .into_iter()
+            .partition(|(one, _)| ours.contains(&one.file.file));
+        for (one, _) in others {
+            debug!(self.log, "another instance moves the file"; "file" => one.file.file.0);
+            answers[one.index] = Some(Ok(None));
+        }
 
         let steps: Vec<Move> = named.iter().map(|(one, target)| one.step(target)).collect();
         let outcomes = blocking(move || run_all(&steps)).await?;
@@ -154,12 +169,12 @@ impl PostgresArchive {
                 }
             }
         }
-        store(client, &stay).await?;
+        store(client, &self.instance, &stay).await?;
         let gone: Vec<_> = left
             .iter()
             .map(|(_, file, target)| (*file, target.clone()))
             .collect();
-        finish(client, &gone).await?;
+        finish(client, &self.instance, &gone).await?;
         for (index, _, target) in left {
             answers[index] = Some(Ok(target));
         }
@@ -227,6 +242,7 @@ fn choose(
     let (mut named, mut nameless, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
     for mut one in departing {
         if let Some(target) = one.target.take() {
+            chosen.push((one.file.file, Some(target.clone())));
             named.push((one, target));
             continue;
         }

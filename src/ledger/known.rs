@@ -14,7 +14,7 @@ pub const COLUMNS: &str = "f.file_id, f.path, f.size, f.modified, f.device, f.in
     f.base_offset, f.base_line, f.state, f.reason, f.duplicate_of, f.epoch, \
     f.watermark_record, f.watermark_offset, f.watermark_line, f.records, \
     coalesce(f.inserted + f.updated + f.unchanged + f.duplicate + f.deleted, 0) as loaded, \
-    f.archive_path, f.archived_at is not null as archived, \
+    f.archive_path, f.archived_at is not null as archived, f.owner::text as owner, \
     to_char(f.committed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as committed_at";
 
 /// What the ledger knows of a file.
@@ -56,6 +56,8 @@ pub struct Known {
     pub archive_path: Option<PathBuf>,
     /// Whether it has left its path.
     pub archived: bool,
+    /// The instance that has it in hand, or had.
+    pub owner: Option<String>,
     /// When it was committed (UTC).
     pub committed_at: Option<String>,
 }
@@ -124,6 +126,7 @@ impl Known {
                 .get::<_, Option<&str>>("archive_path")
                 .map(path_from_text),
             archived: row.get("archived"),
+            owner: row.get("owner"),
             committed_at: row.get("committed_at"),
         })
     }

@@ -40,6 +40,7 @@ fn known(file: i64, path: &str, size: u64, state: FileState) -> Known {
         loaded: 0,
         archive_path: None,
         archived: false,
+        owner: None,
         committed_at: None,
     }
 }

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::{PortFuture, gone};
 use tokio::runtime::Handle;
-use tokio_postgres::NoTls;
+use tokio_postgres::{IsolationLevel, NoTls, Transaction};
 use tokio_util::task::AbortOnDropHandle;
 
 /// The pool.
@@ -25,6 +25,24 @@ const CONNECTIONS: u32 = 32;
 const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres \
                       -c default_transaction_isolation=read\\ committed";
 
+/// Says that the session is this connection's own. Behind a pooler that passes over what a session is
+/// set to, it is missing.
+const DIRECT: &str = "-c ingestd.session=direct";
+
+/// The same in each transaction, behind a pooler: a session there is anybody's.
+pub(super) const PINNED_LOCALLY: &str = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO,YMD'; \
+                                         SET LOCAL intervalstyle = 'postgres'";
+
+/// What stands between this program and the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooler {
+    /// Nothing, or something that gives each connection a session of its own.
+    #[default]
+    None,
+    /// Something that gives each transaction whatever session is free: PgBouncer in transaction mode.
+    Transaction,
+}
+
 /// A database: a pool of connections and the runtime they live on.
 ///
 /// The runtime is not the one of the actors: a connection's task must not wait behind them.
@@ -32,14 +50,24 @@ const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=post
 pub struct Database {
     pool: Pool,
     runtime: Handle,
+    pooler: Pooler,
 }
 
 impl Database {
-    /// A database by its URL or key-value string; connections are made when they are needed.
+    /// A database by its URL or key-value string, with nothing between; connections are made when
+    /// they are needed.
     ///
     /// # Errors
     /// `Configuration` where the string is no connection string.
     pub async fn new(url: &str, runtime: Handle) -> Result<Database> {
+        Database::behind(Pooler::None, url, runtime).await
+    }
+
+    /// The same, with what stands between.
+    ///
+    /// # Errors
+    /// As [`Database::new`].
+    pub async fn behind(pooler: Pooler, url: &str, runtime: Handle) -> Result<Database> {
         let mut config = tokio_postgres::Config::from_str(url).map_err(|error| {
             Error::new(
                 ErrorKind::Configuration,
@@ -49,10 +77,11 @@ impl Database {
             .with_source(error)
         })?;
         // What the operator writes in the URL stays, but for the settings that values depend on.
-        let options = match config.get_options() {
-            Some(options) => format!("{options} {PINNED}"),
-            None => PINNED.to_owned(),
-        };
+        if pooler == Pooler::None {
+            let given = config.get_options().unwrap_or_default();
+            let options = format!("{given} {PINNED} {DIRECT}");
+            config.options(options.trim_start());
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(10));
         }
@@ -64,8 +93,7 @@ impl Database {
             .keepalives_idle(Duration::from_secs(30))
             .keepalives_interval(Duration::from_secs(10))
             .keepalives_retries(3)
-            .tcp_user_timeout(Duration::from_secs(30))
-            .options(options);
+            .tcp_user_timeout(Duration::from_secs(30));
         let manager = PostgresConnectionManager::new(config, NoTls);
         let pool = bb8::Pool::builder()
             .max_size(CONNECTIONS)
@@ -75,7 +103,65 @@ impl Database {
             .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(10))
             .build_unchecked(manager);
-        Ok(Database { pool, runtime })
+        Ok(Database {
+            pool,
+            runtime,
+            pooler,
+        })
+    }
+
+    /// Whether sessions are anybody's: what is not ended with its transaction is lost, or another's.
+    /// There is no listening then, and no lock of a session.
+    pub fn is_pooled(&self) -> bool {
+        self.pooler == Pooler::Transaction
+    }
+
+    /// Begins a transaction in which values mean the same everywhere.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn begin<'a>(
+        &self,
+        client: &'a mut tokio_postgres::Client,
+    ) -> Result<Transaction<'a>> {
+        let failed = |error| super::error::classify_ledger(error, "opening a transaction");
+        if !self.is_pooled() {
+            return client.transaction().await.map_err(failed);
+        }
+        let transaction = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::ReadCommitted)
+            .start()
+            .await
+            .map_err(failed)?;
+        transaction
+            .batch_execute(PINNED_LOCALLY)
+            .await
+            .map_err(failed)?;
+        Ok(transaction)
+    }
+
+    /// Makes sure that nothing stands between that was not told of: it would lose what sessions are
+    /// set to, and values would mean something else without a word.
+    ///
+    /// # Errors
+    /// `Configuration`, with what to set.
+    pub async fn check_session(&self, client: &tokio_postgres::Client) -> Result<()> {
+        if self.is_pooled() {
+            return Ok(());
+        }
+        let row = client
+            .query_typed_one("select current_setting('ingestd.session', true)", &[])
+            .await
+            .map_err(|error| super::classify(error, "looking at the session"))?;
+        if row.get::<_, Option<&str>>(0) == Some("direct") {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Configuration,
+            "a pooler stands before the database, and passes over what ingestd sets its sessions to",
+        )
+        .with_advice(super::error::SET_POOLER))
     }
 
     /// The runtime of the connections.

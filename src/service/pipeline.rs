@@ -71,7 +71,10 @@ pub fn pipeline_spec(
             let backlog = Backlog::default();
             (
                 backlog.measured(Arc::new(inbox)),
-                LedgerOptions::default(),
+                LedgerOptions {
+                    lease: service.lease,
+                    ..LedgerOptions::default()
+                },
                 FirstLoad::of_inbox(backlog),
             )
         }
@@ -81,6 +84,7 @@ pub fn pipeline_spec(
             let options = LedgerOptions {
                 again,
                 only: Some(only),
+                lease: service.lease,
             };
             let bytes = inbox.files().iter().map(|file| file.size).sum();
             (Arc::new(inbox), options, FirstLoad::of_files(bytes))
@@ -95,7 +99,12 @@ pub fn pipeline_spec(
         options,
         log.clone(),
     );
-    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), log.clone());
+    let archive = PostgresArchive::new(
+        database.clone(),
+        Arc::clone(&pipeline),
+        instance,
+        log.clone(),
+    );
     let resolver = Resolver::new(database.clone());
     let observer = HeldUpNotes::before(observer, database, &pipeline.name, instance);
     Ok(PipelineSpec {

@@ -25,6 +25,7 @@ pub struct RawService {
     pub data_dir: Option<Entry<String>>,
     pub shutdown_timeout: Option<Entry<Duration>>,
     pub stuck_after: Option<Entry<Duration>>,
+    pub lease: Option<Entry<Duration>>,
 }
 
 /// `[database]`
@@ -32,6 +33,7 @@ pub struct RawService {
 #[serde(deny_unknown_fields, default)]
 pub struct RawDatabase {
     pub url: Option<Entry<String>>,
+    pub pooler: Option<Entry<String>>,
 }
 
 /// `[log]`

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::problems::{Problems, Section};
 use super::raw::{RawDatabase, RawLog, RawService};
 use super::sources::{Environment, Origins};
+use crate::postgres::Pooler;
 
 /// What concerns the whole service.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,10 @@ pub struct Service {
     /// How long a child may make no progress, while it isn't waiting on the server, until it is
     /// restarted.
     pub stuck_after: Duration,
+    /// How long an instance that does not answer any more keeps what it has in hand.
+    pub lease: Duration,
+    /// What stands before the database.
+    pub pooler: Pooler,
 }
 
 /// How to reach the database. It may hold a password, so that only [`DatabaseUrl::url`] shows it.
@@ -118,9 +123,22 @@ pub(super) fn check(
             at_least(after, Duration::from_secs(1))
         })
         .unwrap_or(Duration::from_secs(60));
-    let url = problems
-        .at("database")
-        .converted("url", database.url, check_url);
+    let lease = section
+        .converted("lease", service.lease, |lease| {
+            at_least(lease, Duration::from_secs(1))
+        })
+        .unwrap_or(crate::ledger::LEASE);
+    let mut section = problems.at("database");
+    let url = section.converted("url", database.url, check_url);
+    let pooler = section
+        .converted("pooler", database.pooler, check_pooler)
+        .unwrap_or_default();
+    if pooler == Pooler::Transaction && url.is_none() && !section.concern("url") {
+        section.problem(
+            "pooler",
+            "stands before a database that is configured; name that in url, or leave this out: nothing stands before the private server",
+        );
+    }
     let database = url.map(|url| DatabaseUrl {
         url,
         origin: origins.of("database.url").to_owned(),
@@ -132,6 +150,8 @@ pub(super) fn check(
         log,
         shutdown_timeout,
         stuck_after,
+        lease,
+        pooler,
     }
 }
 
@@ -171,6 +191,14 @@ fn check_data_dir(
             }
             PathBuf::new()
         }
+    }
+}
+
+fn check_pooler(text: String) -> Result<Pooler, String> {
+    match text.as_str() {
+        "none" => Ok(Pooler::None),
+        "transaction" => Ok(Pooler::Transaction),
+        _ => Err(one_of(&text, &["none", "transaction"])),
     }
 }
 

@@ -197,14 +197,29 @@ async fn a_table_is_created_once_by_whoever_comes_first() {
     let pipeline = pipeline(name.clone());
     let (mut one, mut two) = (connect(&fixture.url).await, connect(&fixture.url).await);
     let (first, second) = tokio::join!(
-        create_table(&mut one, &pipeline, FurtherIndexes::AtOnce),
-        create_table(&mut two, &pipeline, FurtherIndexes::AtOnce)
+        create_table(
+            &fixture.database,
+            &mut one,
+            &pipeline,
+            FurtherIndexes::AtOnce
+        ),
+        create_table(
+            &fixture.database,
+            &mut two,
+            &pipeline,
+            FurtherIndexes::AtOnce
+        )
     );
     assert!(first.expect("first") != second.expect("second"));
     assert!(
-        !create_table(&mut one, &pipeline, FurtherIndexes::AtOnce)
-            .await
-            .expect("again")
+        !create_table(
+            &fixture.database,
+            &mut one,
+            &pipeline,
+            FurtherIndexes::AtOnce
+        )
+        .await
+        .expect("again")
     );
 
     let table = read_table(&one, &name).await.expect("read").expect("there");
@@ -233,15 +248,25 @@ async fn a_table_without_columns_or_with_nonsense_is_the_operators() {
     let mut client = connect(&fixture.url).await;
     let mut empty = pipeline(named(None, "a"));
     empty.columns.clear();
-    let error = create_table(&mut client, &empty, FurtherIndexes::AtOnce)
-        .await
-        .expect_err("no columns");
+    let error = create_table(
+        &fixture.database,
+        &mut client,
+        &empty,
+        FurtherIndexes::AtOnce,
+    )
+    .await
+    .expect_err("no columns");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     let mut nonsense = pipeline(named(None, "b"));
     nonsense.columns[1].sql_type = "nonsense".into();
-    let error = create_table(&mut client, &nonsense, FurtherIndexes::AtOnce)
-        .await
-        .expect_err("no such type");
+    let error = create_table(
+        &fixture.database,
+        &mut client,
+        &nonsense,
+        FurtherIndexes::AtOnce,
+    )
+    .await
+    .expect_err("no such type");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert_eq!(
         read_table(&client, &nonsense.table).await.expect("read"),
