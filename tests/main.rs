@@ -12,6 +12,7 @@ mod mapping;
 mod memory;
 mod modes;
 mod peers;
+mod pooler;
 mod signals;
 mod support;
 mod types;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Candidate, FileId, FileState, Position};
-use ingestd_actors::port::{Verdict, gone};
+use ingestd_actors::port::{Skipped, Verdict, gone};
 use tokio_postgres::Transaction;
 
 use super::Core;
@@ -160,13 +160,11 @@ impl Core {
 
         let mut examined = Vec::new();
         let mut printed = Vec::new();
+        let mut vanished = Vec::new();
         for (index, candidate, known, look) in looked {
             match look {
                 Look::Fingerprint(print) => printed.push((index, candidate, print, known)),
-                // Whoever named it has to hear that it is gone; a scan just doesn't find it again.
-                Look::Vanished if self.rules.named => {
-                    examined.push(Examined::unreadable(index, candidate, "it vanished".into()));
-                }
+                Look::Vanished if self.rules.named => vanished.push((index, candidate)),
                 Look::Vanished => verdicts[index] = Some(later(&candidate, "it vanished")),
                 Look::Changing => {
                     verdicts[index] = Some(later(&candidate, "it is being written"));
@@ -179,6 +177,10 @@ impl Core {
                     return Err(file_error(error, &doing));
                 }
             }
+        }
+        if !vanished.is_empty() {
+            let gone = self.judge_vanished(client, vanished, verdicts).await?;
+            examined.extend(gone);
         }
         let known = printed
             .iter_mut()
@@ -223,6 +225,33 @@ impl Core {
         examined.sort_by_key(|one| one.index);
         wait_for_equals(&mut examined);
         Ok(examined)
+    }
+
+    /// Whoever named a file has to hear that it is gone, and where to if another instance has loaded it
+    /// and moved it meanwhile. (A scan just doesn't find it again.)
+    async fn judge_vanished(
+        &self,
+        client: &crate::postgres::Client,
+        vanished: Vec<(usize, Candidate)>,
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<Vec<Examined>> {
+        let candidates: Vec<Candidate> = vanished.iter().map(|(_, it)| it.clone()).collect();
+        let departed = self.find_departed(client, &candidates).await?;
+        let mut gone = Vec::new();
+        for ((index, candidate), departed) in vanished.into_iter().zip(departed) {
+            match departed {
+                Some((file, went)) => {
+                    let reason = format!("it was loaded as file {} and moved to {went}", file.0);
+                    verdicts[index] = Some(Verdict::Skip(Skipped {
+                        file,
+                        candidate,
+                        reason,
+                    }));
+                }
+                None => gone.push(Examined::unreadable(index, candidate, "it vanished".into())),
+            }
+        }
+        Ok(gone)
     }
 
     /// Makes the plans of those that are to be loaded; a file without one is quarantined.

@@ -53,6 +53,11 @@ pub fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |newest| newest.version)
 }
 
+/// The versions that the ledger goes through up to there.
+pub fn known() -> impl Iterator<Item = i32> {
+    MIGRATIONS.iter().map(|migration| migration.version)
+}
+
 /// Applies what is missing, all in one transaction; a second process waits for the first.
 ///
 /// A database that lacks nothing is only read, so that a role without the right to create may call

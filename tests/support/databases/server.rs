@@ -13,11 +13,7 @@ pub const ROLE: &str = "tester";
 pub fn make_cluster(place: &Path) {
     let data = place.join("data");
     fs::create_dir(&data).expect("a directory");
-    if let Some(user) = server_user() {
-        let user = format!("{user}:");
-        let changed = Command::new("chown").arg(user).arg(&data).status();
-        assert!(changed.expect("chown").success());
-    }
+    give_to_server_user(&data);
     let output = as_server_user(find_binaries().expect("installed").initdb())
         .arg("-D")
         .arg(&data)
@@ -76,8 +72,17 @@ pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// Makes a directory the server's user's own, where that is not us.
+pub fn give_to_server_user(directory: &Path) {
+    if let Some(user) = server_user() {
+        let user = format!("{user}:");
+        let changed = Command::new("chown").arg(user).arg(directory).status();
+        assert!(changed.expect("chown").success());
+    }
+}
+
 /// A command that runs as the server's user. It becomes that program: its process is the same.
-fn as_server_user(program: PathBuf) -> Command {
+pub fn as_server_user(program: PathBuf) -> Command {
     let mut command = match server_user() {
         None => Command::new(program),
         Some(user) => {
