@@ -78,7 +78,8 @@ pub fn kind_of(code: &str, names_constraint: bool) -> Option<ErrorKind> {
 
 fn said_by_server(server: &DbError, doing: &str) -> Error {
     let code = server.code().code();
-    let is_fatal = server.parsed_severity() == Some(Severity::Fatal);
+    // PgBouncer says it in one way only.
+    let is_fatal = server.severity() == "FATAL";
     let known = match code {
         // As what it is that poolers report whatever they end a connection for.
         "08P01" if is_fatal && server.message().contains("startup parameter") => {

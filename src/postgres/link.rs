@@ -103,7 +103,7 @@ impl Link {
         let lock = lane_name(
             &quote::literal(&owner.pipeline),
             &quote::literal(&owner.instance.to_string()),
-            &owner.lane.to_string(),
+            &quote::literal(&owner.lane.to_string()),
         );
         Ok(Link {
             client,
