@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Candidate, FileId, FileState, Position};
+use ingestd_actors::model::Candidate;
 use ingestd_actors::port::{Skipped, Verdict, gone};
 use tokio_postgres::Transaction;
 
@@ -18,27 +18,19 @@ use super::answer::{later, new_verdict, quick_verdict};
 use super::claim::Wanted;
 use super::error::ledger_error;
 use super::evidence::{Look, gather, look_at};
+use super::examined::{Examined, committed_at, wait_for_equals};
 use super::known::Known;
 use super::notes::lock_files;
 use super::others::{Others, Sight, owners};
 use super::plans::NewPlan;
 use super::register::NewFile;
-use super::verdict::{Decision, Quick, Rules, by_content, by_metadata};
-use crate::fs::{Fingerprint, candidate_at, file_error, path_text};
+use super::verdict::{Decision, Quick, by_content, by_metadata};
+use crate::fs::{candidate_at, file_error, path_text};
 
 /// The most candidates that are decided about in one transaction.
 const GROUP: usize = 512;
 /// How often it is decided anew because another instance was faster.
 const TRIES: usize = 5;
-
-/// A candidate whose content decides, and what was found out about it.
-struct Examined {
-    index: usize,
-    candidate: Candidate,
-    fingerprint: Option<Fingerprint>,
-    decision: Decision,
-    plan: Option<NewPlan>,
-}
 
 impl Core {
     pub(super) async fn admit(&self, candidates: Vec<Candidate>) -> Result<Vec<Verdict>> {
@@ -372,96 +364,6 @@ impl Core {
         let quick = by_metadata(candidate, std::slice::from_ref(&known), self.rules);
         quick_verdict(quick, candidate.clone())
     }
-}
-
-impl Examined {
-    fn unreadable(index: usize, candidate: Candidate, reason: String) -> Examined {
-        Examined {
-            index,
-            candidate,
-            fingerprint: None,
-            decision: Decision::Quarantine(None, reason),
-            plan: None,
-        }
-    }
-
-    fn new_file(&self, plan: Option<Arc<ingestd_actors::model::Plan>>) -> NewFile {
-        let mut file = NewFile {
-            candidate: self.candidate.clone(),
-            fingerprint: self.fingerprint.clone(),
-            content: None,
-            mark: None,
-            plan,
-            parent: None,
-            base: Position::START,
-            state: FileState::Scheduled,
-            reason: None,
-            duplicate_of: None,
-        };
-        match &self.decision {
-            Decision::LoadTail(fact) => {
-                file.parent = Some(fact.known.file);
-                file.mark = fact.mark;
-                file.base = Position {
-                    record: 0,
-                    offset: fact.known.candidate.size,
-                    line: fact.known.watermark.line,
-                };
-            }
-            Decision::Skip(known, reason) => {
-                file.state = FileState::Skipped;
-                file.reason = Some(reason.clone());
-                file.duplicate_of = Some(known.duplicate_of.unwrap_or(known.file));
-                file.content = known.content.clone();
-                // Where its records end: what is added to it later is a tail.
-                file.base = Position {
-                    record: 0,
-                    ..known.watermark
-                };
-            }
-            Decision::Quarantine(parent, reason) => {
-                file.state = FileState::Quarantined;
-                file.reason = Some(reason.clone());
-                file.parent = *parent;
-            }
-            _ => {}
-        }
-        file
-    }
-}
-
-/// Of new files with equal content the first goes on, the others wait for what becomes of it.
-fn wait_for_equals(examined: &mut [Examined]) {
-    let mut first: HashMap<(u64, [u8; 32], [u8; 32]), PathBuf> = HashMap::new();
-    for one in examined {
-        let (Decision::Load { .. }, Some(print)) = (&one.decision, &one.fingerprint) else {
-            continue;
-        };
-        let ends = (one.candidate.size, print.head, print.tail);
-        match first.get(&ends) {
-            Some(path) if one.candidate.size > 0 => {
-                let reason = format!("it looks like {}, which is loaded first", path_text(path));
-                one.decision = Decision::Later(reason);
-            }
-            _ => {
-                first.insert(ends, one.candidate.path.clone());
-            }
-        }
-    }
-}
-
-/// The committed files that stood at a candidate's path, and no longer do once it is a new file.
-fn committed_at(candidate: &Candidate, known: &[Known], rules: Rules) -> Vec<FileId> {
-    if rules.again {
-        // The same file may be loaded once more: it has not replaced itself.
-        return Vec::new();
-    }
-    known
-        .iter()
-        .filter(|known| known.state == FileState::Committed && !known.archived)
-        .filter(|known| known.candidate.path == candidate.path && known.archive_path.is_none())
-        .map(|known| known.file)
-        .collect()
 }
 
 /// Files that were named may have changed since: nobody scans for them again.

@@ -74,6 +74,11 @@ impl Core {
             return Ok(HashMap::new());
         }
         let failed = |error| ledger_error(error, "claiming files");
+        // A claim that a crash of the server undoes would be made twice, under one epoch.
+        transaction
+            .batch_execute("set local synchronous_commit = on")
+            .await
+            .map_err(failed)?;
         self.end_dead_writers(transaction, alone).await?;
         let ids: Vec<i64> = wanted.iter().map(|wanted| wanted.file.0).collect();
         lock_files(transaction, &ids).await?;

@@ -12,6 +12,7 @@ mod commit;
 mod departures;
 mod error;
 mod evidence;
+mod examined;
 mod find;
 mod holding;
 pub mod known;

@@ -128,6 +128,6 @@ fn program() -> PathBuf {
         "/usr/local/bin/pgbouncer",
     ];
     let found = places.map(Path::new).into_iter().find(|it| it.is_file());
-    let found = found.expect("PgBouncer is not installed: .ci/setup does it");
+    let found = found.expect("PgBouncer is not installed: `.ci/setup tests` does it");
     found.to_owned()
 }
