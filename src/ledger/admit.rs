@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
@@ -82,6 +81,7 @@ impl Core {
         }
 
         let mut by_content = Vec::new();
+        let mut taken = 0;
         let mut paths: HashSet<PathBuf> = HashSet::new();
         for (index, (candidate, known)) in candidates.into_iter().zip(at_paths).enumerate() {
             if !paths.insert(candidate.path.clone()) {
@@ -101,7 +101,16 @@ impl Core {
                 continue;
             }
             match quick {
-                Quick::Content => by_content.push((index, candidate, known)),
+                Quick::Content
+                    if taken > 0 && candidate.size > sight.others.share().saturating_sub(taken) =>
+                {
+                    verdicts[index] =
+                        Some(later(&candidate, "it is for the instance that is free"));
+                }
+                Quick::Content => {
+                    taken += candidate.size;
+                    by_content.push((index, candidate, known));
+                }
                 quick => verdicts[index] = Some(quick_verdict(quick, candidate)),
             }
         }

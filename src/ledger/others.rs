@@ -13,6 +13,10 @@ use super::known::Known;
 use super::verdict::{Decision, Quick, Rules, same_metadata};
 use crate::postgres::Client;
 
+/// Beside other instances no more bytes than these are taken at a time, but one file in any case: the
+/// rest is for whichever of them is free first.
+const SHARE: u64 = 128 << 20;
+
 /// An SQL condition on a file `f`: this instance may take it into its hands, where `instance` is the
 /// parameter that says which one it is, and `alone` the one that says whether it holds the pipeline
 /// alone. Then whoever else had the file is dead.
@@ -28,6 +32,14 @@ pub(super) fn takeable(instance: &str, alone: &str) -> String {
 pub(super) struct Others(HashMap<String, String>);
 
 impl Others {
+    /// How many bytes this instance takes into its hands at a time.
+    pub(super) fn share(&self) -> u64 {
+        match self.0.is_empty() {
+            true => u64::MAX,
+            false => SHARE,
+        }
+    }
+
     /// Who has a file in hand, where it is another instance that lives.
     fn owner_of(&self, known: &Known) -> Option<&str> {
         self.who(known.owner.as_ref())

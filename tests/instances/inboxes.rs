@@ -73,7 +73,7 @@ fn where_both_load_each_loads_what_it_sees() {
     let second = place.homes[1].run();
     let last = place
         .watcher
-        .wait_for(|now| now.is_all() || now.reading > 1);
+        .wait_for(|now| now.is_all() || now.records > 600);
     assert!(!last.is_all());
     first.kill();
     // What the first has left is not to be seen by the second, and so it stays as it is.
@@ -93,7 +93,7 @@ fn where_both_load_each_loads_what_it_sees() {
 fn where_one_loads_the_others_files_wait_for_its_turn() {
     let mut place = Place::new(true);
     let first = place.homes[0].run();
-    place.watcher.wait_for(|now| now.reading > 0);
+    place.watcher.wait_for(|now| now.records > 0);
     let second = place.homes[1].run();
     first.kill();
     let half = FILES as i64 / 2;

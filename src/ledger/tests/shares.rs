@@ -262,3 +262,40 @@ async fn what_was_begun_in_order_is_ended_alone() {
     let shares = "select count(*), bool_and(shares) from ingestd.live_instances";
     assert_eq!(world.ask(shares).await, "(2,t)");
 }
+
+#[tokio::test]
+async fn one_leaves_large_files_to_the_others() {
+    let world = World::new(false).await;
+    let (first, _) = instance(&world).await;
+    let (second, number) = instance(&world).await;
+    let mut paths = Vec::new();
+    for name in ["a.csv", "b.csv", "c.csv"] {
+        let path = world.write(name, format!("x\n{name}\n"));
+        // Most of it is a hole.
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(70 << 20).unwrap();
+        paths.push(path);
+    }
+    let all = || {
+        let all = paths
+            .iter()
+            .map(|path| candidate_at(path).unwrap().unwrap());
+        all.collect::<Vec<_>>()
+    };
+    let loads = |verdicts: Vec<Verdict>| {
+        let loads = verdicts.iter();
+        loads
+            .map(|it| matches!(it, Verdict::Load(_)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        loads(first.admit(all()).await.unwrap()),
+        [true, false, false]
+    );
+    assert_eq!(
+        loads(second.admit(all()).await.unwrap()),
+        [false, true, false]
+    );
+    kill(&world, number).await;
+    assert_eq!(loads(first.admit(all()).await.unwrap()), [true, true, true]);
+}
