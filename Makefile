@@ -1,21 +1,24 @@
 # What there is to type after a clone; everything else is cargo.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup
+.PHONY: help demo test setup setup-tests
 
 help:
 	@echo 'make demo            e-commerce events flow from CSV files into PostgreSQL while you watch'
 	@echo "make demo ARGS='…'   the same with options, such as ARGS='--rows 100000 --fresh'"
 	@echo 'make test            all tests'
 	@echo
-	@echo "Both install what is missing on Debian and Ubuntu (PostgreSQL's server, a C compiler)"
-	@echo 'with root or sudo, and say so. Rust has to be there: https://rustup.rs'
+	@echo "Both install what is missing on Debian and Ubuntu (PostgreSQL's server, a C compiler,"
+	@echo 'and for the tests PgBouncer) with root or sudo, and say so. Rust has to be there: https://rustup.rs'
 
 demo: setup
 	@cargo run --release -- demo $(ARGS)
 
-test: setup
+test: setup-tests
 	@cargo test --workspace --lib --tests $(ARGS)
 
 setup:
 	@.ci/setup
+
+setup-tests:
+	@.ci/setup tests

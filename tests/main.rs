@@ -15,6 +15,7 @@ mod mapping;
 mod memory;
 mod modes;
 mod peers;
+mod pooler;
 mod roles;
 mod signals;
 mod support;

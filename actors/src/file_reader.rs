@@ -74,6 +74,8 @@ pub struct FileReader {
     /// The plan of the file that was opened last: another one waits behind a barrier.
     last_plan: Option<i64>,
     resumed: bool,
+    /// Files were found: other lives may have left something.
+    looks_behind: bool,
     busy: bool,
     /// What is under way reads from the file; all else, however long it waits, reads nothing.
     reading_now: bool,
@@ -96,6 +98,7 @@ impl FileReader {
             reading: None,
             last_plan: None,
             resumed: false,
+            looks_behind: false,
             busy: false,
             reading_now: false,
             paused,
@@ -121,6 +124,8 @@ impl FileReader {
                 return;
             } else if !self.found.is_empty() {
                 self.admit(context);
+            } else if std::mem::take(&mut self.looks_behind) {
+                self.look_behind(context);
             } else {
                 return self.answer_found();
             }
@@ -204,6 +209,28 @@ impl FileReader {
             slog::info!(actor.deps.log, "ready"; "unfinished" => verdicts.len());
             actor.receive(verdicts);
         });
+    }
+
+    /// Takes up what other lives have left. What can't be told now is asked again after the next scan.
+    fn look_behind(&mut self, context: &mut Context<Self>) {
+        let left = self.deps.ledger.left_behind();
+        self.run(
+            async move { Ok(left.await) },
+            context,
+            |actor, left| match left {
+                Ok(verdicts) => {
+                    if !verdicts.is_empty() {
+                        slog::info!(actor.deps.log, "taking over what another instance has left";
+                        "files" => verdicts.len());
+                    }
+                    actor.receive(verdicts);
+                }
+                Err(error) => {
+                    slog::warn!(actor.deps.log, "what other instances have left can't be looked at";
+                    "reason" => %error);
+                }
+            },
+        );
     }
 
     fn admit(&mut self, context: &mut Context<Self>) {

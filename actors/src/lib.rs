@@ -48,6 +48,9 @@
 //!   does not know or the file does not hold: they restart together, and claim their files anew.
 //!   The new epoch fences what the old generation had in flight. A writer restarts alone: its
 //!   supervisor owns the batches until they are acknowledged, and hands them out again in order.
+//! - **Several services.** Where the order of files matters, one life at a time holds a pipeline; else
+//!   each file is in the hands of one. Whoever takes a file over raises its epoch: one that was only
+//!   thought dead finds its batches fenced, and begins anew.
 //! - **Rejects** are a lane like the others: the transaction that stores dead letters moves the
 //!   rejects' checkpoint. It counts the records that a filter left out, too: their chunk holds the
 //!   watermark until they are counted, so that after a crash each comes again either with a number

@@ -155,6 +155,12 @@ pub trait Ledger: Send + Sync {
     /// and those that are committed but not archived. Called first in every life.
     fn resume(&self) -> PortFuture<Vec<Verdict>>;
 
+    /// What other lives, which loaded beside this one, have left since: as [`Ledger::resume`] has it.
+    /// Asked after every scan; mostly there is nothing.
+    fn left_behind(&self) -> PortFuture<Vec<Verdict>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// Decides about candidates; those to be loaded are reserved, planned and claimed.
     /// One verdict for each candidate, in order.
     fn admit(&self, candidates: Vec<Candidate>) -> PortFuture<Vec<Verdict>>;

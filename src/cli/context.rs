@@ -125,7 +125,7 @@ pub fn connect_to_ledger(settings: &Settings) -> Result<Connected> {
     let mut connection = connect(settings)?;
     let found = connection
         .client
-        .query_one("select to_regclass('ingestd.files') is not null", &[])
+        .query_typed_one("select to_regclass('ingestd.files') is not null", &[])
         .map_err(|error| may_not_read(classify(error, "looking for the ledger")))?;
     if found.get::<_, bool>(0) {
         check_version(&mut connection.client)?;
@@ -139,14 +139,17 @@ pub fn connect_to_ledger(settings: &Settings) -> Result<Connected> {
 }
 
 fn check_version(client: &mut postgres::Client) -> Result<()> {
-    let version = "select coalesce(max(version), 0) from ingestd.migrations";
-    let version: i32 = client
-        .query_one(version, &[])
+    let versions = "select version from ingestd.migrations order by version";
+    let versions: Vec<i32> = client
+        .query_typed(versions, &[])
         .map_err(|error| may_not_read(classify(error, "reading the ledger's version")))?
-        .get(0);
-    if version >= migrations::newest() {
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    if migrations::known().all(|known| versions.contains(&known)) {
         return Ok(());
     }
+    let version = versions.last().copied().unwrap_or(0);
     let message = format!("the ledger of this database is of an older ingestd (version {version})");
     Err(Error::new(ErrorKind::Configuration, message)
         .with_advice("`ingestd migrate` brings it up to date"))

@@ -2,6 +2,7 @@
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use serde_json::json;
+use tokio_postgres::types::Type;
 
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::output::{harmless, print, print_json, table, thousands};
@@ -91,9 +92,14 @@ fn list(args: &ListArgs) -> Result<()> {
     let one_more = limit + 1;
     let rows = connection
         .client
-        .query(
+        .query_typed(
             &format!("select {COLUMNS} {filter} order by d.file_id, d.record limit $4::bigint"),
-            &[&args.pipeline, &args.file, &args.reason, &one_more],
+            &[
+                (&args.pipeline, Type::TEXT),
+                (&args.file, Type::INT8),
+                (&args.reason, Type::TEXT),
+                (&one_more, Type::INT8),
+            ],
         )
         .map_err(|error| classify(error, "reading the dead letters"))?;
     let more = rows.len() as i64 > limit;
@@ -145,9 +151,9 @@ fn show(args: &ShowArgs) -> Result<()> {
     let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
     let found = connection
         .client
-        .query_opt(
+        .query_typed_opt(
             &format!("select d.raw, {COLUMNS} where d.file_id = $1 and d.record = $2"),
-            &[&args.file, &args.record],
+            &[(&args.file, Type::INT8), (&args.record, Type::INT8)],
         )
         .map_err(|error| classify(error, "reading the dead letters"))?;
     let Some(row) = found else {

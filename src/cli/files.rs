@@ -2,6 +2,7 @@
 
 use ingestd_actors::error::Result;
 use serde_json::json;
+use tokio_postgres::types::Type;
 
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::output::{harmless, print, print_json, table, thousands};
@@ -59,9 +60,13 @@ pub fn run(args: &FilesArgs) -> Result<()> {
     let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
     let rows = connection
         .client
-        .query(
+        .query_typed(
             QUERY,
-            &[&args.pipeline, &args.state, &i64::from(args.limit)],
+            &[
+                (&args.pipeline, Type::TEXT),
+                (&args.state, Type::TEXT),
+                (&i64::from(args.limit), Type::INT8),
+            ],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
     let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();

@@ -29,7 +29,9 @@ pub fn run(args: &MigrateArgs) -> Result<()> {
     let runtime = database_runtime()?;
     let applied = runtime.block_on(async {
         let database = Database::new(&connection, runtime.handle().clone()).await?;
-        migrations::migrate(&mut *database.client().await?).await
+        let mut client = database.client().await?;
+        database.check_session(&client).await?;
+        migrations::migrate(&mut client).await
     });
     let applied = applied.map_err(|error| unusable_database(&settings.service, error))?;
     let names: Vec<String> = applied

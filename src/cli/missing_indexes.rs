@@ -21,20 +21,25 @@ pub struct MissingIndex {
 
 const QUERY: &str = "
 select i.pipeline, i.name, i.relation::text,
-       case when a.pid is not null then
+       -- Behind a pooler the backend is not known.
+       case when a.pid is not null or i.backend is null and l.instance is not null then
            to_char(i.building_since at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') end,
        g.phase
 from ingestd.deferred_indexes i
 left join pg_stat_activity a on a.pid = i.backend
     -- Of another role's backend one sees the process alone.
     and coalesce(a.backend_start, i.backend_start) = i.backend_start
-left join pg_stat_progress_create_index g on g.pid = a.pid
+left join ingestd.live_instances l on l.instance = i.builder
+left join pg_stat_progress_create_index g
+       on g.pid = a.pid
+       or i.backend is null and g.relid = i.relation
+          and exists (select from pg_class c where c.oid = g.index_relid and c.relname = i.name)
 order by i.pipeline, i.index_id";
 
 /// All of them, pipeline by pipeline.
 pub fn read(client: &mut postgres::Client) -> Result<Vec<MissingIndex>> {
     let rows = client
-        .query(QUERY, &[])
+        .query_typed(QUERY, &[])
         .map_err(|error| classify(error, "reading which indexes are missing"))?;
     let index = |row: &postgres::Row| MissingIndex {
         pipeline: row.get(0),

@@ -6,6 +6,7 @@ mod dead_letters;
 mod demo;
 mod files;
 pub mod generate;
+mod instances;
 mod load;
 mod migrate;
 mod missing_indexes;

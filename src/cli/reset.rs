@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use tokio_postgres::types::Type;
 
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::output::{count_of, harmless, print};
@@ -71,16 +72,12 @@ impl Forgotten {
     fn find(client: &mut postgres::Client, pipeline: &str) -> Result<Forgotten> {
         let read = |error| classify(error, "reading the ledger");
         let row = client
-            .query_one(
+            .query_typed_one(
                 "select exists (select from ingestd.pipelines where name = $1),
                         (select count(*) from ingestd.files where pipeline = $1),
                         (select count(*) from ingestd.dead_letters where pipeline = $1),
-                        exists (select from ingestd.pipelines p join pg_stat_activity a
-                                on a.pid = p.lease_backend
-                                and coalesce(a.backend_start, p.lease_backend_start)
-                                    = p.lease_backend_start
-                                where p.name = $1 and p.lease_expires > now())",
-                &[&pipeline],
+                        exists (select from ingestd.live_instances where pipeline = $1)",
+                &[(&pipeline, Type::TEXT)],
             )
             .map_err(read)?;
         if !row.get::<_, bool>(0) {
@@ -98,9 +95,9 @@ impl Forgotten {
             .with_advice("stop it first"));
         }
         let plans = client
-            .query(
+            .query_typed(
                 "select definition::text from ingestd.plans where pipeline = $1",
-                &[&pipeline],
+                &[(&pipeline, Type::TEXT)],
             )
             .map_err(read)?;
         let mut tables: Vec<String> = plans
@@ -169,13 +166,13 @@ fn forget(
     }
     for statement in FORGET {
         transaction
-            .execute(statement, &[&args.pipeline])
+            .execute_typed(statement, &[(&args.pipeline, Type::TEXT)])
             .map_err(write)?;
     }
     let missing = transaction
-        .query(
+        .query_typed(
             "select name from ingestd.deferred_indexes where pipeline = $1 order by index_id",
-            &[&args.pipeline],
+            &[(&args.pipeline, Type::TEXT)],
         )
         .map_err(write)?;
     transaction.commit().map_err(write)?;

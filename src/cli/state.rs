@@ -6,12 +6,7 @@ use postgres::Row;
 pub const COLUMNS: &str = "
     p.wanted, p.wanted_by,
     to_char(p.wanted_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as wanted_at,
-    coalesce(p.lease_expires > now(), false)
-        and exists (select from pg_stat_activity a
-                    where a.pid = p.lease_backend
-                      -- Of another role's backend one sees the process alone.
-                      and coalesce(a.backend_start, p.lease_backend_start) = p.lease_backend_start)
-           as running,
+    exists (select from ingestd.live_instances l where l.pipeline = p.name) as running,
     exists (select from ingestd.service_pipelines s join ingestd.live_services l using (service)
             where s.pipeline = p.name) as served,
     exists (select from ingestd.service_pipelines s join ingestd.live_services l using (service)

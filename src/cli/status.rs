@@ -4,6 +4,7 @@ use ingestd_actors::error::Result;
 use serde_json::json;
 
 use super::context::{ConfigArgs, connect_to_ledger};
+use super::instances::{self, Instance};
 use super::missing_indexes::{self, MissingIndex};
 use super::output::{harmless, print, print_json, table, thousands};
 use super::state;
@@ -24,16 +25,19 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// Before it stand the columns of [`state::COLUMNS`].
+/// Before it stand the columns of [`state::COLUMNS`] and of [`instances::COLUMNS`].
 const QUERY: &str = ",
-       p.name, p.degraded, p.lease_host, p.lease_process,
+       p.name, coalesce(p.degraded, i.degraded) as degraded,
        coalesce(f.waiting, 0) as waiting, coalesce(f.committed, 0) as committed,
        coalesce(f.skipped, 0) as skipped, coalesce(f.quarantined, 0) as quarantined,
        coalesce(f.failed, 0) as failed, coalesce(f.records, 0)::bigint as records,
        coalesce(f.filtered, 0)::bigint as filtered,
        (select count(*) from ingestd.dead_letters d where d.pipeline = p.name and d.status = 'NEW') as dead_letters,
        to_char(f.last_commit at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as last_commit
-from ingestd.pipelines p
+from ingestd.pipelines p";
+
+/// Stands behind [`instances::FROM`].
+const FILES: &str = "
 left join lateral (
     select count(*) filter (where state in ('SCHEDULED', 'READING', 'COMPLETED')) as waiting,
            count(*) filter (where state in ('COMMITTED', 'ARCHIVED')) as committed,
@@ -50,7 +54,15 @@ pub fn run(args: &StatusArgs) -> Result<()> {
     let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
     let rows = connection
         .client
-        .query(&format!("select {}{QUERY}", state::COLUMNS), &[])
+        .query_typed(
+            &format!(
+                "select {},{}{QUERY}{}{FILES}",
+                state::COLUMNS,
+                instances::COLUMNS,
+                instances::FROM
+            ),
+            &[],
+        )
         .map_err(|error| classify(error, "reading the ledger"))?;
     let missing = missing_indexes::read(&mut connection.client)?;
     let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();
@@ -64,8 +76,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                 "wanted": row.get::<_, String>("wanted"),
                 "wanted_by": row.get::<_, Option<String>>("wanted_by"),
                 "wanted_at": row.get::<_, Option<String>>("wanted_at"),
-                "host": row.get::<_, Option<String>>("lease_host"),
-                "process": row.get::<_, Option<i32>>("lease_process"),
+                "instances": instances::of(row).iter().map(Instance::json).collect::<Vec<_>>(),
                 "degraded": row.get::<_, Option<String>>("degraded"),
                 "files": {
                     "loading": count(row, "waiting"), "committed": count(row, "committed"),
@@ -101,6 +112,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                 thousands(count(row, "dead_letters")),
                 row.get::<_, Option<String>>("last_commit")
                     .unwrap_or_else(|| "never".to_owned()),
+                harmless(&instances::in_words(&instances::of(row))),
                 held_up_by(row),
             ]
         })
@@ -117,6 +129,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         "filtered",
         "dead letters",
         "last commit",
+        "loaded by",
         "held up by",
     ];
     print(&format!(

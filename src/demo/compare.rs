@@ -77,7 +77,7 @@ pub fn compare(
     );
     let mut difference = |this: &str, that: &str| -> Result<u64> {
         let query = format!("select count(*) from (({this}) except all ({that})) difference");
-        let row = transaction.query_one(&query, &[]).map_err(failed)?;
+        let row = transaction.query_typed_one(&query, &[]).map_err(failed)?;
         Ok(row.get::<_, i64>(0).cast_unsigned())
     };
     Ok(Verdict {

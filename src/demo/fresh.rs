@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use tokio_postgres::types::Type;
 
 use super::{PIPELINE, Story, TABLE};
 use crate::ledger::FORGET;
@@ -42,7 +43,9 @@ async fn forget(client: &mut Client) -> Result<(), tokio_postgres::Error> {
         .batch_execute(&format!("drop table if exists {TABLE}"))
         .await?;
     for statement in FORGET {
-        transaction.execute(statement, &[&PIPELINE]).await?;
+        transaction
+            .execute_typed(statement, &[(&PIPELINE, Type::TEXT)])
+            .await?;
     }
     transaction.commit().await
 }

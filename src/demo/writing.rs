@@ -96,7 +96,7 @@ pub async fn files_in_ledger(database: &Database) -> Result<HashSet<String>> {
             let client = database.client().await?;
             let query = "select path from ingestd.files where pipeline = $1";
             client
-                .query(query, &[&PIPELINE])
+                .query_typed(query, &[(&PIPELINE, tokio_postgres::types::Type::TEXT)])
                 .await
                 .map_err(|error| classify(error, "reading the ledger"))
         })

@@ -5,12 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Candidate, FileId, FileState, Position};
-use ingestd_actors::port::{Verdict, gone};
+use ingestd_actors::model::Candidate;
+use ingestd_actors::port::{Skipped, Verdict, gone};
 use tokio_postgres::Transaction;
 
 use super::Core;
@@ -18,31 +17,26 @@ use super::answer::{later, new_verdict, quick_verdict};
 use super::claim::Wanted;
 use super::error::ledger_error;
 use super::evidence::{Look, gather, look_at};
+use super::examined::{Examined, committed_at, wait_for_equals};
 use super::known::Known;
 use super::notes::lock_files;
+use super::others::{Others, Sight, owners};
 use super::plans::NewPlan;
 use super::register::NewFile;
-use super::verdict::{Decision, Quick, Rules, by_content, by_metadata};
-use crate::fs::{Fingerprint, candidate_at, file_error, path_text};
+use super::verdict::{Decision, Quick, by_content, by_metadata};
+use crate::fs::{candidate_at, file_error, path_text};
 
 /// The most candidates that are decided about in one transaction.
 const GROUP: usize = 512;
-
-/// A candidate whose content decides, and what was found out about it.
-struct Examined {
-    index: usize,
-    candidate: Candidate,
-    fingerprint: Option<Fingerprint>,
-    decision: Decision,
-    plan: Option<NewPlan>,
-}
+/// How often it is decided anew because another instance was faster.
+const TRIES: usize = 5;
 
 impl Core {
     pub(super) async fn admit(&self, candidates: Vec<Candidate>) -> Result<Vec<Verdict>> {
-        self.lease.check().await?;
+        let shared = self.lease.check().await?;
         let mut verdicts = Vec::with_capacity(candidates.len());
         for group in candidates.chunks(GROUP) {
-            let decided = self.admit_group(group.to_vec()).await?;
+            let decided = self.decide_about(group, shared).await?;
             if self.rules.named {
                 self.taken.note(&decided);
             }
@@ -51,7 +45,23 @@ impl Core {
         Ok(verdicts)
     }
 
-    async fn admit_group(&self, candidates: Vec<Candidate>) -> Result<Vec<Verdict>> {
+    /// Decides about a group: anew where another instance has admitted files meanwhile.
+    async fn decide_about(&self, group: &[Candidate], shared: bool) -> Result<Vec<Verdict>> {
+        for _ in 0..TRIES {
+            if let Some(decided) = self.admit_group(group.to_vec(), shared).await? {
+                return Ok(decided);
+            }
+        }
+        let wait = |it| later(it, "other instances are admitting files");
+        Ok(group.iter().map(wait).collect())
+    }
+
+    /// `None` where another instance has admitted files meanwhile.
+    async fn admit_group(
+        &self,
+        candidates: Vec<Candidate>,
+        shared: bool,
+    ) -> Result<Option<Vec<Verdict>>> {
         let candidates = if self.rules.named {
             blocking(move || as_they_are_now(candidates)).await?
         } else {
@@ -59,9 +69,19 @@ impl Core {
         };
         let mut verdicts: Vec<Option<Verdict>> = vec![None; candidates.len()];
         let mut client = self.database.client().await?;
-        let at_paths = self.find_at_paths(&client, &candidates).await?;
+        // Sent at once, carried out one after the other: nothing that is known of a file is older
+        // than the sight of the others.
+        let (sight, at_paths) = try_join!(
+            self.look_at_others(&client, shared),
+            self.find_at_paths(&client, &candidates),
+        )?;
+        if sight.paused {
+            let wait = |it| later(it, "the pipeline is paused");
+            return Ok(Some(candidates.iter().map(wait).collect()));
+        }
 
         let mut by_content = Vec::new();
+        let mut taken = 0;
         let mut paths: HashSet<PathBuf> = HashSet::new();
         for (index, (candidate, known)) in candidates.into_iter().zip(at_paths).enumerate() {
             if !paths.insert(candidate.path.clone()) {
@@ -72,20 +92,41 @@ impl Core {
                 verdicts[index] = Some(Verdict::Ignore(candidate.path));
                 continue;
             }
-            match by_metadata(&candidate, &known, self.rules) {
-                Quick::Content => by_content.push((index, candidate, known)),
+            let quick = by_metadata(&candidate, &known, self.rules);
+            if let Some(reason) = sight
+                .others
+                .wait_for(&candidate, &known, &quick, self.rules)
+            {
+                verdicts[index] = Some(later(&candidate, reason));
+                continue;
+            }
+            match quick {
+                Quick::Content
+                    if taken > 0 && candidate.size > sight.others.share().saturating_sub(taken) =>
+                {
+                    verdicts[index] =
+                        Some(later(&candidate, "it is for the instance that is free"));
+                }
+                Quick::Content => {
+                    taken += candidate.size;
+                    by_content.push((index, candidate, known));
+                }
                 quick => verdicts[index] = Some(quick_verdict(quick, candidate)),
             }
         }
         if !by_content.is_empty() {
-            let examined = self.examine(&client, by_content, &mut verdicts).await?;
-            let examined = self.plan(examined).await?;
-            let transaction = client
-                .transaction()
-                .await
-                .map_err(|error| ledger_error(error, "admitting files"))?;
-            self.write_down(&transaction, examined, &mut verdicts)
+            let examined = self
+                .examine(&client, by_content, &sight.others, &mut verdicts)
                 .await?;
+            let examined = self.plan(examined).await?;
+            let transaction = self.database.begin(&mut client).await?;
+            let sight = shared.then_some(&sight);
+            if !self
+                .write_down(&transaction, examined, sight, &mut verdicts)
+                .await?
+            {
+                return Ok(None);
+            }
             transaction
                 .commit()
                 .await
@@ -97,7 +138,8 @@ impl Core {
                 let missing = || Error::new(ErrorKind::Bug, "a candidate was left undecided");
                 verdict.ok_or_else(missing)
             })
-            .collect()
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     /// Looks at contents and decides.
@@ -105,6 +147,7 @@ impl Core {
         &self,
         client: &crate::postgres::Client,
         candidates: Vec<(usize, Candidate, Vec<Known>)>,
+        others: &Others,
         verdicts: &mut [Option<Verdict>],
     ) -> Result<Vec<Examined>> {
         let looked = blocking(move || {
@@ -118,13 +161,11 @@ impl Core {
 
         let mut examined = Vec::new();
         let mut printed = Vec::new();
+        let mut vanished = Vec::new();
         for (index, candidate, known, look) in looked {
             match look {
                 Look::Fingerprint(print) => printed.push((index, candidate, print, known)),
-                // Whoever named it has to hear that it is gone; a scan just doesn't find it again.
-                Look::Vanished if self.rules.named => {
-                    examined.push(Examined::unreadable(index, candidate, "it vanished".into()));
-                }
+                Look::Vanished if self.rules.named => vanished.push((index, candidate)),
                 Look::Vanished => verdicts[index] = Some(later(&candidate, "it vanished")),
                 Look::Changing => {
                     verdicts[index] = Some(later(&candidate, "it is being written"));
@@ -138,6 +179,10 @@ impl Core {
                 }
             }
         }
+        if !vanished.is_empty() {
+            let gone = self.judge_vanished(client, vanished, verdicts).await?;
+            examined.extend(gone);
+        }
         let known = printed
             .iter_mut()
             .map(|(.., known)| std::mem::take(known))
@@ -147,11 +192,12 @@ impl Core {
             .map(|(_, candidate, print, _)| (candidate, print))
             .collect();
         let related = self.find_related(client, &asked, known).await?;
-        let (rules, dialect) = (self.rules, self.dialect.clone());
+        let (rules, dialect, others) = (self.rules, self.dialect.clone(), others.clone());
         let decided = blocking(move || {
             let mut decided = Vec::new();
             for ((index, candidate, print, _), known) in printed.into_iter().zip(related) {
                 let replaces = committed_at(&candidate, &known, rules);
+                let owners = owners(&known);
                 let facts = gather(&candidate, &print, known, &dialect);
                 let decision =
                     facts
@@ -169,7 +215,7 @@ impl Core {
                     index,
                     candidate,
                     fingerprint: Some(print),
-                    decision,
+                    decision: others.defer(decision, &owners),
                     plan: None,
                 });
             }
@@ -180,6 +226,33 @@ impl Core {
         examined.sort_by_key(|one| one.index);
         wait_for_equals(&mut examined);
         Ok(examined)
+    }
+
+    /// Whoever named a file has to hear that it is gone, and where to if another instance has loaded it
+    /// and moved it meanwhile. (A scan just doesn't find it again.)
+    async fn judge_vanished(
+        &self,
+        client: &crate::postgres::Client,
+        vanished: Vec<(usize, Candidate)>,
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<Vec<Examined>> {
+        let candidates: Vec<Candidate> = vanished.iter().map(|(_, it)| it.clone()).collect();
+        let departed = self.find_departed(client, &candidates).await?;
+        let mut gone = Vec::new();
+        for ((index, candidate), departed) in vanished.into_iter().zip(departed) {
+            match departed {
+                Some((file, went)) => {
+                    let reason = format!("it was loaded as file {} and moved to {went}", file.0);
+                    verdicts[index] = Some(Verdict::Skip(Skipped {
+                        file,
+                        candidate,
+                        reason,
+                    }));
+                }
+                None => gone.push(Examined::unreadable(index, candidate, "it vanished".into())),
+            }
+        }
+        Ok(gone)
     }
 
     /// Makes the plans of those that are to be loaded; a file without one is quarantined.
@@ -199,12 +272,14 @@ impl Core {
         Ok(examined)
     }
 
+    /// Writes all of it down; false where another instance has admitted files meanwhile.
     async fn write_down(
         &self,
         transaction: &Transaction<'_>,
         examined: Vec<Examined>,
+        sight: Option<&Sight>,
         verdicts: &mut [Option<Verdict>],
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut plans = HashMap::new();
         let mut digests = HashMap::new();
         let mut wanted = Vec::new();
@@ -247,10 +322,14 @@ impl Core {
             }
         }
         // Sent at once, carried out one after the other.
-        let ((), plans) = try_join!(
-            self.lease.hold(transaction),
+        let (admitted, plans) = try_join!(
+            self.hold_admission(transaction, sight),
             self.plans.store(transaction, &self.pipeline, &plans),
         )?;
+        if !admitted {
+            return Ok(false);
+        }
+        let alone = sight.is_none();
         // Whatever is done to them, files are locked in one order.
         let touched: Vec<i64> = given_up
             .iter()
@@ -262,10 +341,10 @@ impl Core {
         if !touched.is_empty() {
             lock_files(transaction, &touched).await?;
         }
-        self.give_up(transaction, &given_up).await?;
-        self.note_replaced(transaction, &replaced).await?;
+        self.give_up(transaction, &given_up, alone).await?;
+        self.note_replaced(transaction, &replaced, alone).await?;
         self.refresh(transaction, &refreshed).await?;
-        let mut claims = self.claim(transaction, &wanted).await?;
+        let mut claims = self.claim(transaction, &wanted, alone).await?;
         for (file, (index, candidate)) in claimed {
             verdicts[index] = Some(match claims.remove(&file) {
                 Some(claim) => Verdict::Load(claim),
@@ -283,7 +362,7 @@ impl Core {
         for ((one, file), id) in new.iter().zip(files).zip(ids) {
             verdicts[one.index] = Some(new_verdict(file, id));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What to do with a finished file that only looks different.
@@ -294,96 +373,6 @@ impl Core {
         let quick = by_metadata(candidate, std::slice::from_ref(&known), self.rules);
         quick_verdict(quick, candidate.clone())
     }
-}
-
-impl Examined {
-    fn unreadable(index: usize, candidate: Candidate, reason: String) -> Examined {
-        Examined {
-            index,
-            candidate,
-            fingerprint: None,
-            decision: Decision::Quarantine(None, reason),
-            plan: None,
-        }
-    }
-
-    fn new_file(&self, plan: Option<Arc<ingestd_actors::model::Plan>>) -> NewFile {
-        let mut file = NewFile {
-            candidate: self.candidate.clone(),
-            fingerprint: self.fingerprint.clone(),
-            content: None,
-            mark: None,
-            plan,
-            parent: None,
-            base: Position::START,
-            state: FileState::Scheduled,
-            reason: None,
-            duplicate_of: None,
-        };
-        match &self.decision {
-            Decision::LoadTail(fact) => {
-                file.parent = Some(fact.known.file);
-                file.mark = fact.mark;
-                file.base = Position {
-                    record: 0,
-                    offset: fact.known.candidate.size,
-                    line: fact.known.watermark.line,
-                };
-            }
-            Decision::Skip(known, reason) => {
-                file.state = FileState::Skipped;
-                file.reason = Some(reason.clone());
-                file.duplicate_of = Some(known.duplicate_of.unwrap_or(known.file));
-                file.content = known.content.clone();
-                // Where its records end: what is added to it later is a tail.
-                file.base = Position {
-                    record: 0,
-                    ..known.watermark
-                };
-            }
-            Decision::Quarantine(parent, reason) => {
-                file.state = FileState::Quarantined;
-                file.reason = Some(reason.clone());
-                file.parent = *parent;
-            }
-            _ => {}
-        }
-        file
-    }
-}
-
-/// Of new files with equal content the first goes on, the others wait for what becomes of it.
-fn wait_for_equals(examined: &mut [Examined]) {
-    let mut first: HashMap<(u64, [u8; 32], [u8; 32]), PathBuf> = HashMap::new();
-    for one in examined {
-        let (Decision::Load { .. }, Some(print)) = (&one.decision, &one.fingerprint) else {
-            continue;
-        };
-        let ends = (one.candidate.size, print.head, print.tail);
-        match first.get(&ends) {
-            Some(path) if one.candidate.size > 0 => {
-                let reason = format!("it looks like {}, which is loaded first", path_text(path));
-                one.decision = Decision::Later(reason);
-            }
-            _ => {
-                first.insert(ends, one.candidate.path.clone());
-            }
-        }
-    }
-}
-
-/// The committed files that stood at a candidate's path, and no longer do once it is a new file.
-fn committed_at(candidate: &Candidate, known: &[Known], rules: Rules) -> Vec<FileId> {
-    if rules.again {
-        // The same file may be loaded once more: it has not replaced itself.
-        return Vec::new();
-    }
-    known
-        .iter()
-        .filter(|known| known.state == FileState::Committed && !known.archived)
-        .filter(|known| known.candidate.path == candidate.path && known.archive_path.is_none())
-        .map(|known| known.file)
-        .collect()
 }
 
 /// Files that were named may have changed since: nobody scans for them again.

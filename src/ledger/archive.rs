@@ -15,6 +15,7 @@ use ingestd_actors::model::FileId;
 use ingestd_actors::port::{Archivable, Archive, Leaving, Left, PortFuture};
 use jiff::Timestamp;
 use slog::Logger;
+use uuid::Uuid;
 
 use super::departures::{Stored, Way, stored};
 use crate::fs::{file_error, path_text};
@@ -33,6 +34,8 @@ pub struct PostgresArchive {
     pub(super) inbox: PathBuf,
     /// Files that somebody has named leave from wherever they stand; else those of the inbox alone.
     named: bool,
+    /// Whose hands the files are in while they move.
+    pub(super) instance: String,
     pub(super) log: Logger,
 }
 
@@ -69,11 +72,13 @@ enum Destiny {
 }
 
 impl PostgresArchive {
-    /// The archive of a pipeline; `named` where its files are those that somebody has named.
+    /// The archive of a pipeline, for an instance of the service; `named` where its files are those
+    /// that somebody has named.
     pub fn new(
         database: Database,
         pipeline: Arc<Pipeline>,
         named: bool,
+        instance: Uuid,
         log: Logger,
     ) -> PostgresArchive {
         let inbox = std::path::absolute(&pipeline.directory)
@@ -84,6 +89,7 @@ impl PostgresArchive {
             pipeline,
             inbox,
             named,
+            instance: instance.to_string(),
             log,
         }
     }

@@ -5,11 +5,15 @@ use std::collections::HashMap;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Candidate, Checkpoint, Claim, FileId, Lane, Position};
 use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
 
 use super::Core;
 use super::error::ledger_error;
 use super::known::{COLUMNS, Known, to_signed, unsigned};
+use super::notes::{lock_checkpoints, lock_files};
+use super::others::takeable;
 use crate::fs::{Fingerprint, path_text};
+use crate::postgres::link::lane_lock;
 
 /// An unfinished file that is to be claimed, with what it is now.
 pub struct Wanted {
@@ -22,29 +26,37 @@ pub struct Wanted {
 }
 
 impl Core {
-    /// Ends the backends that write for other instances: one that hangs would keep its locks, and
-    /// ignores everything but this.
-    pub(super) async fn end_other_writers(&self, transaction: &Transaction<'_>) -> Result<()> {
-        let failed = |error| ledger_error(error, "ending the writers of another instance");
-        let instance = self.instance.to_string();
+    /// Ends the backends that write for instances that are dead: one that hangs would keep its locks,
+    /// and ignores everything but this.
+    pub(super) async fn end_dead_writers(
+        &self,
+        transaction: &Transaction<'_>,
+        alone: bool,
+    ) -> Result<()> {
+        let dead = "w.pipeline = $1 and w.instance <> $2::uuid
+                    and ($3 or not exists (select from ingestd.live_instances l
+                                           where l.instance = w.instance))";
+        // Behind a pooler a lane has no backend of its own, but a lock in each of its transactions.
+        let statement = format!(
+            "with dead as (delete from ingestd.writers w where {dead} returning *)
+             select pg_terminate_backend(a.pid) from dead w
+             join pg_stat_activity a on a.pid = w.backend and a.backend_start = w.backend_start
+             union all
+             select pg_terminate_backend(a.pid) from dead w
+             join pg_locks a on {}",
+            lane_lock("a", "w.pipeline", "w.instance::text", "w.lane")
+        );
         transaction
-            .execute(
-                "select pg_terminate_backend(a.pid)
-                 from ingestd.writers w
-                 join pg_stat_activity a on a.pid = w.backend and a.backend_start = w.backend_start
-                 where w.pipeline = $1 and w.instance <> $2::text::uuid",
-                &[&self.pipeline, &instance],
+            .query_typed(
+                &statement,
+                &[
+                    (&self.pipeline, Type::TEXT),
+                    (&self.instance, Type::TEXT),
+                    (&alone, Type::BOOL),
+                ],
             )
             .await
-            .map_err(failed)?;
-        transaction
-            .execute(
-                "delete from ingestd.writers
-                 where pipeline = $1 and instance <> $2::text::uuid",
-                &[&self.pipeline, &instance],
-            )
-            .await
-            .map_err(failed)?;
+            .map_err(|error| ledger_error(error, "ending the writers of another instance"))?;
         Ok(())
     }
 
@@ -56,38 +68,31 @@ impl Core {
         &self,
         transaction: &Transaction<'_>,
         wanted: &[Wanted],
+        alone: bool,
     ) -> Result<HashMap<FileId, Claim>> {
         if wanted.is_empty() {
             return Ok(HashMap::new());
         }
         let failed = |error| ledger_error(error, "claiming files");
-        self.end_other_writers(transaction).await?;
-        let ids: Vec<i64> = wanted.iter().map(|wanted| wanted.file.0).collect();
+        // A claim that a crash of the server undoes would be made twice, under one epoch.
         transaction
-            .execute(
-                "select from ingestd.files where file_id = any($1)
-                 order by file_id for no key update",
-                &[&ids],
-            )
+            .batch_execute("set local synchronous_commit = on")
             .await
             .map_err(failed)?;
-        let files = self.raise_epochs(transaction, wanted, &ids).await?;
+        self.end_dead_writers(transaction, alone).await?;
+        let ids: Vec<i64> = wanted.iter().map(|wanted| wanted.file.0).collect();
+        lock_files(transaction, &ids).await?;
+        let files = self.raise_epochs(transaction, wanted, &ids, alone).await?;
+        // Only those that are claimed: another instance may have the others in hand.
+        let ids: Vec<i64> = files.iter().map(|known| known.file.0).collect();
+        lock_checkpoints(transaction, &ids).await?;
         let rows = transaction
-            .query(
-                "select from ingestd.checkpoints where file_id = any($1)
-                 order by file_id, lane for update",
-                &[&ids],
-            )
-            .await
-            .map_err(failed)?;
-        drop(rows);
-        let rows = transaction
-            .query(
+            .query_typed(
                 "update ingestd.checkpoints c set epoch = f.epoch
                  from ingestd.files f
                  where f.file_id = c.file_id and c.file_id = any($1)
                  returning c.file_id, c.lane, c.record, c.byte, c.line",
-                &[&ids],
+                &[(&ids, Type::INT8_ARRAY)],
             )
             .await
             .map_err(failed)?;
@@ -109,11 +114,58 @@ impl Core {
         self.claims(transaction, files, checkpoints).await
     }
 
+    /// Fences files that this instance can't load now, since they are not to be seen: whoever had them
+    /// in hand, and is dead, may be about to come back to life.
+    pub(super) async fn fence_unseen(
+        &self,
+        transaction: &Transaction<'_>,
+        files: &[FileId],
+        alone: bool,
+    ) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let failed = |error| ledger_error(error, "fencing files");
+        self.end_dead_writers(transaction, alone).await?;
+        let ids: Vec<i64> = files.iter().map(|file| file.0).collect();
+        lock_files(transaction, &ids).await?;
+        let statement = format!(
+            "update ingestd.files f set epoch = f.epoch + 1, owner = null
+             where f.file_id = any($1) and f.state in ('SCHEDULED', 'READING', 'COMPLETED')
+               and f.owner <> $2::uuid and {}
+             returning f.file_id",
+            takeable("$2", "$3")
+        );
+        let rows = transaction
+            .query_typed(
+                &statement,
+                &[
+                    (&ids, Type::INT8_ARRAY),
+                    (&self.instance, Type::TEXT),
+                    (&alone, Type::BOOL),
+                ],
+            )
+            .await
+            .map_err(failed)?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        lock_checkpoints(transaction, &ids).await?;
+        transaction
+            .execute_typed(
+                "update ingestd.checkpoints c set epoch = f.epoch from ingestd.files f
+                 where f.file_id = c.file_id and c.file_id = any($1)",
+                &[(&ids, Type::INT8_ARRAY)],
+            )
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
     async fn raise_epochs(
         &self,
         transaction: &Transaction<'_>,
         wanted: &[Wanted],
         ids: &[i64],
+        alone: bool,
     ) -> Result<Vec<Known>> {
         let paths: Vec<String> = wanted
             .iter()
@@ -131,10 +183,10 @@ impl Core {
         };
         // A content hash that was known belongs to the length that was known.
         let rows = transaction
-            .query(
+            .query_typed(
                 &format!(
                     "update ingestd.files f
-                     set epoch = f.epoch + 1, path = n.path, size = n.size, modified = n.modified,
+                     set epoch = f.epoch + 1, owner = $11::uuid, path = n.path, size = n.size, modified = n.modified,
                          device = n.device, inode = n.inode,
                          head_hash = coalesce(n.head, f.head_hash),
                          tail_hash = coalesce(n.tail, f.tail_hash),
@@ -145,20 +197,23 @@ impl Core {
                                  $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[])
                           as n (file_id, path, size, modified, device, inode, head, tail, content)
                      where f.file_id = n.file_id and f.pipeline = $1
-                       and f.state in ('SCHEDULED', 'READING', 'COMPLETED')
-                     returning {COLUMNS}"
+                       and f.state in ('SCHEDULED', 'READING', 'COMPLETED') and {}
+                     returning {COLUMNS}",
+                    takeable("$11", "$12")
                 ),
                 &[
-                    &self.pipeline,
-                    &ids,
-                    &paths,
-                    &numbers(|candidate| to_signed(candidate.size)),
-                    &numbers(|candidate| candidate.modified),
-                    &numbers(|candidate| candidate.device.cast_signed()),
-                    &numbers(|candidate| candidate.inode.cast_signed()),
-                    &hashes(|print| Some(&print.head)),
-                    &hashes(|print| Some(&print.tail)),
-                    &hashes(|print| print.content.as_ref()),
+                    (&self.pipeline, Type::TEXT),
+                    (&ids, Type::INT8_ARRAY),
+                    (&paths, Type::TEXT_ARRAY),
+                    (&numbers(|it| to_signed(it.size)), Type::INT8_ARRAY),
+                    (&numbers(|it| it.modified), Type::INT8_ARRAY),
+                    (&numbers(|it| it.device.cast_signed()), Type::INT8_ARRAY),
+                    (&numbers(|it| it.inode.cast_signed()), Type::INT8_ARRAY),
+                    (&hashes(|print| Some(&print.head)), Type::BYTEA_ARRAY),
+                    (&hashes(|print| Some(&print.tail)), Type::BYTEA_ARRAY),
+                    (&hashes(|print| print.content.as_ref()), Type::BYTEA_ARRAY),
+                    (&self.instance, Type::TEXT),
+                    (&alone, Type::BOOL),
                 ],
             )
             .await

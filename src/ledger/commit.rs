@@ -45,7 +45,7 @@ impl Core {
             blocking(move || completions.into_iter().map(look_at).collect::<Vec<_>>()).await?;
         let ids: Vec<i64> = ended.iter().map(|one| one.completion.file.0).collect();
         let mut client = self.database.client().await?;
-        let transaction = client.transaction().await.map_err(failed)?;
+        let transaction = self.database.begin(&mut client).await?;
         let accounts = accounts(&transaction, &ids).await?;
         let mut answers = Vec::with_capacity(ended.len());
         let (mut good, mut bad) = (Vec::new(), Vec::new());
@@ -252,15 +252,15 @@ async fn make_failed(transaction: &Transaction<'_>, bad: &[(FileId, String)]) ->
     let reasons: Vec<&str> = bad.iter().map(|(_, reason)| &reason[..]).collect();
     let statement = end_files("'FAILED'", "f.reason", "true", "f.epoch");
     transaction
-        .execute(&statement, &[&ids])
+        .execute_typed(&statement, &[(&ids, Type::INT8_ARRAY)])
         .await
         .map_err(|error| ledger_error(error, "failing files"))?;
     transaction
-        .execute(
+        .execute_typed(
             "update ingestd.files f set reason = n.reason
              from unnest($1::bigint[], $2::text[]) as n (file_id, reason)
              where f.file_id = n.file_id and f.state = 'FAILED' and f.reason is null",
-            &[&ids, &reasons],
+            &[(&ids, Type::INT8_ARRAY), (&reasons, Type::TEXT_ARRAY)],
         )
         .await
         .map_err(|error| ledger_error(error, "failing files"))?;

@@ -1,6 +1,6 @@
 //! What the ledger says of files that leave the inbox: a fixed number of statements for a group.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use ingestd_actors::error::Result;
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::error::ledger_error;
+use super::others::takeable;
 use crate::fs::{path_from_text, path_text};
 use crate::postgres::Client;
 
@@ -68,32 +69,45 @@ pub async fn stored(client: &Client, files: &[FileId]) -> Result<HashMap<FileId,
     Ok(stored.collect())
 }
 
-/// Notes where files are about to go, or that they stay.
-pub async fn store(client: &Client, files: &[(FileId, Option<PathBuf>)]) -> Result<()> {
+/// Notes where files are about to go, or that they stay; of those that no other instance has in hand.
+/// Returns these: from here on this instance has them in hand.
+pub async fn store(
+    client: &Client,
+    instance: &str,
+    files: &[(FileId, Option<PathBuf>)],
+) -> Result<HashSet<FileId>> {
     if files.is_empty() {
-        return Ok(());
+        return Ok(HashSet::new());
     }
     let ids: Vec<i64> = files.iter().map(|(file, _)| file.0).collect();
     let targets = files.iter().map(|(_, target)| target.as_deref());
     let targets: Vec<Option<String>> = targets.map(|target| target.map(path_text)).collect();
-    client
-        .execute_typed(
-            // Durable, whatever the role has set: a file whose target is not known could not be found
-            // there after a crash.
-            "with durable as materialized (
+    let rows = client
+        .query_typed(
+            &format!(
+                // Durable, whatever the role has set: a file whose target is not known could not be found
+                // there after a crash.
+                "with durable as materialized (
                  select set_config('synchronous_commit', 'on', true)),
              locked as (
                  select f.file_id from ingestd.files f where f.file_id = any($1)
                  order by f.file_id for no key update)
-             update ingestd.files f set archive_path = n.target
+             update ingestd.files f set archive_path = n.target, owner = $3::uuid
              from unnest($1::bigint[], $2::text[]) as n (file_id, target)
                   join locked using (file_id), durable
-             where f.file_id = n.file_id and f.archived_at is null",
-            &[(&ids, Type::INT8_ARRAY), (&targets, Type::TEXT_ARRAY)],
+             where f.file_id = n.file_id and f.archived_at is null and {}
+             returning f.file_id",
+                takeable("$3", "false")
+            ),
+            &[
+                (&ids, Type::INT8_ARRAY),
+                (&targets, Type::TEXT_ARRAY),
+                (&instance, Type::TEXT),
+            ],
         )
         .await
         .map_err(|error| ledger_error(error, "noting where files go"))?;
-    Ok(())
+    Ok(rows.iter().map(|row| FileId(row.get("file_id"))).collect())
 }
 
 /// A file that has left.
@@ -107,9 +121,9 @@ pub struct Gone {
     pub reason: Option<&'static str>,
 }
 
-/// Notes that files have left, or were gone. A tail takes the files that it continues with it: they
-/// stood at the same path.
-pub async fn finish(client: &Client, files: &[Gone]) -> Result<()> {
+/// Notes that files have left, or were gone, unless another instance has taken them over meanwhile. A
+/// tail takes the files that it continues with it: they stood at the same path.
+pub async fn finish(client: &Client, instance: &str, files: &[Gone]) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }
@@ -124,6 +138,7 @@ pub async fn finish(client: &Client, files: &[Gone]) -> Result<()> {
                  from ingestd.files f
                  join unnest($1::bigint[], $2::text[], $3::text[]) as n (file_id, target, reason)
                       using (file_id)
+                 where f.owner is null or f.owner = $4::uuid
                  union
                  select p.file_id, p.parent_id, family.target, family.reason
                  from ingestd.files p join family on p.file_id = family.parent_id),
@@ -148,6 +163,7 @@ pub async fn finish(client: &Client, files: &[Gone]) -> Result<()> {
                 (&ids, Type::INT8_ARRAY),
                 (&targets, Type::TEXT_ARRAY),
                 (&reasons, Type::TEXT_ARRAY),
+                (&instance, Type::TEXT),
             ],
         )
         .await

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ingestd_actors::error::Result;
-use ingestd_actors::model::Candidate;
+use ingestd_actors::model::{Candidate, FileId};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -90,6 +90,43 @@ impl Core {
             .await
             .map_err(|error| ledger_error(error, "looking for equal files"))?;
         by_ordinal(&rows, candidates.len())
+    }
+
+    /// For each candidate the file that stood there as it did and was loaded and moved since, with where
+    /// it went.
+    pub(super) async fn find_departed(
+        &self,
+        client: &Client,
+        candidates: &[Candidate],
+    ) -> Result<Vec<Option<(FileId, String)>>> {
+        let paths: Vec<String> = candidates.iter().map(|it| path_text(&it.path)).collect();
+        let numbers = |of: fn(&Candidate) -> i64| candidates.iter().map(of).collect::<Vec<_>>();
+        let rows = client
+            .query_typed(
+                "select f.file_id, coalesce(f.archive_path, '?') as went
+                 from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+                      with ordinality as c (path, size, modified, inode, ordinal)
+                 left join lateral (
+                     select * from ingestd.files f
+                     where f.pipeline = $1 and f.path = c.path and f.state = 'ARCHIVED'
+                       and f.size = c.size and f.modified = c.modified and f.inode = c.inode
+                     order by f.file_id desc limit 1) f on true
+                 order by c.ordinal",
+                &[
+                    (&self.pipeline, Type::TEXT),
+                    (&paths, Type::TEXT_ARRAY),
+                    (&numbers(|it| to_signed(it.size)), Type::INT8_ARRAY),
+                    (&numbers(|it| it.modified), Type::INT8_ARRAY),
+                    (&numbers(|it| it.inode.cast_signed()), Type::INT8_ARRAY),
+                ],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "looking for files that were moved"))?;
+        let departed = rows.iter().map(|row| {
+            let file: Option<i64> = row.get("file_id");
+            file.map(|file| (FileId(file), row.get("went")))
+        });
+        Ok(departed.collect())
     }
 
     /// For each candidate all files that it may be related to, the oldest first.

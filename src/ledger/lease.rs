@@ -1,15 +1,18 @@
-//! The lease: one life of one service loads a pipeline at a time.
+//! The lease: which lives of the service load a pipeline.
 //!
-//! It is kept by a connection of its own, and is free once that backend is gone, or once it was not
-//! renewed for [`LENGTH`] by the server's clock. What makes it safe is not the time: whoever takes
-//! it raises the epochs, and every transaction that claims looks at the lease under a lock.
+//! Where the order of files matters, one at a time: it holds the pipeline alone. Where it does not,
+//! several share it, and each file has one of them as its owner. Either way a life has a row in
+//! `ingestd.instances`, which it renews, and counts as dead once the backend that renews it is gone,
+//! or once it was not renewed for the lease's time by the server's clock. What makes it safe is not
+//! the time: whoever takes a file over raises its epoch, and every transaction that claims looks at
+//! the lease under a lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use slog::{Logger, error, warn};
+use slog::{Logger, error, info, warn};
 use tokio::sync::Mutex;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
@@ -17,9 +20,11 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::error::{fenced, ledger_error};
+use super::holding::{Holding, Taken, take};
 use crate::postgres::{Client, Database};
+use crate::settings::Pipeline;
 
-/// How long a lease lasts without being renewed; it is renewed at a third of it.
+/// How long a lease lasts without being renewed, unless it is told; it is renewed at a third of it.
 pub const LENGTH: Duration = Duration::from_secs(15);
 
 /// The lease of one pipeline for one instance.
@@ -30,27 +35,51 @@ pub struct Lease {
     log: Logger,
 }
 
-struct Who {
-    pipeline: String,
-    instance: String,
-    host: String,
-    process: i32,
+/// Whose lease it is, and of what.
+pub(super) struct Who {
+    pub pipeline: String,
+    /// The table that the pipeline loads, quoted.
+    pub table: String,
+    pub instance: String,
+    pub host: String,
+    pub process: i32,
+    pub length: Duration,
+    /// Whether the pipeline, as it is configured, can be shared.
+    pub may_share: bool,
 }
 
 struct Held {
-    lost: Arc<AtomicBool>,
+    state: Arc<State>,
     _renewing: AbortOnDropHandle<()>,
+}
+
+/// What the one that renews it has seen last.
+#[derive(Default)]
+struct State {
+    lost: AtomicBool,
+    shared: AtomicBool,
+    /// Another instance died, and has left something.
+    left_behind: AtomicBool,
 }
 
 impl Lease {
     /// A lease that nobody holds yet.
-    pub fn new(database: Database, pipeline: &str, instance: Uuid, log: Logger) -> Lease {
+    pub fn new(
+        database: Database,
+        pipeline: &Pipeline,
+        instance: Uuid,
+        length: Duration,
+        log: Logger,
+    ) -> Lease {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let who = Who {
-            pipeline: pipeline.to_owned(),
+            pipeline: pipeline.name.clone(),
+            table: crate::postgres::quote::table(&pipeline.table),
             instance: instance.to_string(),
             host: host.trim().to_owned(),
             process: i32::try_from(std::process::id()).unwrap_or(0),
+            length,
+            may_share: pipeline.is_unordered(),
         };
         Lease {
             database,
@@ -70,22 +99,26 @@ impl Lease {
             return Ok(());
         }
         *held = None;
-        let client = self.database.client().await?;
-        if let Some(holder) = take(&client, &self.who).await? {
-            let message = format!("pipeline {} is loaded by {holder}", self.who.pipeline);
-            return Err(Error::new(ErrorKind::Transient, message)
-                .with_advice("stop that one, or wait: this one goes on once the other has ended"));
+        let mut client = self.database.client().await?;
+        let state = Arc::new(State::default());
+        match take(&self.database, &mut client, &self.who, true).await? {
+            Taken::Ours(holding) => state.note(&holding),
+            Taken::Theirs(holder) => {
+                let message = format!("pipeline {} is loaded by {holder}", self.who.pipeline);
+                return Err(Error::new(ErrorKind::Transient, message).with_advice(
+                    "stop that one, or wait: this one goes on once the other has ended",
+                ));
+            }
         }
-        let lost = Arc::new(AtomicBool::new(false));
         let renewing = self.database.runtime().spawn(keep(
             self.database.clone(),
             self.who.clone(),
             client,
-            lost.clone(),
+            state.clone(),
             self.log.clone(),
         ));
         *held = Some(Held {
-            lost,
+            state,
             _renewing: AbortOnDropHandle::new(renewing),
         });
         Ok(())
@@ -94,34 +127,48 @@ impl Lease {
     /// Gives the lease back.
     ///
     /// # Errors
-    /// Where the server can't be told; the lease then ends with the connection.
+    /// Where the server can't be told; the lease then ends with the connection, or its time.
     pub async fn release(&self) -> Result<()> {
         if self.held.lock().await.take().is_none() {
             return Ok(());
         }
         let client = self.database.client().await?;
         client
-            .execute(
-                "update ingestd.pipelines set lease_instance = null, lease_host = null,
+            .execute_typed(
+                "with gone as (delete from ingestd.instances where instance = $2::uuid)
+                 update ingestd.pipelines set lease_instance = null, lease_host = null,
                         lease_process = null, lease_backend = null, lease_backend_start = null,
                         lease_expires = null
-                 where name = $1 and lease_instance = $2::text::uuid",
-                &[&self.who.pipeline, &self.who.instance],
+                 where name = $1 and lease_instance = $2::uuid",
+                &[
+                    (&self.who.pipeline, Type::TEXT),
+                    (&self.who.instance, Type::TEXT),
+                ],
             )
             .await
             .map_err(|error| ledger_error(error, "giving the lease back"))?;
         Ok(())
     }
 
-    /// Whether the lease is held, as far as this life knows.
+    /// Whether the lease is held, as far as this life knows, and if so, whether it is shared.
     ///
     /// # Errors
-    /// `Fenced` where it is not.
-    pub async fn check(&self) -> Result<()> {
+    /// `Fenced` where it is not held.
+    pub async fn check(&self) -> Result<bool> {
         match self.held.lock().await.as_ref() {
-            Some(held) if !held.is_lost() => Ok(()),
+            Some(held) if !held.is_lost() => Ok(held.state.shared.load(Ordering::Acquire)),
             _ => Err(self.lost()),
         }
+    }
+
+    /// Whether another instance has died since this was last asked, and has left something.
+    pub fn sees_left_behind(&self) -> bool {
+        // Where the lease is just being taken or given back, the next question finds it.
+        let Ok(held) = self.held.try_lock() else {
+            return false;
+        };
+        held.as_ref()
+            .is_some_and(|held| held.state.left_behind.swap(false, Ordering::AcqRel))
     }
 
     /// Makes sure in a transaction that the lease is held until its end.
@@ -132,7 +179,11 @@ impl Lease {
         let held = transaction
             .query_typed_opt(
                 "select from ingestd.pipelines
-                 where name = $1 and lease_instance = $2::uuid for share",
+                 where name = $1
+                   and (lease_instance = $2::uuid
+                        or lease_instance is null
+                           and exists (select from ingestd.instances where instance = $2::uuid))
+                 for share",
                 &[
                     (&self.who.pipeline, Type::TEXT),
                     (&self.who.instance, Type::TEXT),
@@ -146,7 +197,7 @@ impl Lease {
         }
     }
 
-    fn lost(&self) -> Error {
+    pub(super) fn lost(&self) -> Error {
         fenced(format!(
             "this instance does not hold the lease of pipeline {}",
             self.who.pipeline
@@ -156,66 +207,17 @@ impl Lease {
 
 impl Held {
     fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
+        self.state.lost.load(Ordering::Acquire)
     }
 }
 
-/// Takes the lease where it is free or ours; otherwise says who has it.
-async fn take(client: &Client, who: &Who) -> Result<Option<String>> {
-    let failed = |error| ledger_error(error, "taking the lease");
-    client
-        .execute(
-            "insert into ingestd.pipelines (name) values ($1) on conflict do nothing",
-            &[&who.pipeline],
-        )
-        .await
-        .map_err(failed)?;
-    // A backend of another role shows its process but not its start: then only the time counts.
-    let taken = client
-        .execute(
-            "update ingestd.pipelines set lease_instance = $2::text::uuid, lease_host = $3,
-                    lease_process = $4, lease_backend = pg_backend_pid(),
-                    lease_backend_start = (select backend_start from pg_stat_activity
-                                           where pid = pg_backend_pid()),
-                    lease_expires = clock_timestamp() + $5 * interval '1 second',
-                    -- What held an earlier life up is not what holds this one up.
-                    degraded = case when lease_instance = $2::text::uuid then degraded end,
-                    degraded_at = case when lease_instance = $2::text::uuid then degraded_at end
-             where name = $1
-               and (lease_instance is null or lease_instance = $2::text::uuid
-                    or lease_expires < clock_timestamp()
-                    or not exists (select from pg_stat_activity a where a.pid = lease_backend
-                                   and (a.backend_start = lease_backend_start
-                                        or a.backend_start is null)))",
-            &[
-                &who.pipeline,
-                &who.instance,
-                &who.host,
-                &who.process,
-                &LENGTH.as_secs_f64(),
-            ],
-        )
-        .await
-        .map_err(failed)?;
-    if taken > 0 {
-        return Ok(None);
+impl State {
+    fn note(&self, holding: &Holding) {
+        self.shared.store(holding.shared, Ordering::Release);
+        if holding.sees_dead {
+            self.left_behind.store(true, Ordering::Release);
+        }
     }
-    let holder = client
-        .query_opt(
-            "select coalesce(lease_host, '?') as host, coalesce(lease_process, 0) as process
-             from ingestd.pipelines where name = $1",
-            &[&who.pipeline],
-        )
-        .await
-        .map_err(failed)?;
-    Ok(Some(match holder {
-        Some(row) => format!(
-            "process {} on host {}",
-            row.get::<_, i32>("process"),
-            row.get::<_, &str>("host")
-        ),
-        None => "another instance".to_owned(),
-    }))
 }
 
 /// Renews until another instance has the lease. A server that can't be reached takes nothing away:
@@ -224,25 +226,36 @@ async fn keep(
     database: Database,
     who: Arc<Who>,
     mut client: Client,
-    lost: Arc<AtomicBool>,
+    state: Arc<State>,
     log: Logger,
 ) {
+    let regular = who.length / 3;
+    let mut pause = regular;
     loop {
-        tokio::time::sleep(LENGTH / 3).await;
-        let renewed = tokio::time::timeout(LENGTH / 3, take(&client, &who)).await;
-        match renewed {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(holder))) => {
+        tokio::time::sleep(pause).await;
+        let renewed = tokio::time::timeout(regular, take(&database, &mut client, &who, false));
+        pause = match renewed.await {
+            Ok(Ok(Taken::Ours(holding))) => {
+                if holding.shared && !state.shared.load(Ordering::Acquire) {
+                    info!(log, "the pipeline can be shared with other instances now");
+                }
+                state.note(&holding);
+                regular
+            }
+            Ok(Ok(Taken::Theirs(holder))) => {
                 error!(
                     log,
-                    "the lease is lost: pipeline {} is loaded by {}", who.pipeline, holder
+                    "the lease is lost: pipeline {} was taken over by {}", who.pipeline, holder
                 );
-                lost.store(true, Ordering::Release);
+                state.lost.store(true, Ordering::Release);
                 return;
             }
             Ok(Err(error)) => {
                 warn!(log, "the lease can't be renewed"; "error" => %error);
                 client = again(&database, client).await;
+                // The backend that stood for this life is gone: the sooner there is a new one, the less
+                // is taken over in vain.
+                regular / 10
             }
             Err(_) => {
                 warn!(
@@ -250,8 +263,9 @@ async fn keep(
                     "the lease can't be renewed: the server does not answer"
                 );
                 client = again(&database, client).await;
+                regular / 10
             }
-        }
+        };
     }
 }
 

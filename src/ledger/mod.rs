@@ -13,10 +13,13 @@ mod control;
 mod departures;
 mod error;
 mod evidence;
+mod examined;
 mod find;
+mod holding;
 pub mod known;
 mod lease;
 mod notes;
+mod others;
 mod plans;
 mod register;
 mod resume;
@@ -30,10 +33,12 @@ mod tests;
 
 pub use archive::PostgresArchive;
 pub use control::PostgresControl;
+pub use lease::LENGTH as LEASE;
 pub use sweep::PostgresSweep;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ingestd_actors::error::Result;
 use ingestd_actors::model::{Candidate, Epoch, FileId};
@@ -71,13 +76,25 @@ pub trait Planner: Send + Sync {
 }
 
 /// What a ledger does differently for files that somebody has named (`load FILE…`).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LedgerOptions {
     /// Load what was loaded before once more, as a new file.
     pub again: bool,
     /// Only these files, and an answer for each: one that was loaded before is skipped with a
     /// reason, where a scan of the inbox would ignore it. Absolute paths.
     pub only: Option<Vec<PathBuf>>,
+    /// How long an instance that does not answer any more keeps what it has in hand.
+    pub lease: Duration,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> LedgerOptions {
+        LedgerOptions {
+            again: false,
+            only: None,
+            lease: lease::LENGTH,
+        }
+    }
 }
 
 /// The [`Ledger`] of one pipeline, for one instance of the service.
@@ -89,7 +106,7 @@ pub struct PostgresLedger {
 struct Core {
     database: Database,
     pipeline: String,
-    instance: Uuid,
+    instance: String,
     planner: Arc<dyn Planner>,
     rules: Rules,
     dialect: Dialect,
@@ -125,10 +142,10 @@ impl PostgresLedger {
             .unwrap_or_default();
         PostgresLedger {
             core: Arc::new(Core {
-                lease: Lease::new(database.clone(), &pipeline.name, instance, log),
+                lease: Lease::new(database.clone(), &pipeline, instance, options.lease, log),
                 database,
                 pipeline: pipeline.name.clone(),
-                instance,
+                instance: instance.to_string(),
                 planner,
                 rules,
                 dialect: pipeline.dialect.clone(),
@@ -160,6 +177,13 @@ impl PostgresLedger {
 impl Ledger for PostgresLedger {
     fn resume(&self) -> PortFuture<Vec<Verdict>> {
         self.call(|core| async move { core.resume().await })
+    }
+
+    fn left_behind(&self) -> PortFuture<Vec<Verdict>> {
+        if !self.core.lease.sees_left_behind() {
+            return Box::pin(std::future::ready(Ok(Vec::new())));
+        }
+        self.call(|core| async move { core.left_behind().await })
     }
 
     fn admit(&self, candidates: Vec<Candidate>) -> PortFuture<Vec<Verdict>> {

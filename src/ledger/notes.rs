@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 use super::Core;
 use super::error::{fenced, ledger_error};
 use super::known::to_signed;
+use super::others::takeable;
 
 /// Adds up the checkpoints of files that end otherwise than COMMITTED, so that their figures stay.
 /// `state`, `reason` and `epoch` are expressions over the file `f` and the sums `c`.
@@ -60,7 +61,7 @@ impl Core {
             .map(|(_, it)| to_signed(it.position.record))
             .collect();
         let mut client = self.database.client().await?;
-        let transaction = client.transaction().await.map_err(failed)?;
+        let transaction = self.database.begin(&mut client).await?;
         let ids = numbers(|one| one.file.0);
         let noted = async {
             let done = transaction
@@ -134,23 +135,27 @@ impl Core {
         self.lease.check().await?;
         let failed = |error| ledger_error(error, "quarantining a file");
         let mut client = self.database.client().await?;
-        let transaction = client.transaction().await.map_err(failed)?;
+        let transaction = self.database.begin(&mut client).await?;
         let ids = vec![file.0];
         lock_files(&transaction, &ids).await?;
         lock_checkpoints(&transaction, &ids).await?;
         let ended = transaction
-            .execute(
+            .execute_typed(
                 &end_files("'QUARANTINED'", "$2", "f.epoch = $3", "f.epoch + 1"),
-                &[&ids, &reason, &epoch.0],
+                &[
+                    (&ids, Type::INT8_ARRAY),
+                    (&reason, Type::TEXT),
+                    (&epoch.0, Type::INT8),
+                ],
             )
             .await
             .map_err(failed)?;
         if ended == 0 {
             let before = transaction
-                .query_opt(
+                .query_typed_opt(
                     "select from ingestd.files
                      where file_id = $1 and state = 'QUARANTINED' and epoch - 1 = $2",
-                    &[&file.0, &epoch.0],
+                    &[(&file.0, Type::INT8), (&epoch.0, Type::INT8)],
                 )
                 .await
                 .map_err(failed)?;
@@ -168,12 +173,13 @@ impl Core {
         &self,
         transaction: &Transaction<'_>,
         files: &[FileId],
+        alone: bool,
     ) -> Result<()> {
         if files.is_empty() {
             return Ok(());
         }
         let ids: Vec<i64> = files.iter().map(|file| file.0).collect();
-        self.end_other_writers(transaction).await?;
+        self.end_dead_writers(transaction, alone).await?;
         lock_files(transaction, &ids).await?;
         lock_checkpoints(transaction, &ids).await?;
         // Of what was replaced before any of it was loaded, there is nothing for an operator to do.
@@ -182,22 +188,30 @@ impl Core {
             "case when c.total > 0
                   then format('changed while being loaded: %s of its records were loaded before other content took its place', c.total)
                   else 'other content took its place before any of it was loaded' end",
-            "true",
+            &takeable("$2", "$3"),
             "f.epoch + 1",
         );
         transaction
-            .execute(&statement, &[&ids])
-            .await
-            .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
-        // It stands at its path no longer.
-        transaction
-            .execute(
-                "update ingestd.files set archived_at = clock_timestamp()
-                 where file_id = any($1) and state in ('FAILED', 'SKIPPED')",
-                &[&ids],
+            .execute_typed(
+                &statement,
+                &[
+                    (&ids, Type::INT8_ARRAY),
+                    (&self.instance, Type::TEXT),
+                    (&alone, Type::BOOL),
+                ],
             )
             .await
             .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
+        // It stands at its path no longer.
+        let rows = transaction
+            .query_typed(
+                "update ingestd.files set archived_at = clock_timestamp()
+                 where file_id = any($1) and state in ('FAILED', 'SKIPPED') returning file_id",
+                &[(&ids, Type::INT8_ARRAY)],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
         delete_checkpoints(transaction, &ids).await
     }
 
@@ -206,20 +220,29 @@ impl Core {
         &self,
         transaction: &Transaction<'_>,
         files: &[FileId],
+        alone: bool,
     ) -> Result<()> {
         if files.is_empty() {
             return Ok(());
         }
         let ids: Vec<i64> = files.iter().map(|file| file.0).collect();
+        let statement = format!(
+            "update ingestd.files f
+             set state = 'ARCHIVED', archived_at = clock_timestamp(),
+                 reason = 'another file took its place after it was committed'
+             where f.file_id = any($1) and f.state = 'COMMITTED'
+               -- Whoever has begun to move it meanwhile says what has become of it.
+               and f.archive_path is null and {}",
+            takeable("$2", "$3")
+        );
         transaction
-            .execute(
-                "update ingestd.files
-                 set state = 'ARCHIVED', archived_at = clock_timestamp(),
-                     reason = 'another file took its place after it was committed'
-                 where file_id = any($1) and state = 'COMMITTED'
-                   -- Whoever has begun to move it meanwhile says what has become of it.
-                   and archive_path is null",
-                &[&ids],
+            .execute_typed(
+                &statement,
+                &[
+                    (&ids, Type::INT8_ARRAY),
+                    (&self.instance, Type::TEXT),
+                    (&alone, Type::BOOL),
+                ],
             )
             .await
             .map_err(|error| ledger_error(error, "noting a replaced file"))?;
@@ -238,17 +261,23 @@ impl Core {
         let numbers =
             |of: fn(&(FileId, Candidate)) -> i64| files.iter().map(of).collect::<Vec<_>>();
         transaction
-            .execute(
+            .execute_typed(
                 "update ingestd.files f
                  set modified = n.modified, device = n.device, inode = n.inode
                  from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
                       as n (file_id, modified, device, inode)
                  where f.file_id = n.file_id",
                 &[
-                    &numbers(|(file, _)| file.0),
-                    &numbers(|(_, now)| now.modified),
-                    &numbers(|(_, now)| now.device.cast_signed()),
-                    &numbers(|(_, now)| now.inode.cast_signed()),
+                    (&numbers(|(file, _)| file.0), Type::INT8_ARRAY),
+                    (&numbers(|(_, now)| now.modified), Type::INT8_ARRAY),
+                    (
+                        &numbers(|(_, now)| now.device.cast_signed()),
+                        Type::INT8_ARRAY,
+                    ),
+                    (
+                        &numbers(|(_, now)| now.inode.cast_signed()),
+                        Type::INT8_ARRAY,
+                    ),
                 ],
             )
             .await

@@ -119,10 +119,10 @@ impl Plans {
             return Ok(found);
         }
         let rows = transaction
-            .query(
+            .query_typed(
                 "select plan_id, partitions, definition::text as definition
                  from ingestd.plans where plan_id = any($1)",
-                &[&missing],
+                &[(&missing, Type::INT8_ARRAY)],
             )
             .await
             .map_err(|error| ledger_error(error, "reading a plan"))?;

@@ -108,10 +108,11 @@ impl Core {
                          (pipeline, path, size, modified, device, inode, head_hash, tail_hash,
                           content_hash, hash_offset, hash_chain, plan_id, parent_id, base_offset,
                           base_line, watermark_offset, watermark_line, state, reason, duplicate_of,
-                          epoch)
+                          epoch, owner)
                      select $1, n.path, n.size, n.modified, n.device, n.inode, n.head, n.tail,
                           n.content, n.mark_offset, n.mark_chain, n.plan, n.parent, n.base_offset,
-                          n.base_line, n.base_offset, n.base_line, n.state, n.reason, n.original, $18
+                          n.base_line, n.base_offset, n.base_line, n.state, n.reason, n.original, $18,
+                          $21::uuid
                      from n order by n.ordinal
                      returning file_id, path, base_offset, base_line),
                  checkpoints as (
@@ -141,6 +142,7 @@ impl Core {
                     (&FIRST.0, Type::INT8),
                     (&originals, Type::INT8_ARRAY),
                     (&partitions, Type::INT4_ARRAY),
+                    (&self.instance, Type::TEXT),
                 ],
             )
             .await

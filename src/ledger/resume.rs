@@ -1,19 +1,24 @@
 //! What earlier lives left: unfinished files, claimed anew, and finished ones still to be moved.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use ingestd_actors::error::Result;
-use ingestd_actors::model::{Candidate, FileState};
+use ingestd_actors::model::{Candidate, FileId, FileState};
 use ingestd_actors::port::{Archivable, Quarantined, Skipped, Verdict};
+use tokio_postgres::Transaction;
+use tokio_postgres::types::Type;
 
 use super::Core;
 use super::admit::blocking;
 use super::claim::Wanted;
 use super::error::ledger_error;
 use super::known::{COLUMNS, Known};
+use super::notes::lock_files;
+use super::others::takeable;
 use super::verdict::same_metadata;
 use crate::fs::{candidate_at, open_regular};
+use crate::postgres::Client;
 
 /// What stands at the path of a known file.
 enum There {
@@ -27,13 +32,89 @@ enum There {
     Nothing,
 }
 
+/// Which files are wanted, of those that lives have left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// All that this instance may take into its hands.
+    All,
+    /// Those of instances that have died while this one lived.
+    ByTheDead,
+}
+
 impl Core {
     pub(super) async fn resume(&self) -> Result<Vec<Verdict>> {
         self.lease.acquire().await?;
-        let failed = |error| ledger_error(error, "reading what is unfinished");
+        self.take_up(Left::All).await
+    }
+
+    /// What instances have left that shared the pipeline with this one.
+    pub(super) async fn left_behind(&self) -> Result<Vec<Verdict>> {
+        self.take_up(Left::ByTheDead).await
+    }
+
+    async fn take_up(&self, left: Left) -> Result<Vec<Verdict>> {
+        let alone = !self.lease.check().await?;
         let mut client = self.database.client().await?;
+        let known = self.find_left(&client, left, alone).await?;
+        let looked = blocking(move || {
+            let look = |known: Known| {
+                let there = look_at(&known);
+                (known, there)
+            };
+            known.into_iter().map(look).collect::<Vec<_>>()
+        })
+        .await?;
+
+        let mut wanted = Vec::new();
+        let mut unseen = Vec::new();
+        let mut finished_files = Vec::new();
+        for (known, there) in &looked {
+            match there {
+                _ if !known.is_unfinished() => finished_files.push(known.file.0),
+                There::Same(now) => wanted.push(Wanted {
+                    file: known.file,
+                    candidate: now.clone(),
+                    fingerprint: None,
+                }),
+                _ => unseen.push(known.file),
+            }
+        }
+        let mut claims = HashMap::new();
+        let mut ours = HashSet::new();
+        if !looked.is_empty() {
+            let failed = |error| ledger_error(error, "taking up what is unfinished");
+            let transaction = self.database.begin(&mut client).await?;
+            self.lease.hold(&transaction).await?;
+            claims = self.claim(&transaction, &wanted, alone).await?;
+            self.fence_unseen(&transaction, &unseen, alone).await?;
+            ours = self.own(&transaction, &finished_files, alone).await?;
+            transaction.commit().await.map_err(failed)?;
+        }
+        if left == Left::ByTheDead {
+            self.bury_the_dead(&client).await?;
+        }
+        let verdicts = looked.into_iter().filter_map(|(known, there)| {
+            if known.is_unfinished() {
+                return Some(match claims.remove(&known.file) {
+                    Some(claim) => Verdict::Load(claim),
+                    None => waits(known, there),
+                });
+            }
+            match ours.contains(&known.file) {
+                true => finished(known, there),
+                false => None,
+            }
+        });
+        let verdicts: Vec<Verdict> = verdicts.collect();
+        if self.rules.named {
+            self.taken.note(&verdicts);
+        }
+        Ok(verdicts)
+    }
+
+    async fn find_left(&self, client: &Client, left: Left, alone: bool) -> Result<Vec<Known>> {
         let rows = client
-            .query(
+            .query_typed(
                 &format!(
                     "select {COLUMNS} from ingestd.files f
                      where f.pipeline = $1 and f.archived_at is null
@@ -46,54 +127,71 @@ impl Core {
                             or f.state in ('COMMITTED', 'SKIPPED', 'QUARANTINED')
                                and f.archive_path is not null)
                        and ($3::text[] is null or f.path = any($3))
-                     order by f.file_id"
+                       and {}
+                       and ($7 or f.owner <> $5::uuid)
+                     order by f.file_id",
+                    takeable("$5", "$6")
                 ),
-                &[&self.pipeline, &self.rules.keeps, &self.only, &self.inbox],
+                &[
+                    (&self.pipeline, Type::TEXT),
+                    (&self.rules.keeps, Type::BOOL),
+                    (&self.only, Type::TEXT_ARRAY),
+                    (&self.inbox, Type::TEXT),
+                    (&self.instance, Type::TEXT),
+                    (&alone, Type::BOOL),
+                    (&(left == Left::All), Type::BOOL),
+                ],
             )
             .await
-            .map_err(failed)?;
-        let known: Vec<Known> = rows.iter().map(Known::read).collect::<Result<_>>()?;
-        let looked = blocking(move || {
-            let look = |known: Known| {
-                let there = look_at(&known);
-                (known, there)
-            };
-            known.into_iter().map(look).collect::<Vec<_>>()
-        })
-        .await?;
+            .map_err(|error| ledger_error(error, "reading what is unfinished"))?;
+        rows.iter().map(Known::read).collect()
+    }
 
-        let wanted: Vec<Wanted> = looked
-            .iter()
-            .filter_map(|(known, there)| match there {
-                There::Same(now) if known.is_unfinished() => Some(Wanted {
-                    file: known.file,
-                    candidate: now.clone(),
-                    fingerprint: None,
-                }),
-                _ => None,
-            })
-            .collect();
-        let mut claims = HashMap::new();
-        if !wanted.is_empty() {
-            let transaction = client.transaction().await.map_err(failed)?;
-            self.lease.hold(&transaction).await?;
-            claims = self.claim(&transaction, &wanted).await?;
-            transaction.commit().await.map_err(failed)?;
+    /// Takes finished files into this instance's hands that are still to be moved; those that it got.
+    async fn own(
+        &self,
+        transaction: &Transaction<'_>,
+        files: &[i64],
+        alone: bool,
+    ) -> Result<HashSet<FileId>> {
+        if files.is_empty() {
+            return Ok(HashSet::new());
         }
-        let verdicts = looked.into_iter().filter_map(|(known, there)| {
-            if known.is_unfinished() {
-                return Some(match claims.remove(&known.file) {
-                    Some(claim) => Verdict::Load(claim),
-                    None => waits(known, there),
-                });
-            }
-            finished(known, there)
-        });
-        let verdicts: Vec<Verdict> = verdicts.collect();
-        if self.rules.named {
-            self.taken.note(&verdicts);
-        }
-        Ok(verdicts)
+        lock_files(transaction, files).await?;
+        let statement = format!(
+            "update ingestd.files f set owner = $2::uuid
+             where f.file_id = any($1) and f.archived_at is null and {}
+             returning f.file_id",
+            takeable("$2", "$3")
+        );
+        let rows = transaction
+            .query_typed(
+                &statement,
+                &[
+                    (&files, Type::INT8_ARRAY),
+                    (&self.instance, Type::TEXT),
+                    (&alone, Type::BOOL),
+                ],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "taking over files that are to be moved"))?;
+        Ok(rows.iter().map(|row| FileId(row.get("file_id"))).collect())
+    }
+
+    /// Forgets instances that are dead, now that somebody else has what they left: one that comes
+    /// back to life begins anew.
+    async fn bury_the_dead(&self, client: &Client) -> Result<()> {
+        client
+            .execute_typed(
+                "delete from ingestd.instances i
+                 where i.pipeline = $1 and i.instance <> $2::uuid
+                   and not exists (select from ingestd.live_instances l
+                                   where l.instance = i.instance)",
+                &[(&self.pipeline, Type::TEXT), (&self.instance, Type::TEXT)],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "forgetting dead instances"))?;
+        Ok(())
     }
 }
 

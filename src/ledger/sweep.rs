@@ -8,12 +8,12 @@ use ingestd_actors::model::{Candidate, FileId};
 use ingestd_actors::port::{Archivable, Leaving, Left, PortFuture, Sweep, Swept};
 use slog::{debug, warn};
 use tokio_postgres::types::Type;
-use uuid::Uuid;
 
 use super::PostgresArchive;
 use super::departures::hold;
 use super::error::ledger_error;
 use super::known::unsigned;
+use super::others::takeable;
 use super::retention::Retention;
 use crate::fs::{path_from_text, path_text};
 use crate::postgres::Client;
@@ -23,6 +23,8 @@ use crate::settings::{Collision, Finished, Pipeline};
 pub const GROUP: i64 = 256;
 /// How soon a pipeline is asked again that is paused, or loaded by another instance.
 const IDLE: Duration = Duration::from_secs(5);
+/// How soon it is looked again at the earliest.
+const SOON: Duration = Duration::from_secs(1);
 /// How soon files that could not leave are looked for.
 const HELD: Duration = Duration::from_secs(15);
 
@@ -30,16 +32,12 @@ const HELD: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub struct PostgresSweep {
     archive: PostgresArchive,
-    instance: String,
 }
 
 impl PostgresSweep {
-    /// What is due in the pipeline of an archive, for this life (`instance`) of the service.
-    pub fn new(archive: PostgresArchive, instance: Uuid) -> PostgresSweep {
-        PostgresSweep {
-            archive,
-            instance: instance.to_string(),
-        }
+    /// What is due in the pipeline of an archive, for the same instance of the service.
+    pub fn new(archive: PostgresArchive) -> PostgresSweep {
+        PostgresSweep { archive }
     }
 
     async fn sweep(&self) -> Result<Swept> {
@@ -60,7 +58,10 @@ impl PostgresSweep {
             more |= removed.more;
             trouble = trouble.or(removed.trouble);
         }
-        let next = match (self.next_due(&client).await?, longest_sleep(pipeline)) {
+        let due = self.next_due(&client).await?;
+        // What is due and in another instance's hands is not waited for in a hurry.
+        let due = due.map(|due| due.max(SOON));
+        let next = match (due, longest_sleep(pipeline)) {
             (Some(due), Some(longest)) => Some(due.min(longest)),
             (due, longest) => due.or(longest),
         };
@@ -80,7 +81,7 @@ impl PostgresSweep {
                    and (lease_instance is null or lease_instance = $2::uuid)",
                 &[
                     (&self.archive.pipeline.name, Type::TEXT),
-                    (&self.instance, Type::TEXT),
+                    (&self.archive.instance, Type::TEXT),
                 ],
             )
             .await
@@ -134,20 +135,24 @@ impl PostgresSweep {
     async fn due(&self, client: &Client, after: Option<Duration>) -> Result<Vec<Archivable>> {
         let rows = client
             .query_typed(
-                "select f.file_id, f.path, f.size, f.modified, f.device, f.inode
+                &format!(
+                    "select f.file_id, f.path, f.size, f.modified, f.device, f.inode
                  from ingestd.files f
                  where f.pipeline = $1 and f.archived_at is null
                    and f.state in ('COMMITTED', 'SKIPPED') and starts_with(f.path, $2)
                    and coalesce(f.leave_again_at, '-infinity') <= now()
                    and coalesce(f.committed_at, f.discovered_at)
                        <= now() - make_interval(secs => coalesce($3, 0))
-                   and ($3 is not null or f.leave_again_at is not null)
+                   and ($3 is not null or f.leave_again_at is not null) and {}
                  order by coalesce(f.committed_at, f.discovered_at) limit $4",
+                    takeable("$5", "false")
+                ),
                 &[
                     (&self.archive.pipeline.name, Type::TEXT),
                     (&self.inbox(), Type::TEXT),
                     (&after.map(|after| after.as_secs_f64()), Type::FLOAT8),
                     (&GROUP, Type::INT8),
+                    (&self.archive.instance, Type::TEXT),
                 ],
             )
             .await

@@ -1,7 +1,7 @@
 //! What the server's catalog says of a table.
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Client, Row};
 
 use super::error::classify_ledger;
@@ -11,11 +11,12 @@ use crate::plan::{TableName, ValueType};
 
 /// The ledger's tables. A role called `ingestd` has their schema first in its search path, and may
 /// have made tables of its own there.
-const LEDGER: [&str; 8] = [
+const LEDGER: [&str; 9] = [
     "checkpoints",
     "dead_letters",
     "deferred_indexes",
     "files",
+    "instances",
     "migrations",
     "pipelines",
     "plans",
@@ -30,11 +31,11 @@ const LEDGER: [&str; 8] = [
 pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Table>> {
     let failed = |error| classify_ledger(error, "reading the catalog");
     let found = client
-        .query_opt(
+        .query_typed_opt(
             "select c.oid, n.nspname::text, c.relname::text, c.relkind::text
              from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where c.oid = to_regclass($1)",
-            &[&quote::table(name)],
+            &[(&quote::table(name), Type::TEXT)],
         )
         .await
         .map_err(failed)?;
@@ -71,7 +72,7 @@ pub async fn read_table(client: &Client, name: &TableName) -> Result<Option<Tabl
 
 async fn read_columns(client: &Client, table: Oid) -> Result<Vec<TableColumn>> {
     let rows = client
-        .query(
+        .query_typed(
             // With a modifier of null the name of `bit` would mean `bit(1)`.
             "select a.attname::text, a.atttypid, format_type(a.atttypid, -1),
                     format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -86,7 +87,7 @@ async fn read_columns(client: &Client, table: Oid) -> Result<Vec<TableColumn>> {
              left join pg_collation l on l.oid = a.attcollation
              where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
              order by a.attnum",
-            &[&table],
+            &[(&table, Type::OID)],
         )
         .await
         .map_err(|error| classify_ledger(error, "reading a table's columns"))?;
@@ -120,7 +121,7 @@ type Keys = Vec<Vec<String>>;
 /// Those that can arbitrate, and those that can't for being deferrable.
 async fn read_unique_keys(client: &Client, table: Oid) -> Result<(Keys, Keys)> {
     let rows = client
-        .query(
+        .query_typed(
             "select array(
                  select a.attname::text
                  from unnest(i.indkey::int2[]) with ordinality k (attnum, position)
@@ -130,7 +131,7 @@ async fn read_unique_keys(client: &Client, table: Oid) -> Result<(Keys, Keys)> {
              where i.indrelid = $1 and i.indisunique and i.indisvalid
                and i.indpred is null and i.indexprs is null
              order by i.indisprimary desc, c.relname",
-            &[&table],
+            &[(&table, Type::OID)],
         )
         .await
         .map_err(|error| classify_ledger(error, "reading a table's unique indexes"))?;
@@ -142,10 +143,10 @@ async fn read_unique_keys(client: &Client, table: Oid) -> Result<(Keys, Keys)> {
 /// Whether a foreign key of the table leads to the table.
 async fn refers_to_itself(client: &Client, table: Oid) -> Result<bool> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "select exists (select from pg_constraint
                             where contype = 'f' and conrelid = $1 and confrelid = $1)",
-            &[&table],
+            &[(&table, Type::OID)],
         )
         .await
         .map_err(|error| classify_ledger(error, "reading a table's foreign keys"))?;

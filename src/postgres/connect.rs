@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use bb8::ManageConnection;
+use bb8_postgres::PostgresConnectionManager;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use rand::seq::SliceRandom;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -94,28 +96,35 @@ async fn take(
     way: &Way,
     hint: Option<Arc<Notify>>,
 ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
-    match way.tls.clone() {
-        Some(tls) => {
-            let (client, connection) = way.config.connect(tls).await?;
-            tokio::spawn(drive(connection, hint));
+    let config = way.config.clone();
+    match (way.tls.clone(), hint) {
+        (Some(tls), None) => PostgresConnectionManager::new(config, tls).connect().await,
+        (None, None) => {
+            PostgresConnectionManager::new(config, NoTls)
+                .connect()
+                .await
+        }
+        (Some(tls), Some(hint)) => {
+            let (client, connection) = config.connect(tls).await?;
+            tokio::spawn(listen(connection, hint));
             Ok(client)
         }
-        None => {
-            let (client, connection) = way.config.connect(NoTls).await?;
-            tokio::spawn(drive(connection, hint));
+        (None, Some(hint)) => {
+            let (client, connection) = config.connect(NoTls).await?;
+            tokio::spawn(listen(connection, hint));
             Ok(client)
         }
     }
 }
 
 /// Does a connection's work until its end. How it ends is told by its client, to whoever uses that.
-async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, hint: Option<Arc<Notify>>)
+async fn listen<S, T>(mut connection: tokio_postgres::Connection<S, T>, hint: Arc<Notify>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-        if let (AsyncMessage::Notification(_), Some(hint)) = (message, &hint) {
+        if let AsyncMessage::Notification(_) = message {
             hint.notify_one();
         }
     }

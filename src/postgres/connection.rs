@@ -27,9 +27,21 @@ pub struct Connection {
     pub passwords: Passwords,
     /// What is encrypted and verified.
     pub tls: Tls,
+    /// What stands between this program and the server.
+    pub pooler: Pooler,
     /// All else that a connection string may say: time limits, options, and the like. Hosts, user,
     /// password and the like in it are not looked at.
     pub options: Config,
+}
+
+/// What stands between this program and the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooler {
+    /// Nothing, or something that gives each connection a session of its own.
+    #[default]
+    None,
+    /// Something that gives each transaction whatever session is free: PgBouncer in transaction mode.
+    Transaction,
 }
 
 /// One server.
@@ -70,6 +82,7 @@ impl Connection {
                 ..Passwords::default()
             },
             tls: Tls::default(),
+            pooler: Pooler::None,
             options: config.clone(),
         }
     }

@@ -9,11 +9,12 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::{PortFuture, gone};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio_postgres::{IsolationLevel, Transaction};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::classify;
 use super::connect::{connect, connect_listening, no_host};
-use super::connection::Connection;
+use super::connection::{Connection, Pooler};
 
 /// The pool.
 pub type Pool = bb8::Pool<Manager>;
@@ -27,6 +28,14 @@ const CONNECTIONS: u32 = 32;
 /// What a session must be set to for values to mean the same everywhere.
 const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres \
                       -c default_transaction_isolation=read\\ committed";
+
+/// Says that the session is this connection's own. Behind a pooler that passes over what a session is
+/// set to, it is missing.
+const DIRECT: &str = "-c ingestd.session=direct";
+
+/// The same in each transaction, behind a pooler: a session there is anybody's.
+pub(super) const PINNED_LOCALLY: &str = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO,YMD'; \\
+                                         SET LOCAL intervalstyle = 'postgres'";
 
 /// Makes the pool's connections.
 #[derive(Debug)]
@@ -88,6 +97,60 @@ impl Database {
             connection,
             runtime,
         })
+    }
+
+    /// Whether sessions are anybody's: what is not ended with its transaction is lost, or another's.
+    /// There is no listening then, and no lock of a session.
+    pub fn is_pooled(&self) -> bool {
+        self.connection.pooler == Pooler::Transaction
+    }
+
+    /// Begins a transaction in which values mean the same everywhere.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn begin<'a>(
+        &self,
+        client: &'a mut tokio_postgres::Client,
+    ) -> Result<Transaction<'a>> {
+        let failed = |error| super::error::classify_ledger(error, "opening a transaction");
+        if !self.is_pooled() {
+            return client.transaction().await.map_err(failed);
+        }
+        let transaction = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::ReadCommitted)
+            .start()
+            .await
+            .map_err(failed)?;
+        transaction
+            .batch_execute(PINNED_LOCALLY)
+            .await
+            .map_err(failed)?;
+        Ok(transaction)
+    }
+
+    /// Makes sure that nothing stands between that was not told of: it would lose what sessions are
+    /// set to, and values would mean something else without a word.
+    ///
+    /// # Errors
+    /// `Configuration`, with what to set.
+    pub async fn check_session(&self, client: &tokio_postgres::Client) -> Result<()> {
+        if self.is_pooled() {
+            return Ok(());
+        }
+        let row = client
+            .query_typed_one("select current_setting('ingestd.session', true)", &[])
+            .await
+            .map_err(|error| super::classify(error, "looking at the session"))?;
+        if row.get::<_, Option<&str>>(0) == Some("direct") {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Configuration,
+            "a pooler stands before the database, and passes over what ingestd sets its sessions to",
+        )
+        .with_advice(super::error::SET_POOLER))
     }
 
     /// The runtime of the connections.
@@ -158,10 +221,11 @@ impl Database {
 fn with_our_options(connection: &Connection) -> Connection {
     let mut connection = connection.clone();
     let config = &mut connection.options;
-    let options = match config.get_options() {
-        Some(options) => format!("{options} {PINNED}"),
-        None => PINNED.to_owned(),
-    };
+    if connection.pooler == Pooler::None {
+        let given = config.get_options().unwrap_or_default();
+        let options = format!("{given} {PINNED} {DIRECT}");
+        config.options(options.trim_start());
+    }
     if config.get_application_name().is_none() {
         config.application_name("ingestd");
     }
@@ -170,7 +234,6 @@ fn with_our_options(connection: &Connection) -> Connection {
         .keepalives_idle(Duration::from_secs(30))
         .keepalives_interval(Duration::from_secs(10))
         .keepalives_retries(3)
-        .tcp_user_timeout(Duration::from_secs(30))
-        .options(options);
+        .tcp_user_timeout(Duration::from_secs(30));
     connection
 }

@@ -1,8 +1,10 @@
 //! A pipeline's table, where it is to be created.
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
+use super::Database;
 use super::deferred_indexes::{self, Index};
 use super::error::classify;
 use super::quote;
@@ -26,25 +28,26 @@ pub enum FurtherIndexes {
 /// `Configuration` where the pipeline lists no columns, or where the server takes the operator's
 /// types and expressions for no SQL.
 pub async fn create_table(
+    database: &Database,
     client: &mut Client,
     pipeline: &Pipeline,
     further: FurtherIndexes,
 ) -> Result<bool> {
     let doing = format!("creating table {}", pipeline.table);
     let failed = |error| classify(error, &doing);
-    let mut transaction = client.transaction().await.map_err(failed)?;
+    let mut transaction = database.begin(client).await?;
     let name = quote::table(&pipeline.table);
     // CREATE TABLE IF NOT EXISTS alone fails on the catalog's unique index when two run at once.
     transaction
-        .execute(
+        .execute_typed(
             "select pg_advisory_xact_lock(hashtext('ingestd.create_table'), hashtext($1))",
-            &[&name],
+            &[(&name, Type::TEXT)],
         )
         .await
         .map_err(failed)?;
     leave_the_ledger_alone(&transaction).await?;
     let there: bool = transaction
-        .query_one("select to_regclass($1) is not null", &[&name])
+        .query_typed_one("select to_regclass($1) is not null", &[(&name, Type::TEXT)])
         .await
         .map_err(failed)?
         .get(0);
@@ -100,7 +103,7 @@ async fn create_schema(transaction: &Transaction<'_>, schema: &str) -> Result<()
     let name = quote::identifier(schema);
     let failed = |error| classify(error, &format!("creating schema {schema}"));
     let missing: bool = transaction
-        .query_one("select to_regnamespace($1) is null", &[&name])
+        .query_typed_one("select to_regnamespace($1) is null", &[(&name, Type::TEXT)])
         .await
         .map_err(failed)?
         .get(0);

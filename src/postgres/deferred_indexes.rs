@@ -2,6 +2,7 @@
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::MissingIndex;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
 use super::error::classify_ledger;
@@ -60,18 +61,23 @@ pub async fn note(
     let failed = |error| classify_ledger(error, "writing down the indexes that are to be built");
     // So that `status` shows them from the start.
     transaction
-        .execute(
+        .execute_typed(
             "insert into ingestd.pipelines (name) values ($1) on conflict do nothing",
-            &[&pipeline],
+            &[(&pipeline, Type::TEXT)],
         )
         .await
         .map_err(failed)?;
     for index in indexes {
         transaction
-            .execute(
+            .execute_typed(
                 "insert into ingestd.deferred_indexes (pipeline, relation, name, columns)
                  values ($1, $2::text::regclass, $3, $4)",
-                &[&pipeline, &quote::table(table), &index.name, &index.columns],
+                &[
+                    (&pipeline, Type::TEXT),
+                    (&quote::table(table), Type::TEXT),
+                    (&index.name, Type::TEXT),
+                    (&index.columns, Type::TEXT_ARRAY),
+                ],
             )
             .await
             .map_err(failed)?;
@@ -85,10 +91,10 @@ pub async fn note(
 /// What the server says.
 pub async fn missing(client: &Client, pipeline: &str) -> Result<Vec<MissingIndex>> {
     let rows = client
-        .query(
+        .query_typed(
             "select index_id, name, relation::text from ingestd.deferred_indexes
              where pipeline = $1 order by index_id",
-            &[&pipeline],
+            &[(&pipeline, Type::TEXT)],
         )
         .await
         .map_err(|error| classify_ledger(error, "reading which indexes are missing"))?;
@@ -106,24 +112,26 @@ pub async fn missing(client: &Client, pipeline: &str) -> Result<Vec<MissingIndex
 /// What the server says.
 pub async fn strike(client: &Client, id: i64) -> Result<()> {
     let sql = "delete from ingestd.deferred_indexes where index_id = $1";
-    let struck = client.execute(sql, &[&id]).await;
+    let struck = client.execute_typed(sql, &[(&id, Type::INT8)]).await;
     struck.map_err(|error| classify_ledger(error, "striking an index from the list"))?;
     Ok(())
 }
 
-/// Notes that this very connection builds an index from now on.
+/// Notes that this very connection builds an index from now on; behind a pooler, where its backend is
+/// not its own, that this instance does.
 ///
 /// # Errors
 /// What the server says.
-pub async fn note_builder(client: &Client, id: i64) -> Result<()> {
+pub async fn note_builder(client: &Client, id: i64, pooled: bool) -> Result<()> {
     client
-        .execute(
+        .execute_typed(
             "update ingestd.deferred_indexes
-             set backend = pg_backend_pid(), building_since = clock_timestamp(),
+             set backend = case when not $2 then pg_backend_pid() end,
+                 building_since = clock_timestamp(),
                  backend_start = (select backend_start from pg_stat_activity
-                                  where pid = pg_backend_pid())
+                                  where pid = pg_backend_pid() and not $2)
              where index_id = $1",
-            &[&id],
+            &[(&id, Type::INT8), (&pooled, Type::BOOL)],
         )
         .await
         .map_err(|error| classify_ledger(error, "noting that an index is built"))?;
@@ -150,7 +158,7 @@ pub enum Standing {
 /// `Configuration` where something else has the index's name.
 pub async fn look_at(client: &Client, id: i64) -> Result<Standing> {
     let found = client
-        .query_opt(
+        .query_typed_opt(
             "select d.name, d.columns, n.nspname::text, c.relname::text, c.relkind = 'r' as is_table,
                     array(select wanted from unnest(d.columns) wanted
                           where not exists (select from pg_attribute a
@@ -164,7 +172,7 @@ pub async fn look_at(client: &Client, id: i64) -> Result<Standing> {
              left join pg_class other on other.relnamespace = c.relnamespace and other.relname = d.name
              left join pg_index x on x.indexrelid = other.oid
              where d.index_id = $1",
-            &[&id],
+            &[(&id, Type::INT8)],
         )
         .await
         .map_err(|error| classify_ledger(error, "looking whether an index is there"))?;

@@ -56,6 +56,8 @@ pub fn kind_of(code: &str, names_constraint: bool) -> Option<ErrorKind> {
         "P0001" | "54000" | "54001" => Row,
         // The binary format no longer fits the columns: the catalog has to be read again.
         "22P03" | "22P04" | "08P01" => Fenced,
+        // A prepared statement that is not there.
+        "26000" => Configuration,
         // Without a name it is no check: the partition for the row is missing.
         "23514" if !names_constraint => Configuration,
         // Lock timeout, object in use, read-only transaction, idle in a transaction for too long.
@@ -76,7 +78,19 @@ pub fn kind_of(code: &str, names_constraint: bool) -> Option<ErrorKind> {
 
 fn said_by_server(server: &DbError, doing: &str) -> Error {
     let code = server.code().code();
-    let known = kind_of(code, server.constraint().is_some());
+    // PgBouncer says it in one way only.
+    let is_fatal = server.severity() == "FATAL";
+    let known = match code {
+        // As what it is that poolers report whatever they end a connection for.
+        "08P01" if is_fatal && server.message().contains("startup parameter") => {
+            let message = format!("{doing}: {}", server.message());
+            return Error::new(ErrorKind::Configuration, message)
+                .with_code(code)
+                .with_advice(SET_POOLER);
+        }
+        "08P01" if is_fatal => Some(ErrorKind::Transient),
+        _ => kind_of(code, server.constraint().is_some()),
+    };
     let message = match known {
         // These messages are written by triggers and input functions, and may hold a value.
         None => format!("{doing}: the server refused with a code that is not known"),
@@ -95,6 +109,10 @@ fn said_by_server(server: &DbError, doing: &str) -> Error {
     }
 }
 
+/// What to do where a pooler is in the way.
+pub(super) const SET_POOLER: &str =
+    "set pooler = \"transaction\" in [database], or connect to the server itself";
+
 fn advice_for(code: &str, kind: ErrorKind) -> Option<&'static str> {
     let advice = match code {
         "42P01" => "create the table, or set `create = true` for the pipeline",
@@ -111,6 +129,7 @@ fn advice_for(code: &str, kind: ErrorKind) -> Option<&'static str> {
         "53100" => "free some disk space on the server",
         "57014" => "raise statement_timeout for the role",
         "XX001" | "XX002" => "the server calls its data corrupted: look at its log",
+        "26000" | "42P05" => SET_POOLER,
         "25006" => "the server is read-only: a standby, or default_transaction_read_only is set",
         _ => return None,
     };
@@ -237,6 +256,15 @@ mod tests {
     #[test]
     fn a_format_that_no_longer_fits_starts_anew() {
         all_are(Some(ErrorKind::Fenced), &["22P03", "22P04", "08P01"]);
+    }
+
+    #[test]
+    fn a_prepared_statement_of_somebody_else_speaks_of_a_pooler() {
+        for code in ["26000", "42P05"] {
+            assert_eq!(kind_of(code, false), Some(ErrorKind::Configuration));
+            let advice = advice_for(code, ErrorKind::Configuration);
+            assert!(advice.is_some_and(|advice| advice.contains("pooler = \"transaction\"")));
+        }
     }
 
     #[test]

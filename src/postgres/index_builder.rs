@@ -9,6 +9,7 @@ use std::time::Duration;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::{DeferredIndexes, IndexEnd, MissingIndex, PortFuture};
 use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::Database;
@@ -76,9 +77,19 @@ impl DeferredIndexes for PostgresIndexes {
     }
 }
 
+/// SQL: this instance (`$2`) loads the pipeline (`$1`), alone or beside others.
+const LOADS: &str = "(p.lease_instance = $2::uuid
+    or p.lease_instance is null
+       and exists (select from ingestd.instances where instance = $2::uuid))";
+
 impl Builder {
     async fn build(&self, id: i64) -> Result<IndexEnd> {
-        let client = self.database.dedicated().await?;
+        let mut client = self.database.dedicated().await?;
+        if self.database.is_pooled() {
+            self.claim(&mut client, id).await?;
+            self.end_abandoned(&client, id).await?;
+            return settle(&client, id, true).await;
+        }
         for setting in SESSION {
             let set = client.batch_execute(setting).await;
             // What can't be set here is no reason to stop.
@@ -88,49 +99,92 @@ impl Builder {
                 return Err(classify(error, "setting up a connection"));
             }
         }
+        self.claim(&mut client, id).await?;
         self.lock(&client).await?;
-        let end = settle(&client, id).await?;
+        let end = settle(&client, id, false).await?;
         // The connection closes a little later, and the next one is not to find it locked: it would
         // end this one. Where the unlocking fails, the connection has failed, and its lock is gone.
-        let _ = client.execute("select pg_advisory_unlock_all()", &[]).await;
+        let _ = client
+            .execute_typed("select pg_advisory_unlock_all()", &[])
+            .await;
         Ok(end)
+    }
+
+    /// Makes this instance the only one that builds indexes of the pipeline, as long as it lives.
+    async fn claim(&self, client: &mut Client, id: i64) -> Result<()> {
+        let failed = |error| classify_ledger(error, "claiming an index that is missing");
+        let transaction = self.database.begin(client).await?;
+        let leased = format!(
+            "select lease_instance is not null from ingestd.pipelines p
+             where p.name = $1 and {LOADS} for no key update"
+        );
+        let this = [
+            (&self.pipeline as &(dyn ToSql + Sync), Type::TEXT),
+            (&self.instance, Type::TEXT),
+        ];
+        let leased = transaction.query_typed_opt(&leased, &this).await;
+        let Some(row) = leased.map_err(failed)? else {
+            return Err(self.not_leased());
+        };
+        let alone: bool = row.get(0);
+        let [pipeline, instance] = this;
+        let other = transaction
+            .query_typed_opt(
+                "select format('process %s on host %s', l.process, l.host)
+                 from ingestd.deferred_indexes i
+                 join ingestd.live_instances l on l.instance = i.builder
+                 where i.pipeline = $1 and i.builder <> $2::uuid and not $3 limit 1",
+                &[pipeline, instance.clone(), (&alone, Type::BOOL)],
+            )
+            .await
+            .map_err(failed)?;
+        if let Some(row) = other {
+            let who: &str = row.get(0);
+            let message = format!("{who} builds the indexes of pipeline {}", self.pipeline);
+            return Err(Error::new(ErrorKind::Transient, message));
+        }
+        transaction
+            .execute_typed(
+                "update ingestd.deferred_indexes set builder = $2::uuid where index_id = $1",
+                &[(&id, Type::INT8), instance],
+            )
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)
     }
 
     /// Makes this the only connection that builds indexes of the pipeline, for as long as it lives.
     ///
     /// Never by waiting in the server: whoever waits there has a snapshot, and the one that builds
-    /// would wait for that one. A builder that an earlier life has left behind is ended, since this
-    /// life has the lease.
+    /// would wait for that one. A builder that another life has left behind is ended, since that one
+    /// is dead.
     async fn lock(&self, client: &Client) -> Result<()> {
         let failed = |error| classify_ledger(error, "locking the list of missing indexes");
         let deadline = tokio::time::Instant::now() + PATIENCE;
+        let try_lock = format!(
+            "select leased, case when leased then
+                 pg_try_advisory_lock(hashtext('ingestd.deferred_indexes'), hashtext($1))
+                 else false end
+             from (select exists (select from ingestd.pipelines p
+                                  where p.name = $1 and {LOADS}) as leased) l"
+        );
         loop {
             let row = client
-                .query_one(
-                    "select leased, case when leased then
-                         pg_try_advisory_lock(hashtext('ingestd.deferred_indexes'), hashtext($1))
-                         else false end
-                     from (select exists (
-                         select from ingestd.pipelines
-                         where name = $1 and lease_instance = $2::text::uuid) as leased) l",
-                    &[&self.pipeline, &self.instance],
+                .query_typed_one(
+                    &try_lock,
+                    &[(&self.pipeline, Type::TEXT), (&self.instance, Type::TEXT)],
                 )
                 .await
                 .map_err(failed)?;
             let (leased, locked): (bool, bool) = (row.get(0), row.get(1));
             if !leased {
-                let message = format!("pipeline {} is loaded by another instance", self.pipeline);
-                return Err(Error::new(ErrorKind::Fenced, message));
+                return Err(self.not_leased());
             }
             if locked {
                 return Ok(());
             }
             if tokio::time::Instant::now() > deadline {
-                let message = format!(
-                    "a session that builds indexes for pipeline {} does not end",
-                    self.pipeline
-                );
-                return Err(Error::new(ErrorKind::Transient, message));
+                return Err(self.does_not_end());
             }
             self.end_others(client).await.map_err(failed)?;
             tokio::time::sleep(AGAIN).await;
@@ -138,36 +192,77 @@ impl Builder {
     }
 
     async fn end_others(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        let statement = format!(
+            "select pg_terminate_backend(pid) from pg_locks
+             where locktype = 'advisory' and granted and objsubid = 2
+               and database = (select oid from pg_database where datname = current_database())
+               and classid = hashtext('ingestd.deferred_indexes')::oid
+               and objid = hashtext($1)::oid
+               and exists (select from ingestd.pipelines p where p.name = $1 and {LOADS})"
+        );
         client
-            .execute(
-                "select pg_terminate_backend(pid) from pg_locks
-                 where locktype = 'advisory' and granted and objsubid = 2
-                   and database = (select oid from pg_database where datname = current_database())
-                   and classid = hashtext('ingestd.deferred_indexes')::oid
-                   and objid = hashtext($1)::oid
-                   and exists (select from ingestd.pipelines
-                               where name = $1 and lease_instance = $2::text::uuid)",
-                &[&self.pipeline, &self.instance],
+            .execute_typed(
+                &statement,
+                &[(&self.pipeline, Type::TEXT), (&self.instance, Type::TEXT)],
             )
             .await?;
         Ok(())
     }
+
+    /// Behind a pooler no lock outlives its transaction: a backend that a dead instance has left is
+    /// known by the index that it builds.
+    async fn end_abandoned(&self, client: &Client, id: i64) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let ended = client
+                .execute_typed(
+                    "select pg_terminate_backend(g.pid)
+                     from ingestd.deferred_indexes i
+                     join pg_stat_progress_create_index g on g.relid = i.relation
+                     join pg_class c on c.oid = g.index_relid and c.relname = i.name
+                     where i.index_id = $1",
+                    &[(&id, Type::INT8)],
+                )
+                .await
+                .map_err(|error| classify_ledger(error, "ending a building that was left"))?;
+            if ended == 0 {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(self.does_not_end());
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    fn not_leased(&self) -> Error {
+        let message = format!("pipeline {} is loaded by another instance", self.pipeline);
+        Error::new(ErrorKind::Fenced, message)
+    }
+
+    fn does_not_end(&self) -> Error {
+        let message = format!(
+            "a session that builds indexes for pipeline {} does not end",
+            self.pipeline
+        );
+        Error::new(ErrorKind::Transient, message)
+    }
 }
 
 /// Does what is to be done about an index of the list, and strikes it.
-async fn settle(client: &Client, id: i64) -> Result<IndexEnd> {
+async fn settle(client: &Client, id: i64, pooled: bool) -> Result<IndexEnd> {
     let end = match look_at(client, id).await? {
         Standing::Done => IndexEnd::WasThere,
         Standing::Gone(why) => IndexEnd::GivenUp(why),
         Standing::Invalid(table, index) => {
-            note_builder(client, id).await?;
+            note_builder(client, id, pooled).await?;
             execute(client, &index.drop_concurrently(&table), &table, &index).await?;
-            create(client, &table, &index).await?;
+            create(client, &table, &index, pooled).await?;
             IndexEnd::Built
         }
         Standing::Missing(table, index) => {
-            note_builder(client, id).await?;
-            create(client, &table, &index).await?;
+            note_builder(client, id, pooled).await?;
+            create(client, &table, &index, pooled).await?;
             IndexEnd::Built
         }
     };
@@ -176,9 +271,9 @@ async fn settle(client: &Client, id: i64) -> Result<IndexEnd> {
 }
 
 /// Builds an index; of one that fails nothing is left, as far as that can be had soon.
-async fn create(client: &Client, table: &TableName, index: &Index) -> Result<()> {
+async fn create(client: &Client, table: &TableName, index: &Index, pooled: bool) -> Result<()> {
     let built = execute(client, &index.create_concurrently(table), table, index).await;
-    if built.is_err() && !client.is_closed() {
+    if built.is_err() && !pooled && !client.is_closed() {
         // It would take room, and time of every writer. What can't be dropped now, the next try does.
         let _ = client.batch_execute("set lock_timeout = '1s'").await;
         let _ = client.batch_execute(&index.drop_concurrently(table)).await;

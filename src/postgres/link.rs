@@ -12,8 +12,9 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::database::PINNED_LOCALLY;
 use super::error::{classify_commit, classify_ledger};
-use super::{Database, classify};
+use super::{Database, classify, quote};
 
 /// A setting that is `yes` inside a transaction of [`Link::begin`], and nowhere else: what is sent
 /// behind a BEGIN without waiting for its answer looks at it, since a BEGIN that is cancelled leaves
@@ -41,7 +42,26 @@ pub struct Link {
     pub client: Client,
     /// The plans whose staging table this connection has.
     pub staged: Vec<i64>,
+    /// Whether its session is its own for a transaction only.
+    pub pooled: bool,
     begin: String,
+}
+
+/// PURE: an SQL condition on a row `lock` of `pg_locks`: it is the one that a lane has in each of its
+/// transactions behind a pooler, where its session could be anybody's. Shared, so that it is never
+/// waited for.
+pub fn lane_lock(lock: &str, pipeline: &str, instance: &str, lane: &str) -> String {
+    format!(
+        "{lock}.locktype = 'advisory' and {lock}.granted and {lock}.objsubid = 2
+         and {lock}.database = (select oid from pg_database where datname = current_database())
+         and {lock}.classid = hashtext('ingestd.lane')::oid
+         and {lock}.objid = hashtext({})::oid",
+        lane_name(pipeline, instance, lane)
+    )
+}
+
+fn lane_name(pipeline: &str, instance: &str, lane: &str) -> String {
+    format!("{pipeline} || '/' || {instance} || '/' || {lane}::text")
 }
 
 impl Link {
@@ -52,19 +72,47 @@ impl Link {
     /// As [`Database::dedicated`], and what the ledger's statements meet.
     pub async fn open(owner: &Owner) -> Result<Link> {
         let client = owner.database.dedicated().await?;
+        if owner.database.is_pooled() {
+            return Link::open_pooled(client, owner).await;
+        }
         // Since PostgreSQL 14, and not on every system: it is no loss where it can't be set.
         let interval = "select set_config(name, '10s', false) from pg_settings \
                         where name = 'client_connection_check_interval'";
         tolerate(client.batch_execute(interval).await)?;
         terminate_predecessor(&client, owner).await?;
-        record(&client, owner).await?;
+        let backend =
+            "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()";
+        record(&client, owner, backend).await?;
         Ok(Link {
             client,
             staged: Vec::new(),
+            pooled: false,
+            begin: begin(owner),
+        })
+    }
+
+    /// The same behind a pooler: nothing is set, and no backend is this lane's.
+    async fn open_pooled(client: Client, owner: &Owner) -> Result<Link> {
+        terminate_pooled_predecessor(&client, owner).await?;
+        record(
+            &client,
+            owner,
+            "select 0 as pid, clock_timestamp() as backend_start",
+        )
+        .await?;
+        let lock = lane_name(
+            &quote::literal(&owner.pipeline),
+            &quote::literal(&owner.instance.to_string()),
+            &quote::literal(&owner.lane.to_string()),
+        );
+        Ok(Link {
+            client,
+            staged: Vec::new(),
+            pooled: true,
             begin: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {OPEN} = 'yes'; \
-                 SET LOCAL lock_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE",
-                owner.lock_timeout.as_millis()
+                "{}; {PINNED_LOCALLY}; \
+                 SELECT pg_try_advisory_xact_lock_shared(hashtext('ingestd.lane'), hashtext({lock}))",
+                begin(owner)
             ),
         })
     }
@@ -99,6 +147,14 @@ impl Link {
     }
 }
 
+fn begin(owner: &Owner) -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {OPEN} = 'yes'; \
+         SET LOCAL lock_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE",
+        owner.lock_timeout.as_millis()
+    )
+}
+
 /// What is not allowed or not known here is no reason to stop; what the connection does, is.
 fn tolerate<T>(result: Result<T, tokio_postgres::Error>) -> Result<()> {
     match result {
@@ -130,18 +186,39 @@ async fn terminate_predecessor(client: &Client, owner: &Owner) -> Result<(), Err
     tolerate(result)
 }
 
-async fn record(client: &Client, owner: &Owner) -> Result<()> {
-    let sql = "with known as (
+/// The same behind a pooler: whoever has the lane's lock is in one of its transactions.
+async fn terminate_pooled_predecessor(client: &Client, owner: &Owner) -> Result<(), Error> {
+    let sql = format!(
+        "select pg_terminate_backend(l.pid) from pg_locks l where {}",
+        lane_lock("l", "$1", "$3", "$2")
+    );
+    let instance = owner.instance.to_string();
+    let result = client
+        .query_typed(
+            &sql,
+            &[
+                (&owner.pipeline, Type::TEXT),
+                (&owner.lane, Type::INT4),
+                (&instance, Type::TEXT),
+            ],
+        )
+        .await;
+    tolerate(result)
+}
+
+async fn record(client: &Client, owner: &Owner, backend: &str) -> Result<()> {
+    let sql = format!(
+        "with known as (
                    insert into ingestd.pipelines (name) values ($1) on conflict do nothing)
                insert into ingestd.writers (pipeline, lane, instance, backend, backend_start)
-               select $1, $2, $3::uuid, a.pid, a.backend_start
-               from pg_stat_activity a where a.pid = pg_backend_pid()
+               select $1, $2, $3::uuid, a.pid, a.backend_start from ({backend}) a
                on conflict (pipeline, lane, instance) do update
-               set backend = excluded.backend, backend_start = excluded.backend_start";
+               set backend = excluded.backend, backend_start = excluded.backend_start"
+    );
     let instance = owner.instance.to_string();
     client
         .execute_typed(
-            sql,
+            &sql,
             &[
                 (&owner.pipeline, Type::TEXT),
                 (&owner.lane, Type::INT4),

@@ -1,6 +1,7 @@
 //! The ledger's tables, brought up to what this binary expects.
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
 use super::error::classify_ledger;
@@ -38,6 +39,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "control",
         sql: include_str!("../../sql/0007_control.sql"),
     },
+    Migration {
+        version: 8,
+        name: "instances",
+        sql: include_str!("../../sql/0008_instances.sql"),
+    },
 ];
 
 /// Any number that no other program is likely to lock.
@@ -55,6 +61,11 @@ pub struct Applied {
 /// The version of the ledger that this binary expects.
 pub fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |newest| newest.version)
+}
+
+/// The versions that the ledger goes through up to there.
+pub fn known() -> impl Iterator<Item = i32> {
+    MIGRATIONS.iter().map(|migration| migration.version)
 }
 
 /// Applies what is missing, all in one transaction; a second process waits for the first.
@@ -78,7 +89,7 @@ async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Appl
     let failed = |error| classify_ledger(error, doing);
     let transaction = client.transaction().await.map_err(failed)?;
     transaction
-        .execute("select pg_advisory_xact_lock($1)", &[&LOCK])
+        .execute_typed("select pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])
         .await
         .map_err(failed)?;
     let present = applied_versions(&transaction).await?;
@@ -104,9 +115,13 @@ async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Appl
             .await
             .map_err(failed)?;
         transaction
-            .execute(
+            .execute_typed(
                 "insert into ingestd.migrations (version, name, checksum) values ($1, $2, $3)",
-                &[&migration.version, &migration.name, &checksum(migration)],
+                &[
+                    (&migration.version, Type::INT4),
+                    (&migration.name, Type::TEXT),
+                    (&checksum(migration), Type::TEXT),
+                ],
             )
             .await
             .map_err(failed)?;
@@ -205,7 +220,7 @@ async fn create_table(transaction: &Transaction<'_>) -> Result<()> {
 async fn applied_versions(transaction: &Transaction<'_>) -> Result<Vec<(i32, String)>> {
     let failed = |error| classify_ledger(error, "reading the ledger's migrations");
     let there: bool = transaction
-        .query_one("select to_regclass('ingestd.migrations') is not null", &[])
+        .query_typed_one("select to_regclass('ingestd.migrations') is not null", &[])
         .await
         .map_err(failed)?
         .get(0);
@@ -213,7 +228,7 @@ async fn applied_versions(transaction: &Transaction<'_>) -> Result<Vec<(i32, Str
         return Ok(Vec::new());
     }
     let rows = transaction
-        .query(
+        .query_typed(
             "select version, checksum from ingestd.migrations order by version",
             &[],
         )

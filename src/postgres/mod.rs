@@ -28,7 +28,7 @@ pub mod tls_mode;
 mod tls_verify;
 
 pub use connect::connect_blocking;
-pub use connection::Connection;
+pub use connection::{Connection, Pooler};
 pub use database::{Client, Database, Pool};
 pub use error::classify;
 pub use index_builder::PostgresIndexes;

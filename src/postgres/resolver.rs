@@ -62,7 +62,14 @@ impl Resolver {
     pub fn resolve(&self, questions: Vec<Question>) -> PortFuture<Vec<Answers>> {
         let resolver = self.clone();
         self.database.run(async move {
-            let mut client = resolver.database.client().await?;
+            let database = &resolver.database;
+            let mut client = database.client().await?;
+            // A session that is anybody's may read dates in any order: then each question has a
+            // transaction of its own.
+            let questions = match database.is_pooled() {
+                true => questions.into_iter().map(in_utc).collect(),
+                false => questions,
+            };
             let plain = questions.iter().filter(|it| it.time_zone.is_none());
             let asked = plain.map(|question| resolver.answer(&client, question));
             // Sent at once: they need no round trip each.
@@ -72,7 +79,7 @@ impl Resolver {
                 match &question.time_zone {
                     None => answers.extend(plain.next()),
                     Some(zone) => {
-                        let session = time_zone::begin_in(&mut client, zone).await?;
+                        let session = time_zone::begin_in(database, &mut client, zone).await?;
                         answers.push(resolver.answer(session.client(), question).await?);
                     }
                 }
@@ -125,6 +132,12 @@ impl Form {
             delimiter: ',',
         })
     }
+}
+
+/// The same, where it has no time zone, in the one that sessions are set to.
+fn in_utc(mut question: Question) -> Question {
+    question.time_zone.get_or_insert_with(|| "UTC".to_owned());
+    question
 }
 
 fn doing(type_name: &str) -> String {

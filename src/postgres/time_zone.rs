@@ -6,17 +6,21 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
-use super::Resolver;
 use super::error::classify_ledger;
+use super::{Database, Resolver};
 
 /// Begins a transaction in which times without a zone are those of `zone`. It changes nothing, and
 /// is rolled back where it is dropped.
 ///
 /// # Errors
 /// `Configuration` where the server does not know the zone.
-pub async fn begin_in<'a>(client: &'a mut Client, zone: &str) -> Result<Transaction<'a>> {
+pub async fn begin_in<'a>(
+    database: &Database,
+    client: &'a mut Client,
+    zone: &str,
+) -> Result<Transaction<'a>> {
     let failed = |error| unknown_or_failed(zone, error);
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = database.begin(client).await?;
     transaction
         .query_typed(
             "select set_config('timezone', $1, true)",

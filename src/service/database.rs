@@ -145,6 +145,7 @@ async fn migrate_in_time(
             let database = database.clone();
             database.clone().run(async move {
                 let mut client = database.client().await?;
+                database.check_session(&client).await?;
                 migrations::migrate(&mut client).await
             })
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ingestd_actors::error::Result;
 use ingestd_actors::port::{Event, Observer};
 use tokio::sync::watch;
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::postgres::{Database, classify};
@@ -103,19 +104,34 @@ impl Notes {
         }
     }
 
-    /// Whoever waits for another instance's pipeline leaves that one's note alone.
+    /// One that shares the pipeline notes it beside its name, any other beside the pipeline's. Whoever
+    /// waits for another instance's pipeline leaves that one's note alone.
     async fn write(&self, note: Option<&str>) -> Result<()> {
         let client = self.database.client().await?;
         client
-            .execute(
-                "insert into ingestd.pipelines as p (name, degraded, degraded_at)
-                 values ($1, $2, case when $2::text is not null then clock_timestamp() end)
+            .execute_typed(
+                "with own as (
+                     update ingestd.instances i
+                     set degraded = $2,
+                         degraded_at = case when $2 is null then null
+                                            else coalesce(i.degraded_at, clock_timestamp()) end
+                     where i.instance = $3::uuid and i.shares returning i.instance)
+                 insert into ingestd.pipelines as p (name, degraded, degraded_at)
+                 select $1, $2, case when $2 is not null then clock_timestamp() end
+                 where not exists (select from own)
                  on conflict (name) do update
                  set degraded = excluded.degraded,
                      degraded_at = case when p.degraded is null or excluded.degraded is null
                                         then excluded.degraded_at else p.degraded_at end
-                 where p.lease_instance is null or p.lease_instance = $3::text::uuid",
-                &[&self.pipeline, &note, &self.instance],
+                 where p.lease_instance = $3::uuid
+                    or p.lease_instance is null
+                       and not exists (select from ingestd.live_instances i
+                                       where i.pipeline = $1 and i.instance <> $3::uuid)",
+                &[
+                    (&self.pipeline, Type::TEXT),
+                    (&note, Type::TEXT),
+                    (&self.instance, Type::TEXT),
+                ],
             )
             .await
             .map_err(|error| classify(error, "noting what holds the pipeline up"))?;

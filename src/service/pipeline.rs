@@ -71,7 +71,10 @@ pub fn pipeline_spec(
             let backlog = Backlog::default();
             (
                 backlog.measured(Arc::new(inbox)),
-                LedgerOptions::default(),
+                LedgerOptions {
+                    lease: service.lease,
+                    ..LedgerOptions::default()
+                },
                 FirstLoad::of_inbox(backlog),
             )
         }
@@ -81,6 +84,7 @@ pub fn pipeline_spec(
             let options = LedgerOptions {
                 again,
                 only: Some(only),
+                lease: service.lease,
             };
             let bytes = inbox.files().iter().map(|file| file.size).sum();
             (Arc::new(inbox), options, FirstLoad::of_files(bytes))
@@ -96,11 +100,17 @@ pub fn pipeline_spec(
         options,
         log.clone(),
     );
-    let archive = PostgresArchive::new(database.clone(), Arc::clone(&pipeline), named, log.clone());
+    let archive = PostgresArchive::new(
+        database.clone(),
+        Arc::clone(&pipeline),
+        named,
+        instance,
+        log.clone(),
+    );
     let sweep: Option<Arc<dyn Sweep>> = match named {
         // Whoever loads files by their names is not the one who looks after the archive.
         true => None,
-        false => Some(Arc::new(PostgresSweep::new(archive.clone(), instance))),
+        false => Some(Arc::new(PostgresSweep::new(archive.clone()))),
     };
     let resolver = Resolver::new(database.clone());
     let observer = HeldUpNotes::before(observer, database, &pipeline.name, instance);

@@ -88,7 +88,8 @@ async fn read_or_create(
         return Ok(table);
     }
     if pipeline.create {
-        ddl::create_table(&mut client, pipeline, first_load.further_indexes()).await?;
+        let further = first_load.further_indexes();
+        ddl::create_table(database, &mut client, pipeline, further).await?;
         if let Some(table) = catalog::read_table(&client, &pipeline.table).await? {
             return Ok(table);
         }

@@ -7,9 +7,9 @@ use tokio_postgres::config::Host;
 use super::entry::Entry;
 use super::problems::{Problems, Section};
 use super::raw::RawDatabase;
-use super::service::check_path;
+use super::service::{check_path, one_of};
 use super::sources::{Environment, Origins};
-use crate::postgres::connection::{Connection, Endpoint};
+use crate::postgres::connection::{Connection, Endpoint, Pooler};
 use crate::postgres::connection_string::{self, ConnectionString, HOW, TlsWords};
 use crate::postgres::tls_mode::Tls;
 
@@ -52,7 +52,14 @@ pub(super) fn check(
         sslcert: check.taken("sslcert", raw.sslcert, check_file),
         sslkey: check.taken("sslkey", raw.sslkey, check_file),
     };
+    let pooler = check.taken("pooler", raw.pooler, check_pooler);
     if !is_said {
+        if pooler == Some(Pooler::Transaction) {
+            check.problem(
+                "pooler",
+                "stands before a database that is configured; name that in url or host, or leave this out: nothing stands before the private server",
+            );
+        }
         return None;
     }
 
@@ -77,6 +84,7 @@ pub(super) fn check(
         .take()
         .or(named)
         .or_else(default_passfile);
+    connection.pooler = pooler.unwrap_or_default();
     connection.tls = check.settle_tls(&string.tls, words, data_dir);
     check
         .sound
@@ -97,6 +105,14 @@ fn is_said(raw: &RawDatabase) -> bool {
         &raw.sslkey,
     ];
     raw.port.is_some() || texts.iter().any(|text| text.is_some())
+}
+
+fn check_pooler(text: String) -> Result<Pooler, String> {
+    match text.as_str() {
+        "none" => Ok(Pooler::None),
+        "transaction" => Ok(Pooler::Transaction),
+        _ => Err(one_of(&text, &["none", "transaction"])),
+    }
 }
 
 /// The section, and whether all of it was right so far.

@@ -88,6 +88,13 @@ impl Pipeline {
         }
     }
 
+    /// Whether it does not matter in which order files are loaded: rows are only added, and none has
+    /// a key by which it could meet another. With a key it matters: which of two rows of one key is
+    /// refused, stays or comes last.
+    pub fn is_unordered(&self) -> bool {
+        self.mode == WriteMode::Append && self.key.is_empty()
+    }
+
     /// Whether fields go to the columns of their names without being listed.
     pub fn loads_others(&self) -> bool {
         self.columns.is_empty() || self.mapping.load_others

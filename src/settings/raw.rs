@@ -25,6 +25,7 @@ pub struct RawService {
     pub data_dir: Option<Entry<String>>,
     pub shutdown_timeout: Option<Entry<Duration>>,
     pub stuck_after: Option<Entry<Duration>>,
+    pub lease: Option<Entry<Duration>>,
 }
 
 /// `[database]`
@@ -42,6 +43,7 @@ pub struct RawDatabase {
     pub sslrootcert: Option<Entry<String>>,
     pub sslcert: Option<Entry<String>>,
     pub sslkey: Option<Entry<String>>,
+    pub pooler: Option<Entry<String>>,
 }
 
 /// `[log]`

@@ -22,6 +22,8 @@ pub struct Service {
     /// How long a child may make no progress, while it isn't waiting on the server, until it is
     /// restarted.
     pub stuck_after: Duration,
+    /// How long an instance that does not answer any more keeps what it has in hand.
+    pub lease: Duration,
 }
 
 /// Where log lines go and what they look like.
@@ -89,6 +91,11 @@ pub(super) fn check(
             at_least(after, Duration::from_secs(1))
         })
         .unwrap_or(Duration::from_secs(60));
+    let lease = section
+        .converted("lease", service.lease, |lease| {
+            at_least(lease, Duration::from_secs(1))
+        })
+        .unwrap_or(crate::ledger::LEASE);
     let environment = defaults.environment;
     let database = check_database::check(database, &data_dir, environment, origins, problems);
     let log = check_log(log, &data_dir, &mut problems.at("log"));
@@ -98,6 +105,7 @@ pub(super) fn check(
         log,
         shutdown_timeout,
         stuck_after,
+        lease,
     }
 }
 

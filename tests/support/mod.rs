@@ -4,6 +4,7 @@ pub mod answer;
 mod databases;
 pub mod home;
 mod own_server;
+mod pooler;
 pub mod scene;
 mod scratch;
 
@@ -14,6 +15,7 @@ use postgres::{Client, NoTls};
 pub use databases::server::give_to_server;
 pub use databases::{TestDatabase, database, wait_until};
 pub use own_server::OwnServer;
+pub use pooler::Pooler;
 pub use scratch::Scratch;
 
 impl TestDatabase {

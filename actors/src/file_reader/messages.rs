@@ -24,6 +24,7 @@ impl Handler<FilesFound> for FileReader {
     ) -> Self::Result {
         let (owed, answer) = later("the reader");
         self.found.extend(files);
+        self.looks_behind = true;
         self.found_answer = Some(owed);
         self.step(context);
         answer

@@ -21,7 +21,7 @@ pub struct Chosen {
     pub named: Vec<(Departing, Goal)>,
     /// Those for which no name is free.
     pub nameless: Vec<Departing>,
-    /// What of it is to be noted.
+    /// What of it is to be noted; what was noted before too, since that takes it in hand.
     pub notes: Vec<(FileId, Option<PathBuf>)>,
 }
 
@@ -38,11 +38,13 @@ pub fn choose(departing: Vec<Departing>, inbox: &Path) -> Chosen {
         // Until its end, one that is to be deleted is noted under its private name.
         let noted = one.target.take();
         if noted.as_ref() == Some(&private) {
+            chosen.notes.push((one.file.file, noted));
             chosen.named.push((one, Goal::Delete));
             continue;
         }
         let collision = one.collision();
         if let Some(target) = noted {
+            chosen.notes.push((one.file.file, Some(target.clone())));
             chosen.named.push((one, Goal::To { target, collision }));
             continue;
         }

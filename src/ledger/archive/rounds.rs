@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::FileId;
 use ingestd_actors::port::Left;
-use slog::{Logger, warn};
+use slog::{Logger, debug, warn};
 
 use super::choose::choose;
 use super::{Answer, Departing, Destiny, PostgresArchive};
@@ -44,11 +44,19 @@ impl PostgresArchive {
         for one in chosen.nameless {
             answers[one.index] = Some(Err(no_free_name(&one)));
         }
-        store(client, &chosen.notes).await?;
+        let ours = store(client, &self.instance, &chosen.notes).await?;
+        let (named, others): (Vec<_>, Vec<_>) = chosen
+            .named
+            .into_iter()
+            .partition(|(one, _)| ours.contains(&one.file.file));
+        for (one, _) in others {
+            debug!(self.log, "another instance moves the file"; "file" => one.file.file.0);
+            answers[one.index] = Some(Ok(Left::Gone));
+        }
 
         let companions = |path: &Path| self.pipeline.archive_rules.companions_of(path);
-        let named = chosen.named.into_iter();
         let (departing, moves): (Vec<Departing>, Vec<Move>) = named
+            .into_iter()
             .map(|(one, goal)| {
                 let step = one.step(goal, companions(&one.file.candidate.path));
                 (one, step)
@@ -70,11 +78,11 @@ impl PostgresArchive {
         for ((one, file), outcome) in departing.into_iter().zip(moves).zip(outcomes) {
             self.end(one, file, outcome, &mut ends, answers).await;
         }
-        store(client, &ends.stay).await?;
+        store(client, &self.instance, &ends.stay).await?;
         hold(client, &ends.held).await?;
         note_overwritten(client, &self.pipeline.name, &ends.overwriting).await?;
         let gone: Vec<Gone> = ends.left.iter().map(|(_, gone)| gone.clone()).collect();
-        finish(client, &gone).await?;
+        finish(client, &self.instance, &gone).await?;
         for (index, gone) in ends.left {
             answers[index] = Some(Ok(gone.target.map_or(Left::Gone, Left::To)));
         }

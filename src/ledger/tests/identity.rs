@@ -149,6 +149,7 @@ async fn a_named_file_gets_an_answer_and_may_be_loaded_again() {
     let named = |again| LedgerOptions {
         again,
         only: only.clone(),
+        ..LedgerOptions::default()
     };
     let first = world.ledger(named(false));
     first.resume().await.unwrap();

@@ -8,7 +8,7 @@ use crate::ledger::LedgerOptions;
 
 #[tokio::test]
 async fn one_instance_loads_and_the_other_is_told_who() {
-    let world = World::new(false).await;
+    let world = World::ordered().await;
     let first = world.life().await;
     let second = world.ledger(LedgerOptions::default());
     let early = second.admit(Vec::new()).await.unwrap_err();
@@ -26,7 +26,7 @@ async fn one_instance_loads_and_the_other_is_told_who() {
 
 #[tokio::test]
 async fn the_lease_is_free_once_its_backend_is_gone() {
-    let world = World::new(false).await;
+    let world = World::ordered().await;
     let first = world.life().await;
     let path = world.write("a.csv", "x\n1\n");
     world
@@ -48,7 +48,7 @@ async fn the_lease_is_free_once_its_backend_is_gone() {
 
 #[tokio::test]
 async fn an_expired_lease_is_free() {
-    let world = World::new(false).await;
+    let world = World::ordered().await;
     let _first = world.life().await;
     world
         .execute(
@@ -61,7 +61,7 @@ async fn an_expired_lease_is_free() {
 
 #[tokio::test]
 async fn a_takeover_ends_the_writers_that_were_left() {
-    let world = World::new(false).await;
+    let world = World::ordered().await;
     let first = world.life().await;
     let path = world.write("a.csv", "x\n1\n");
     let claim = world.claim(&first, &path).await;

@@ -6,4 +6,5 @@ mod identity;
 mod leases;
 mod leaving;
 mod lives;
+mod shares;
 mod world;

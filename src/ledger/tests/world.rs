@@ -1,7 +1,7 @@
 //! One pipeline with its directories, its database, and lives of the service.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -29,6 +29,8 @@ pub struct World {
     pub archive: PathBuf,
     pub pipeline: Arc<Pipeline>,
     pub database: Database,
+    /// That of the ledger that was made last.
+    pub instance: Mutex<Uuid>,
     _place: TestDatabase,
 }
 
@@ -62,7 +64,17 @@ impl Planner for TestPlanner {
 }
 
 impl World {
+    /// Of a pipeline that instances share.
     pub async fn new(archives: bool) -> World {
+        World::with_key(archives, Vec::new()).await
+    }
+
+    /// Of a pipeline that one instance holds at a time.
+    pub async fn ordered() -> World {
+        World::with_key(false, vec!["x".to_owned()]).await
+    }
+
+    async fn with_key(archives: bool, key: Vec<String>) -> World {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().canonicalize().unwrap();
         let inbox = root.join("in");
@@ -80,7 +92,7 @@ impl World {
                 schema: None,
                 name: "t".into(),
             },
-            key: Vec::new(),
+            key,
             mode: WriteMode::Append,
             rules: WriteRules::default(),
             create: false,
@@ -110,15 +122,18 @@ impl World {
             archive,
             pipeline: Arc::new(pipeline),
             database,
+            instance: Mutex::default(),
             _place: place,
         }
     }
 
     pub fn ledger(&self, options: LedgerOptions) -> PostgresLedger {
+        let instance = Uuid::new_v4();
+        *self.instance.lock().unwrap() = instance;
         PostgresLedger::new(
             self.database.clone(),
             self.pipeline.clone(),
-            Uuid::new_v4(),
+            instance,
             Arc::new(TestPlanner),
             options,
             log(),
@@ -137,6 +152,7 @@ impl World {
             self.database.clone(),
             self.pipeline.clone(),
             false,
+            *self.instance.lock().unwrap(),
             log(),
         ))
     }
@@ -148,9 +164,14 @@ impl World {
 
     /// One round of sweeping, for a life that has no lease.
     pub async fn sweep(&self) -> Swept {
-        let archive =
-            PostgresArchive::new(self.database.clone(), self.pipeline.clone(), false, log());
-        let sweep: Arc<dyn Sweep> = Arc::new(PostgresSweep::new(archive, Uuid::new_v4()));
+        let archive = PostgresArchive::new(
+            self.database.clone(),
+            self.pipeline.clone(),
+            false,
+            Uuid::new_v4(),
+            log(),
+        );
+        let sweep: Arc<dyn Sweep> = Arc::new(PostgresSweep::new(archive));
         sweep.sweep().await.unwrap()
     }
 

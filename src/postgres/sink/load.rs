@@ -157,7 +157,10 @@ pub async fn ensure_staging(link: &Link, loading: &Loading) -> Result<()> {
     let statements = &loading.statements;
     let doing = format!("making a staging table for {}", loading.plan.table);
     let restart = &statements.restart_ordinals;
-    let sql = if link.staged.contains(&loading.id) {
+    let sql = if link.pooled {
+        // A session that is anybody's keeps nothing. New, it counts from 1.
+        statements.create_staging_for_once.clone()
+    } else if link.staged.contains(&loading.id) {
         restart.clone()
     } else {
         format!("{}; {restart}", statements.create_staging)

@@ -26,6 +26,8 @@ pub struct Statements {
     pub copy: String,
     /// Makes the staging table, once a connection.
     pub create_staging: String,
+    /// Makes the staging table for one transaction.
+    pub create_staging_for_once: String,
     /// Counts the staged rows from 1 again.
     pub restart_ordinals: String,
     /// COPY into the staging table.
@@ -88,6 +90,14 @@ impl Statements {
                  CREATE TEMP TABLE IF NOT EXISTS ingestd_staging_{id} ON COMMIT DELETE ROWS AS \
                  SELECT {}, 0::bigint AS {ORDINAL} FROM {table} WITH NO DATA; \
                  ALTER TABLE {staging} ALTER COLUMN {ORDINAL} SET DEFAULT nextval('{sequence}')",
+                staged(plan)
+            ),
+            create_staging_for_once: format!(
+                "CREATE TEMP SEQUENCE ingestd_ordinal_{id} CACHE 100; \
+                 CREATE TEMP TABLE ingestd_staging_{id} ON COMMIT DROP AS \
+                 SELECT {}, 0::bigint AS {ORDINAL} FROM {table} WITH NO DATA; \
+                 ALTER TABLE {staging} ALTER COLUMN {ORDINAL} SET DEFAULT nextval('{sequence}'); \
+                 ALTER SEQUENCE {sequence} OWNED BY {staging}.{ORDINAL}",
                 staged(plan)
             ),
             restart_ordinals: format!("SELECT setval('{sequence}', 1, false)"),

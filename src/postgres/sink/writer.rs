@@ -266,7 +266,7 @@ impl Writer {
         committed?;
         lap(start, &mut times.commit);
 
-        if staged && !link.staged.contains(&loading.id) {
+        if staged && !link.pooled && !link.staged.contains(&loading.id) {
             link.staged.push(loading.id);
         }
         self.link = Some(link);

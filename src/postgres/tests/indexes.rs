@@ -31,7 +31,8 @@ fn orders() -> Pipeline {
 async fn first_load() -> (Fixture, PostgresIndexes) {
     let fixture = Fixture::new("select").await;
     let mut client = connect(&fixture.url).await;
-    let created = create_table(&mut client, &orders(), FurtherIndexes::AfterLoad).await;
+    let database = &fixture.database;
+    let created = create_table(database, &mut client, &orders(), FurtherIndexes::AfterLoad).await;
     assert!(created.expect("created"));
     lease(&fixture, fixture.instance).await;
     let indexes = PostgresIndexes::new(fixture.database.clone(), "orders", fixture.instance);
@@ -111,7 +112,8 @@ async fn the_key_is_there_at_once_and_the_others_stand_in_the_list() {
     assert_eq!(fixture.ask(columns).await, ["{price}", "{quantity,price}"]);
     // Whoever comes second finds the table, and notes nothing.
     let mut client = connect(&fixture.url).await;
-    let created = create_table(&mut client, &orders(), FurtherIndexes::AfterLoad).await;
+    let database = &fixture.database;
+    let created = create_table(database, &mut client, &orders(), FurtherIndexes::AfterLoad).await;
     assert!(!created.expect("found"));
     assert_eq!(listed(&fixture).await, [ONE, TWO]);
 }
@@ -140,7 +142,13 @@ async fn what_can_not_be_built_is_said_before_anything_is_loaded() {
         (taken, "42P07"),
         (same_name, "42P07"),
     ] {
-        let created = create_table(&mut client, &pipeline, FurtherIndexes::AfterLoad).await;
+        let created = create_table(
+            &fixture.database,
+            &mut client,
+            &pipeline,
+            FurtherIndexes::AfterLoad,
+        )
+        .await;
         let error = created.expect_err(code);
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert_eq!(error.code(), Some(code), "{error}");

@@ -23,12 +23,13 @@ async fn two_processes_migrate_at_once_and_one_does_it() {
     let (first, second) = tokio::join!(migrate(&mut one), migrate(&mut two));
     let (first, second) = (first.expect("first"), second.expect("second"));
     let applied = first.len() + second.len();
-    assert_eq!(applied, newest() as usize, "{first:?} {second:?}");
     assert!(first.is_empty() || second.is_empty(), "one does all");
     assert!(migrate(&mut one).await.expect("again").is_empty());
     let recorded = "select version, name from ingestd.migrations order by 1";
     let recorded = one.query(recorded, &[]).await.expect("recorded");
+    assert_eq!(applied, recorded.len(), "{first:?} {second:?}");
     assert_eq!(recorded[0].get::<_, String>(1), "ledger");
+    assert_eq!(recorded[applied - 1].get::<_, i32>(0), newest());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,14 +201,29 @@ async fn a_table_is_created_once_by_whoever_comes_first() {
     let pipeline = pipeline(name.clone());
     let (mut one, mut two) = (connect(&fixture.url).await, connect(&fixture.url).await);
     let (first, second) = tokio::join!(
-        create_table(&mut one, &pipeline, FurtherIndexes::AtOnce),
-        create_table(&mut two, &pipeline, FurtherIndexes::AtOnce)
+        create_table(
+            &fixture.database,
+            &mut one,
+            &pipeline,
+            FurtherIndexes::AtOnce
+        ),
+        create_table(
+            &fixture.database,
+            &mut two,
+            &pipeline,
+            FurtherIndexes::AtOnce
+        )
     );
     assert!(first.expect("first") != second.expect("second"));
     assert!(
-        !create_table(&mut one, &pipeline, FurtherIndexes::AtOnce)
-            .await
-            .expect("again")
+        !create_table(
+            &fixture.database,
+            &mut one,
+            &pipeline,
+            FurtherIndexes::AtOnce
+        )
+        .await
+        .expect("again")
     );
 
     let table = read_table(&one, &name).await.expect("read").expect("there");
@@ -236,15 +252,25 @@ async fn a_table_without_columns_or_with_nonsense_is_the_operators() {
     let mut client = connect(&fixture.url).await;
     let mut empty = pipeline(named(None, "a"));
     empty.columns.clear();
-    let error = create_table(&mut client, &empty, FurtherIndexes::AtOnce)
-        .await
-        .expect_err("no columns");
+    let error = create_table(
+        &fixture.database,
+        &mut client,
+        &empty,
+        FurtherIndexes::AtOnce,
+    )
+    .await
+    .expect_err("no columns");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     let mut nonsense = pipeline(named(None, "b"));
     nonsense.columns[1].sql_type = "nonsense".into();
-    let error = create_table(&mut client, &nonsense, FurtherIndexes::AtOnce)
-        .await
-        .expect_err("no such type");
+    let error = create_table(
+        &fixture.database,
+        &mut client,
+        &nonsense,
+        FurtherIndexes::AtOnce,
+    )
+    .await
+    .expect_err("no such type");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert_eq!(
         read_table(&client, &nonsense.table).await.expect("read"),

@@ -69,6 +69,7 @@ fn the_defaults_are_those_of_the_documentation() {
     let settings = load(SMALL);
     assert_eq!(settings.service.shutdown_timeout, Duration::from_secs(8));
     assert_eq!(settings.service.stuck_after, Duration::from_secs(60));
+    assert_eq!(settings.service.lease, Duration::from_secs(15));
     assert_eq!(settings.service.database, None);
     assert_eq!(settings.service.log, LogSettings::default());
     let cores = std::thread::available_parallelism().unwrap().get().min(8);
@@ -111,8 +112,10 @@ fn every_key_has_its_effect() {
         [service]
         shutdown_timeout = "3s"
         stuck_after = "2m"
+        lease = "30s"
         [database]
         url = "postgresql://somebody@example.com/shop"
+        pooler = "transaction"
         [log]
         format = "json"
         level = "debug"
@@ -181,8 +184,10 @@ fn every_key_has_its_effect() {
     let service = &settings.service;
     assert_eq!(service.shutdown_timeout, Duration::from_secs(3));
     assert_eq!(service.stuck_after, Duration::from_secs(120));
+    assert_eq!(service.lease, Duration::from_secs(30));
     let database = service.database.as_ref().unwrap();
     let connection = &database.connection;
+    assert_eq!(connection.pooler, crate::postgres::Pooler::Transaction);
     assert_eq!(connection.user.as_deref(), Some("somebody"));
     assert_eq!(host_of(connection), "example.com");
     assert!(database.origin.ends_with("test.toml"));

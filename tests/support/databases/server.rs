@@ -86,7 +86,7 @@ pub fn quoted(word: &str) -> String {
 }
 
 /// A command that runs as the server's user. It becomes that program: its process is the same.
-fn as_server_user(program: PathBuf) -> Command {
+pub fn as_server_user(program: PathBuf) -> Command {
     let mut command = match server_user() {
         None => Command::new(program),
         Some(user) => {

@@ -1,7 +1,8 @@
-//! Two services on the same inbox and database: one loads, the other waits for its end.
+//! Where order matters, one loads and the other waits for its end.
 
 use std::time::{Duration, Instant};
 
+use super::{kill_and_compare, status};
 use crate::support::home::Service;
 use crate::support::scene::{Scene, Watcher};
 use crate::support::{TestDatabase, database, wait_until};
@@ -10,11 +11,10 @@ const FILES: u64 = 3;
 const ROWS_PER_FILE: u64 = 30_000;
 const TAKEOVERS: u32 = 4;
 
-/// Without a key, so that a row that is loaded twice is seen.
 #[test]
 fn one_loads_and_the_other_takes_over_when_it_is_killed() {
     let database = database();
-    let scene = Scene::small_batches(Some(&database.url), false, FILES, ROWS_PER_FILE);
+    let scene = Scene::small_batches(Some(&database.url), true, FILES, ROWS_PER_FILE);
     let mut watcher = Watcher::new(&database.url);
     let mut instances = vec![scene.home.run(), scene.home.run()];
     for takeover in 1..=TAKEOVERS {
@@ -34,6 +34,8 @@ fn one_loads_and_the_other_takes_over_when_it_is_killed() {
     }
     watcher.wait_for(|now| now.is_all());
     scene.assert_exactly_once(&database.url);
+    let loaded_by = &status(&scene.home)["instances"];
+    assert_eq!(loaded_by.as_array().map(Vec::len), Some(1), "{loaded_by}");
     // The one that waits has nothing in flight: it ends in order too.
     for instance in instances {
         instance.stop();
@@ -41,9 +43,14 @@ fn one_loads_and_the_other_takes_over_when_it_is_killed() {
 }
 
 #[test]
+fn either_is_killed_or_stopped_for_longer_than_its_lease() {
+    kill_and_compare(true, 20, 6_000, 8);
+}
+
+#[test]
 fn the_one_that_waits_ends_in_order_at_once() {
     let database = database();
-    let scene = Scene::small_batches(Some(&database.url), false, 1, ROWS_PER_FILE);
+    let scene = Scene::small_batches(Some(&database.url), true, 1, ROWS_PER_FILE);
     let loads = scene.home.run();
     let mut watcher = Watcher::new(&database.url);
     watcher.wait_for(|now| now.is_all());
