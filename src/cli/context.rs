@@ -142,15 +142,21 @@ pub fn connect_to_ledger(settings: &Settings) -> Result<Connection> {
 }
 
 fn check_version(client: &mut postgres::Client) -> Result<()> {
-    let version = "select coalesce(max(version), 0) from ingestd.migrations";
-    let version: i32 = client
-        .query_one(version, &[])
+    let known = migrations::versions();
+    let present: i64 = client
+        .query_one(
+            "select count(*) from ingestd.migrations where version = any($1)",
+            &[&known],
+        )
         .map_err(|error| classify(error, "reading the ledger's version"))?
         .get(0);
-    if version >= migrations::newest() {
+    if usize::try_from(present) == Ok(known.len()) {
         return Ok(());
     }
-    let message = format!("the ledger of this database is of an older ingestd (version {version})");
+    let message = format!(
+        "the ledger of this database is of an older ingestd ({present} of {} steps)",
+        known.len()
+    );
     Err(Error::new(ErrorKind::Configuration, message)
         .with_advice("`ingestd migrate` brings it up to date"))
 }

@@ -52,6 +52,14 @@ pub fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |newest| newest.version)
 }
 
+/// The versions of all migrations that this binary expects.
+pub fn versions() -> Vec<i32> {
+    MIGRATIONS
+        .iter()
+        .map(|migration| migration.version)
+        .collect()
+}
+
 /// Applies what is missing, all in one transaction; a second process waits for the first.
 ///
 /// A database that lacks nothing is only read, so that a role without the right to create may call
