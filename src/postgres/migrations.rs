@@ -47,11 +47,6 @@ pub struct Applied {
     pub name: String,
 }
 
-/// The version of the ledger that this binary expects.
-pub fn newest() -> i32 {
-    MIGRATIONS.last().map_or(0, |newest| newest.version)
-}
-
 /// The versions of all migrations that this binary expects.
 pub fn versions() -> Vec<i32> {
     MIGRATIONS
