@@ -58,14 +58,12 @@ pub struct Applied {
     pub name: String,
 }
 
-/// The version of the ledger that this binary expects.
-pub fn newest() -> i32 {
-    MIGRATIONS.last().map_or(0, |newest| newest.version)
-}
-
-/// The versions that the ledger goes through up to there.
-pub fn known() -> impl Iterator<Item = i32> {
-    MIGRATIONS.iter().map(|migration| migration.version)
+/// The versions of all migrations that this binary expects.
+pub fn versions() -> Vec<i32> {
+    MIGRATIONS
+        .iter()
+        .map(|migration| migration.version)
+        .collect()
 }
 
 /// Applies what is missing, all in one transaction; a second process waits for the first.
