@@ -16,3 +16,4 @@ mod signals;
 mod support;
 mod types;
 mod values;
+mod verdicts;

@@ -10,20 +10,25 @@ use std::sync::Arc;
 use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Candidate, FileId, FileState, Position};
-use ingestd_actors::port::{Verdict, gone};
+use ingestd_actors::port::{Skipped, Verdict, gone};
+use slog::info;
 use tokio_postgres::Transaction;
 
 use super::Core;
 use super::answer::{later, new_verdict, quick_verdict};
 use super::claim::Wanted;
+use super::comes_again::{Return, counts};
 use super::error::ledger_error;
 use super::evidence::{Look, gather, look_at};
+use super::expect::Told;
 use super::known::Known;
+use super::manifest::Expected;
 use super::notes::lock_files;
 use super::plans::NewPlan;
 use super::register::NewFile;
 use super::verdict::{Decision, Quick, Rules, by_content, by_metadata};
 use crate::fs::{Fingerprint, candidate_at, file_error, path_text};
+use crate::postgres::Client;
 
 /// The most candidates that are decided about in one transaction.
 const GROUP: usize = 512;
@@ -34,7 +39,10 @@ struct Examined {
     candidate: Candidate,
     fingerprint: Option<Fingerprint>,
     decision: Decision,
+    /// How it comes again, where it does.
+    again: Option<Return>,
     plan: Option<NewPlan>,
+    expected: Option<Expected>,
 }
 
 impl Core {
@@ -79,17 +87,22 @@ impl Core {
         }
         if !by_content.is_empty() {
             let examined = self.examine(&client, by_content, &mut verdicts).await?;
-            let examined = self.plan(examined).await?;
+            let examined = self.plan(&client, examined).await?;
             let transaction = client
                 .transaction()
                 .await
                 .map_err(|error| ledger_error(error, "admitting files"))?;
-            self.write_down(&transaction, examined, &mut verdicts)
+            let again = self
+                .write_down(&transaction, examined, &mut verdicts)
                 .await?;
             transaction
                 .commit()
                 .await
                 .map_err(|error| ledger_error(error, "admitting files"))?;
+            for (file, path, why) in again {
+                info!(self.log, "file comes again"; "file" => file.0, "path" => path_text(&path),
+                    "verdict" => why.verdict, "reason" => why.reason);
+            }
         }
         verdicts
             .into_iter()
@@ -103,7 +116,7 @@ impl Core {
     /// Looks at contents and decides.
     async fn examine(
         &self,
-        client: &crate::postgres::Client,
+        client: &Client,
         candidates: Vec<(usize, Candidate, Vec<Known>)>,
         verdicts: &mut [Option<Verdict>],
     ) -> Result<Vec<Examined>> {
@@ -152,25 +165,28 @@ impl Core {
             let mut decided = Vec::new();
             for ((index, candidate, print, _), known) in printed.into_iter().zip(related) {
                 let replaces = committed_at(&candidate, &known, rules);
-                let facts = gather(&candidate, &print, known, &dialect);
-                let decision =
-                    facts
-                        .as_ref()
-                        .map(|facts| match by_content(&candidate, facts, rules) {
-                            Decision::Load { gives_up, .. } => {
-                                Decision::Load { gives_up, replaces }
-                            }
-                            other => other,
-                        });
-                let decision = decision.unwrap_or_else(|error| {
-                    Decision::Later(format!("it changed while it was looked at: {error}"))
-                });
+                let last = last_of(&candidate, &known);
+                let decided_on = match gather(&candidate, &print, known, &dialect) {
+                    Ok(facts) => by_content(&candidate, &facts, last.as_ref(), rules),
+                    Err(error) => {
+                        let reason = format!("it changed while it was looked at: {error}");
+                        (Decision::Later(reason), None)
+                    }
+                };
+                let (decision, again) = match decided_on {
+                    (Decision::Load { gives_up, .. }, again) => {
+                        (Decision::Load { gives_up, replaces }, again)
+                    }
+                    other => other,
+                };
                 decided.push(Examined {
                     index,
                     candidate,
                     fingerprint: Some(print),
                     decision,
+                    again,
                     plan: None,
+                    expected: None,
                 });
             }
             decided
@@ -182,16 +198,33 @@ impl Core {
         Ok(examined)
     }
 
-    /// Makes the plans of those that are to be loaded; a file without one is quarantined.
-    async fn plan(&self, mut examined: Vec<Examined>) -> Result<Vec<Examined>> {
+    /// Makes the plans of those that are to be loaded, and reads their manifests; a file without a
+    /// plan, or with a manifest that it is not what is said in, is quarantined.
+    async fn plan(&self, client: &Client, mut examined: Vec<Examined>) -> Result<Vec<Examined>> {
         for one in &mut examined {
-            if !matches!(one.decision, Decision::Load { .. } | Decision::LoadTail(_)) {
-                continue;
+            let parent = match &one.decision {
+                Decision::Load { .. } => None,
+                Decision::LoadTail(fact) => Some(fact.known.file),
+                _ => continue,
+            };
+            let (path, size) = (&one.candidate.path, one.candidate.size);
+            match self.expect(client, path, size, parent).await? {
+                Told::Expect(expected) => one.expected = expected,
+                Told::Wait(reason) => {
+                    one.decision = Decision::Later(reason);
+                    continue;
+                }
+                Told::Refuse(reason) => {
+                    one.decision = Decision::Quarantine(parent, reason);
+                    one.again = None;
+                    continue;
+                }
             }
             match self.planner.plan_for(&one.candidate.path).await {
                 Ok(plan) => one.plan = Some(NewPlan::new(&plan)?),
                 Err(error) if error.kind() == ErrorKind::File => {
                     one.decision = Decision::Quarantine(None, error.to_string());
+                    one.again = None;
                 }
                 Err(error) => return Err(error),
             }
@@ -199,12 +232,13 @@ impl Core {
         Ok(examined)
     }
 
+    /// Writes down what was decided; those that come again and are loaded.
     async fn write_down(
         &self,
         transaction: &Transaction<'_>,
         examined: Vec<Examined>,
         verdicts: &mut [Option<Verdict>],
-    ) -> Result<()> {
+    ) -> Result<Vec<(FileId, PathBuf, Return)>> {
         let mut plans = HashMap::new();
         let mut digests = HashMap::new();
         let mut wanted = Vec::new();
@@ -235,8 +269,10 @@ impl Core {
                     });
                 }
                 Decision::Refresh(known) => {
-                    verdicts[one.index] = Some(self.refreshed(known, &one.candidate));
-                    refreshed.push((known.file, one.candidate));
+                    let again = one.again.take();
+                    verdicts[one.index] =
+                        Some(self.refreshed(known, &one.candidate, again.as_ref()));
+                    refreshed.push((known.file, one.candidate, again));
                 }
                 Decision::Load { gives_up, replaces } => {
                     given_up.extend(gives_up.iter().copied());
@@ -255,7 +291,7 @@ impl Core {
         let touched: Vec<i64> = given_up
             .iter()
             .chain(&replaced)
-            .chain(refreshed.iter().map(|(file, _)| file))
+            .chain(refreshed.iter().map(|(file, ..)| file))
             .chain(claimed.keys())
             .map(|file| file.0)
             .collect();
@@ -280,14 +316,25 @@ impl Core {
             })
             .collect();
         let ids = self.register(transaction, &files).await?;
+        let mut loaded_again = Vec::new();
         for ((one, file), id) in new.iter().zip(files).zip(ids) {
+            if let Some(why) = one.again.clone().filter(|_| file.plan.is_some()) {
+                loaded_again.push((id, file.candidate.path.clone(), why));
+            }
             verdicts[one.index] = Some(new_verdict(file, id));
         }
-        Ok(())
+        Ok(loaded_again)
     }
 
     /// What to do with a finished file that only looks different.
-    fn refreshed(&self, known: &Known, candidate: &Candidate) -> Verdict {
+    fn refreshed(&self, known: &Known, candidate: &Candidate, again: Option<&Return>) -> Verdict {
+        if let Some(why) = again {
+            return Verdict::Skip(Skipped {
+                file: known.file,
+                candidate: candidate.clone(),
+                reason: why.reason.clone(),
+            });
+        }
         // As it will be in the ledger, its metadata are those of the candidate.
         let mut known = known.clone();
         known.candidate = candidate.clone();
@@ -303,7 +350,9 @@ impl Examined {
             candidate,
             fingerprint: None,
             decision: Decision::Quarantine(None, reason),
+            again: None,
             plan: None,
+            expected: None,
         }
     }
 
@@ -317,8 +366,10 @@ impl Examined {
             parent: None,
             base: Position::START,
             state: FileState::Scheduled,
-            reason: None,
+            reason: self.again.as_ref().map(|why| why.reason.clone()),
+            verdict: self.again.as_ref().map(|why| why.verdict.clone()),
             duplicate_of: None,
+            expected: self.expected,
         };
         match &self.decision {
             Decision::LoadTail(fact) => {
@@ -333,13 +384,15 @@ impl Examined {
             Decision::Skip(known, reason) => {
                 file.state = FileState::Skipped;
                 file.reason = Some(reason.clone());
-                file.duplicate_of = Some(known.duplicate_of.unwrap_or(known.file));
-                file.content = known.content.clone();
-                // Where its records end: what is added to it later is a tail.
-                file.base = Position {
-                    record: 0,
-                    ..known.watermark
-                };
+                if let Some(known) = known {
+                    file.duplicate_of = Some(known.duplicate_of.unwrap_or(known.file));
+                    file.content = known.content.clone();
+                    // Where its records end: what is added to it later is a tail.
+                    file.base = Position {
+                        record: 0,
+                        ..known.watermark
+                    };
+                }
             }
             Decision::Quarantine(parent, reason) => {
                 file.state = FileState::Quarantined;
@@ -384,6 +437,14 @@ fn committed_at(candidate: &Candidate, known: &[Known], rules: Rules) -> Vec<Fil
         .filter(|known| known.candidate.path == candidate.path && known.archive_path.is_none())
         .map(|known| known.file)
         .collect()
+}
+
+/// What was loaded last under a candidate's name.
+fn last_of(candidate: &Candidate, known: &[Known]) -> Option<Known> {
+    let same_name = known
+        .iter()
+        .filter(|known| known.candidate.path == candidate.path && counts(known));
+    same_name.max_by_key(|known| known.file).cloned()
 }
 
 /// Files that were named may have changed since: nobody scans for them again.

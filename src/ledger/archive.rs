@@ -14,7 +14,7 @@ use slog::{Logger, warn};
 
 use super::admit::blocking;
 use super::departures::{Stored, finish, store, stored};
-use crate::fs::archive::{Move, Outcome, move_error, run_all, target, write_reason};
+use crate::fs::archive::{Following, Move, Outcome, move_error, run_all, target, write_reason};
 use crate::fs::{file_error, path_text};
 use crate::postgres::{Client, Database};
 use crate::settings::Pipeline;
@@ -128,7 +128,12 @@ impl PostgresArchive {
         store(client, &chosen).await?;
 
         let steps: Vec<Move> = named.iter().map(|(one, target)| one.step(target)).collect();
-        let outcomes = blocking(move || run_all(&steps)).await?;
+        let endings = self.pipeline.companions.endings();
+        let (outcomes, left_behind) = blocking(move || move_all(&steps, &endings)).await?;
+        for (path, error) in left_behind {
+            warn!(self.log, "what came with a file stays in the inbox: {}", error;
+                "path" => path_text(&path));
+        }
 
         let mut again = Vec::new();
         let mut left = Vec::new();
@@ -176,6 +181,23 @@ impl Departing {
             target: target.to_owned(),
         }
     }
+}
+
+/// Moves files, and what came with each after it; says of what came with them what stays.
+#[expect(clippy::type_complexity, reason = "two lists of one step")]
+fn move_all(
+    steps: &[Move],
+    endings: &[String],
+) -> (Vec<Result<Outcome>>, Vec<(PathBuf, std::io::Error)>) {
+    let of = |step: &Move| Following::of(&step.candidate.path, step.file, endings);
+    let following: Vec<Following> = steps.iter().map(of).collect();
+    let outcomes = run_all(steps);
+    let moved = steps.iter().zip(&following).zip(&outcomes);
+    let left_behind = moved
+        .filter(|(_, outcome)| matches!(outcome, Ok(Outcome::Moved)))
+        .filter_map(|((step, following), _)| following.follow(&step.target).err())
+        .collect();
+    (outcomes, left_behind)
 }
 
 /// Takes up what earlier lives began with these files, and answers for those that have left.

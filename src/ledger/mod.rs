@@ -8,13 +8,16 @@ mod answer;
 mod archive;
 pub mod balance;
 mod claim;
+mod comes_again;
 mod commit;
 mod departures;
 mod error;
 mod evidence;
+mod expect;
 mod find;
 pub mod known;
 mod lease;
+mod manifest;
 mod notes;
 mod pause;
 mod plans;
@@ -22,6 +25,7 @@ mod register;
 mod resume;
 mod taken;
 pub mod verdict;
+mod waits;
 
 #[cfg(test)]
 mod tests;
@@ -40,11 +44,12 @@ use uuid::Uuid;
 use crate::fs::path_text;
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::Database;
-use crate::settings::Pipeline;
+use crate::settings::{Companions, Pipeline};
 use lease::Lease;
 use plans::Plans;
 use taken::Taken;
 use verdict::Rules;
+use waits::Waits;
 
 /// Forgets a pipeline, in one transaction: what it has loaded (with checkpoints and dead letters), its
 /// plans, and the pipeline itself; each takes the pipeline's name. Tables that go too are dropped
@@ -93,6 +98,9 @@ struct Core {
     /// What the paths of the inbox's files begin with.
     inbox: String,
     taken: Taken,
+    companions: Companions,
+    waits: Waits,
+    log: Logger,
     lease: Lease,
     plans: Plans,
 }
@@ -112,6 +120,7 @@ impl PostgresLedger {
             keeps_quarantined: pipeline.quarantine.is_none(),
             again: options.again,
             named: options.only.is_some(),
+            redropped: pipeline.redropped,
         };
         let only = options
             .only
@@ -121,7 +130,10 @@ impl PostgresLedger {
             .unwrap_or_default();
         PostgresLedger {
             core: Arc::new(Core {
-                lease: Lease::new(database.clone(), &pipeline.name, instance, log),
+                lease: Lease::new(database.clone(), &pipeline.name, instance, log.clone()),
+                companions: pipeline.companions.clone(),
+                waits: Waits::default(),
+                log,
                 database,
                 pipeline: pipeline.name.clone(),
                 instance,

@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "origins",
         sql: include_str!("../../sql/0003_origins.sql"),
     },
+    Migration {
+        version: 4,
+        name: "verdicts",
+        sql: include_str!("../../sql/0004_verdicts.sql"),
+    },
 ];
 
 /// Any number that no other program is likely to lock.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check_mode::default_mode;
-use super::{FileOrder, Mapping, Pipeline};
+use super::{Companions, FileOrder, Mapping, Pipeline, Redropped};
 use crate::plan::{Dialect, TableName, WriteRules};
 
 /// What the names of such pipelines begin with; configured ones can't.
@@ -47,6 +47,8 @@ impl Pipeline {
             memory: MEMORY,
             archive: None,
             quarantine: None,
+            redropped: Redropped::default(),
+            companions: Companions::default(),
         }
     }
 }

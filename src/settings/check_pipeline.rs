@@ -11,6 +11,7 @@ use super::check_dialect::{self, Written};
 use super::check_input::{self, Input};
 use super::check_mapping::{self, RawMapping};
 use super::check_mode::{self, RawMode};
+use super::check_redropped::{self, RawCompanions};
 use super::entry::{Size, Target};
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
@@ -191,6 +192,15 @@ pub(super) fn check(
     };
     check_input::check(input, &mut dialect, section);
 
+    let redropped = check_redropped::check(raw.redropped, section);
+    let companions = check_redropped::check_companions(
+        RawCompanions {
+            done_marker: raw.done_marker,
+            manifest: raw.manifest,
+        },
+        section,
+    );
+
     let pipeline = Pipeline {
         name: name.to_owned(),
         directory: directory?,
@@ -215,6 +225,8 @@ pub(super) fn check(
         memory: memory as usize,
         archive,
         quarantine,
+        redropped,
+        companions,
     };
     check_targets(&pipeline, section);
     Some(pipeline)

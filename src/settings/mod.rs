@@ -10,6 +10,7 @@ mod check_input;
 mod check_mapping;
 mod check_mode;
 mod check_pipeline;
+mod check_redropped;
 mod check_values;
 mod entry;
 mod glob;
@@ -18,6 +19,7 @@ mod keys;
 mod pipeline;
 mod problems;
 mod raw;
+mod redropped;
 mod service;
 mod sources;
 mod units;
@@ -34,6 +36,7 @@ use raw::RawSettings;
 use service::DataDirDefaults;
 
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
+pub use redropped::{Companions, OnReturn, Redropped};
 pub use service::{DatabaseUrl, LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};
 

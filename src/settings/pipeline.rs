@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{Companions, Redropped};
 use crate::plan::{
     Case, ColumnSource, Dialect, Filter, TableName, ValueRules, WriteMode, WriteRules,
 };
@@ -57,6 +58,10 @@ pub struct Pipeline {
     pub archive: Option<PathBuf>,
     /// Where quarantined files go; `None`: they stay.
     pub quarantine: Option<PathBuf>,
+    /// What is done with files that come again.
+    pub redropped: Redropped,
+    /// The small files that come with a file.
+    pub companions: Companions,
 }
 
 /// How the fields of a file are matched with columns, and which records are loaded.

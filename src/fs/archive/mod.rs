@@ -3,12 +3,14 @@
 //! Naming is pure; the move is a loop of "look, decide (pure), do one step", which is why going on
 //! after a crash is the same as starting.
 
+mod companions;
 mod copy;
 mod naming;
 mod reason;
 mod rename;
 mod steps;
 
+pub use companions::Following;
 pub use naming::target;
 pub use reason::write_reason;
 pub use steps::{Move, Outcome, move_error, run_all};

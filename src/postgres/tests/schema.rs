@@ -187,6 +187,8 @@ pub fn pipeline(table: TableName) -> Pipeline {
         memory: 1 << 24,
         archive: None,
         quarantine: None,
+        redropped: crate::settings::Redropped::default(),
+        companions: crate::settings::Companions::default(),
     }
 }
 

@@ -82,6 +82,8 @@ fn the_defaults_are_those_of_the_documentation() {
         memory: 48 << 20,
         archive: Some("/data/archive/events".into()),
         quarantine: Some("/data/quarantine/events".into()),
+        redropped: Redropped::default(),
+        companions: Companions::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }
@@ -108,6 +110,9 @@ fn every_key_has_its_effect() {
         scan_interval = "1s"
         archive = false
         quarantine = "bad"
+        redropped = { same = "reload", appended = "skip", changed = "quarantine", renamed = "reload" }
+        done_marker = ".ok"
+        manifest = ".json"
         delimiter = "; "
         quote = "'"
         escape = '\'
@@ -253,6 +258,16 @@ fn every_key_has_its_effect() {
         memory: 16 << 20,
         archive: None,
         quarantine: Some("/data/bad".into()),
+        redropped: Redropped {
+            same: OnReturn::Reload,
+            appended: OnReturn::Skip,
+            changed: OnReturn::Quarantine,
+            renamed: OnReturn::Reload,
+        },
+        companions: Companions {
+            done_marker: Some(".ok".into()),
+            manifest: Some(".json".into()),
+        },
     };
     assert_eq!(settings.pipelines, [expected]);
 }
