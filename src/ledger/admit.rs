@@ -409,7 +409,9 @@ impl Examined {
 fn wait_for_equals(examined: &mut [Examined]) {
     let mut first: HashMap<(u64, [u8; 32], [u8; 32]), PathBuf> = HashMap::new();
     for one in examined {
-        let (Decision::Load { .. }, Some(print)) = (&one.decision, &one.fingerprint) else {
+        let (Decision::Load { .. } | Decision::LoadTail(_), Some(print)) =
+            (&one.decision, &one.fingerprint)
+        else {
             continue;
         };
         let ends = (one.candidate.size, print.head, print.tail);

@@ -184,7 +184,6 @@ impl Departing {
 }
 
 /// Moves files, and what came with each after it; says of what came with them what stays.
-#[expect(clippy::type_complexity, reason = "two lists of one step")]
 fn move_all(
     steps: &[Move],
     endings: &[String],

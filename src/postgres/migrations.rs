@@ -194,6 +194,25 @@ mod tests {
         assert!(error.message().contains("newer"), "{error}");
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_older_ledger_is_brought_up() {
+        for older in 1..MIGRATIONS.len() {
+            let place = crate::postgres::tests::fixture::new_database().await;
+            let mut client = crate::postgres::tests::fixture::connect(&place.url).await;
+            let first = apply(&mut client, &MIGRATIONS[..older]).await;
+            assert_eq!(first.expect("an older ledger").len(), older);
+            let file = "insert into ingestd.files (pipeline, path, size, modified, device, inode,
+                            head_hash, tail_hash, state)
+                        values ('p', '/in/a', 1, 1, 1, 1, '', '', 'COMMITTED')";
+            client.batch_execute(file).await.expect("a file");
+            let rest = apply(&mut client, MIGRATIONS).await.expect("the rest");
+            assert_eq!(rest.len(), MIGRATIONS.len() - older);
+            let query = "select state from ingestd.file_status";
+            let state = client.query_one(query, &[]).await.expect("the file");
+            assert_eq!(state.get::<_, &str>(0), "COMMITTED");
+        }
+    }
+
     #[test]
     fn another_text_of_a_migration_says_so() {
         let error = check(&[(1, "other".into())], MIGRATIONS).expect_err("another text");

@@ -114,6 +114,8 @@ fn ends(site: &mut Site, cell: Cell, archive: bool, name: &str, base: i32) {
     let mut ids = site.ids();
     ids.retain(|id| (base..base + 10).contains(id));
     assert_eq!(ids, cell.ids(base));
-    let hidden: Vec<String> = site.inbox();
-    assert!(!hidden.iter().any(|it| it.starts_with('.')), "{hidden:?}");
+    // On its way it has a name of its own.
+    wait_until(PATIENCE, || {
+        !site.inbox().iter().any(|it| it.starts_with('.'))
+    });
 }

@@ -181,3 +181,123 @@ fn files_without_records_are_compared_with_nothing() {
     assert!(site.files().iter().all(|file| file.verdict.is_none()));
     assert_eq!(site.ids(), [1, 2]);
 }
+
+#[test]
+fn a_touch_where_a_file_stands_follows_the_rule() {
+    for (rule, state, ids, left) in [
+        ("skip", "COMMITTED", vec![1, 2], true),
+        ("reload", "COMMITTED", vec![1, 1, 2, 2], true),
+        ("quarantine", "QUARANTINED", vec![1, 2], false),
+    ] {
+        let mut site = Site::new(&format!("{KEEPS}redropped = {{ same = \"{rule}\" }}"));
+        site.drop("a.csv", first(0));
+        site.wait_for_last(1, "COMMITTED");
+        touch(&site.path("a.csv"));
+        let verdict = Some(format!("same: {rule}"));
+        wait_until(PATIENCE, || {
+            let last = site.files().pop().expect("a file");
+            last.verdict == verdict && last.state == state
+        });
+        wait_until(PATIENCE, || site.path("a.csv").exists() == left);
+        assert_eq!(site.ids(), ids);
+    }
+}
+
+#[test]
+fn growth_where_a_file_stands_follows_the_rule() {
+    for (rule, state, ids, left) in [
+        ("skip", "SKIPPED", vec![1, 2], true),
+        ("tail", "COMMITTED", vec![1, 2, 3], true),
+        ("reload", "COMMITTED", vec![1, 1, 2, 2, 3], true),
+        ("quarantine", "QUARANTINED", vec![1, 2], false),
+    ] {
+        let mut site = Site::new(&format!("{KEEPS}redropped = {{ appended = \"{rule}\" }}"));
+        site.drop("a.csv", first(0));
+        site.wait_for_last(1, "COMMITTED");
+        let file = std::fs::File::options()
+            .append(true)
+            .open(site.path("a.csv"));
+        std::io::Write::write_all(&mut file.expect("the file"), b"3,three\n").expect("written");
+        site.wait_for_last(2, state);
+        assert_eq!(site.of_last("verdict"), format!("appended: {rule}"));
+        wait_until(PATIENCE, || site.path("a.csv").exists() == left);
+        assert_eq!(site.ids(), ids);
+    }
+}
+
+/// Too large to be hashed whole before it is read, and with more in the middle than its ends tell.
+#[test]
+fn large_files_are_compared_byte_for_byte() {
+    let mut site = Site::new("");
+    let lines = |changed: Option<i32>| {
+        let mut text = String::from("id,name\n");
+        for id in 100_000..200_000 {
+            let name = if changed == Some(id) {
+                "other"
+            } else {
+                "lines"
+            };
+            text.push_str(&format!("{id},{name}\n"));
+        }
+        text
+    };
+    let large = lines(None);
+    site.drop("a.csv", &large);
+    site.wait_for_last(1, "ARCHIVED");
+    site.wait_for_inbox(&[]);
+    site.drop("a.csv", &large);
+    site.wait_for_last(2, "SKIPPED");
+    assert_eq!(site.of_last("verdict"), "same: skip");
+    site.wait_for_inbox(&[]);
+    site.drop("a.csv", format!("{large}1,more\n"));
+    site.wait_for_last(3, "ARCHIVED");
+    assert_eq!(site.of_last("verdict"), "appended: tail");
+    assert_eq!(site.of_last("records"), "1");
+    site.wait_for_inbox(&[]);
+    site.drop("a.csv", format!("{}1,more\n2,more\n", lines(Some(150_000))));
+    site.wait_for_last(4, "ARCHIVED");
+    assert_eq!(site.of_last("verdict"), "changed: reload");
+    assert_eq!(site.of_last("records"), "100002");
+}
+
+/// Two files of one content grow by the same: once more it is the same content.
+#[test]
+fn two_equal_files_that_grow_alike_have_one_tail() {
+    let mut site = Site::new(KEEPS);
+    site.drop("a.csv", first(0));
+    site.wait_for_last(1, "COMMITTED");
+    site.drop("b.csv", first(0));
+    site.wait_for_last(2, "SKIPPED");
+    site.service.take().expect("a service").stop();
+    site.drop("a.csv", longer(0));
+    site.drop("b.csv", longer(0));
+    site.start();
+    site.wait_for_last(4, "SKIPPED");
+    assert_eq!(site.of_last("verdict"), "renamed: skip");
+    assert_eq!(site.ids(), [1, 2, 3]);
+}
+
+#[test]
+fn a_compressed_file_with_more_behind_it_is_quarantined() {
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+    let gzip = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).expect("in memory");
+        encoder.finish().expect("in memory")
+    };
+    let mut site = Site::new("pattern = \"*\"");
+    let member = gzip(&first(0));
+    site.drop("a.csv.gz", &member);
+    site.wait_for_last(1, "ARCHIVED");
+    site.wait_for_inbox(&[]);
+    site.drop("a.csv.gz", [member, gzip("3,three\n")].concat());
+    site.wait_for_last(2, "QUARANTINED");
+    let reason = site.of_last("reason");
+    assert!(reason.contains("of a file that is compressed"), "{reason}");
+    site.wait_for_inbox(&[]);
+    // Compressed anew it begins otherwise.
+    site.drop("a.csv.gz", gzip(&longer(0)));
+    site.wait_for_last(3, "ARCHIVED");
+    assert_eq!(site.of_last("verdict"), "changed: reload");
+}
