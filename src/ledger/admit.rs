@@ -5,11 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Candidate, FileId, FileState, Position};
+use ingestd_actors::model::{Candidate, FileId, FileState};
 use ingestd_actors::port::{Skipped, Verdict, gone};
 use slog::info;
 use tokio_postgres::Transaction;
@@ -20,30 +19,17 @@ use super::claim::Wanted;
 use super::comes_again::{Return, counts};
 use super::error::ledger_error;
 use super::evidence::{Look, gather, look_at};
-use super::expect::Told;
+use super::examined::{Examined, wait_for_equals};
 use super::known::Known;
-use super::manifest::Expected;
 use super::notes::lock_files;
 use super::plans::NewPlan;
 use super::register::NewFile;
 use super::verdict::{Decision, Quick, Rules, by_content, by_metadata};
-use crate::fs::{Fingerprint, candidate_at, file_error, path_text};
+use crate::fs::{candidate_at, file_error, path_text};
 use crate::postgres::Client;
 
 /// The most candidates that are decided about in one transaction.
 const GROUP: usize = 512;
-
-/// A candidate whose content decides, and what was found out about it.
-struct Examined {
-    index: usize,
-    candidate: Candidate,
-    fingerprint: Option<Fingerprint>,
-    decision: Decision,
-    /// How it comes again, where it does.
-    again: Option<Return>,
-    plan: Option<NewPlan>,
-    expected: Option<Expected>,
-}
 
 impl Core {
     pub(super) async fn admit(&self, candidates: Vec<Candidate>) -> Result<Vec<Verdict>> {
@@ -86,8 +72,11 @@ impl Core {
             }
         }
         if !by_content.is_empty() {
-            let examined = self.examine(&client, by_content, &mut verdicts).await?;
-            let examined = self.plan(&client, examined).await?;
+            let mut examined = self.examine(&client, by_content, &mut verdicts).await?;
+            self.compare(&client, &mut examined).await?;
+            // One that is not complete holds up no other.
+            wait_for_equals(&mut examined);
+            let examined = self.plan(examined).await?;
             let transaction = client
                 .transaction()
                 .await
@@ -194,31 +183,14 @@ impl Core {
         .await?;
         examined.extend(decided);
         examined.sort_by_key(|one| one.index);
-        wait_for_equals(&mut examined);
         Ok(examined)
     }
 
-    /// Makes the plans of those that are to be loaded, and reads their manifests; a file without a
-    /// plan, or with a manifest that it is not what is said in, is quarantined.
-    async fn plan(&self, client: &Client, mut examined: Vec<Examined>) -> Result<Vec<Examined>> {
+    /// Makes the plans of those that are to be loaded; a file without one is quarantined.
+    async fn plan(&self, mut examined: Vec<Examined>) -> Result<Vec<Examined>> {
         for one in &mut examined {
-            let parent = match &one.decision {
-                Decision::Load { .. } => None,
-                Decision::LoadTail(fact) => Some(fact.known.file),
-                _ => continue,
-            };
-            let (path, size) = (&one.candidate.path, one.candidate.size);
-            match self.expect(client, path, size, parent).await? {
-                Told::Expect(expected) => one.expected = expected,
-                Told::Wait(reason) => {
-                    one.decision = Decision::Later(reason);
-                    continue;
-                }
-                Told::Refuse(reason) => {
-                    one.decision = Decision::Quarantine(parent, reason);
-                    one.again = None;
-                    continue;
-                }
+            if !matches!(one.decision, Decision::Load { .. } | Decision::LoadTail(_)) {
+                continue;
             }
             match self.planner.plan_for(&one.candidate.path).await {
                 Ok(plan) => one.plan = Some(NewPlan::new(&plan)?),
@@ -340,90 +312,6 @@ impl Core {
         known.candidate = candidate.clone();
         let quick = by_metadata(candidate, std::slice::from_ref(&known), self.rules);
         quick_verdict(quick, candidate.clone())
-    }
-}
-
-impl Examined {
-    fn unreadable(index: usize, candidate: Candidate, reason: String) -> Examined {
-        Examined {
-            index,
-            candidate,
-            fingerprint: None,
-            decision: Decision::Quarantine(None, reason),
-            again: None,
-            plan: None,
-            expected: None,
-        }
-    }
-
-    fn new_file(&self, plan: Option<Arc<ingestd_actors::model::Plan>>) -> NewFile {
-        let mut file = NewFile {
-            candidate: self.candidate.clone(),
-            fingerprint: self.fingerprint.clone(),
-            content: None,
-            mark: None,
-            plan,
-            parent: None,
-            base: Position::START,
-            state: FileState::Scheduled,
-            reason: self.again.as_ref().map(|why| why.reason.clone()),
-            verdict: self.again.as_ref().map(|why| why.verdict.clone()),
-            duplicate_of: None,
-            expected: self.expected,
-        };
-        match &self.decision {
-            Decision::LoadTail(fact) => {
-                file.parent = Some(fact.known.file);
-                file.mark = fact.mark;
-                file.base = Position {
-                    record: 0,
-                    offset: fact.known.candidate.size,
-                    line: fact.known.watermark.line,
-                };
-            }
-            Decision::Skip(known, reason) => {
-                file.state = FileState::Skipped;
-                file.reason = Some(reason.clone());
-                if let Some(known) = known {
-                    file.duplicate_of = Some(known.duplicate_of.unwrap_or(known.file));
-                    file.content = known.content.clone();
-                    // Where its records end: what is added to it later is a tail.
-                    file.base = Position {
-                        record: 0,
-                        ..known.watermark
-                    };
-                }
-            }
-            Decision::Quarantine(parent, reason) => {
-                file.state = FileState::Quarantined;
-                file.reason = Some(reason.clone());
-                file.parent = *parent;
-            }
-            _ => {}
-        }
-        file
-    }
-}
-
-/// Of new files with equal content the first goes on, the others wait for what becomes of it.
-fn wait_for_equals(examined: &mut [Examined]) {
-    let mut first: HashMap<(u64, [u8; 32], [u8; 32]), PathBuf> = HashMap::new();
-    for one in examined {
-        let (Decision::Load { .. } | Decision::LoadTail(_), Some(print)) =
-            (&one.decision, &one.fingerprint)
-        else {
-            continue;
-        };
-        let ends = (one.candidate.size, print.head, print.tail);
-        match first.get(&ends) {
-            Some(path) if one.candidate.size > 0 => {
-                let reason = format!("it looks like {}, which is loaded first", path_text(path));
-                one.decision = Decision::Later(reason);
-            }
-            _ => {
-                first.insert(ends, one.candidate.path.clone());
-            }
-        }
     }
 }
 

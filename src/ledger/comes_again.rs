@@ -35,6 +35,13 @@ impl Situation {
         }
     }
 
+    /// Quarantined as the rules say, with what says so: the note beside the file is all that some read.
+    fn quarantine(self, reason: &str) -> Decision {
+        let word = self.word();
+        let reason = format!("{reason}; redropped has {word} = \"quarantine\"");
+        Decision::Quarantine(None, reason)
+    }
+
     fn rule(self, rules: &Redropped) -> OnReturn {
         match self {
             Situation::Same => rules.same,
@@ -118,7 +125,7 @@ pub fn decide(
     );
     let decision = match what {
         OnReturn::Skip => Decision::Skip(None, reason.clone()),
-        OnReturn::Quarantine => Decision::Quarantine(None, reason.clone()),
+        OnReturn::Quarantine => Situation::Changed.quarantine(&reason),
         OnReturn::Reload | OnReturn::Tail => Decision::new_file(),
     };
     let why = Return::new(Situation::Changed, what, reason);
@@ -159,7 +166,7 @@ fn equal_to(candidate: &Candidate, equal: &[&Known], rules: Rules) -> (Decision,
             return (Decision::Refresh(Box::new((*itself).clone())), None);
         }
         (OnReturn::Skip, None) => Decision::Skip(Some(Box::new(original.clone())), reason.clone()),
-        (OnReturn::Quarantine, _) => Decision::Quarantine(None, reason.clone()),
+        (OnReturn::Quarantine, _) => situation.quarantine(&reason),
         (OnReturn::Reload | OnReturn::Tail, _) => Decision::new_file(),
     };
     (decision, Some(Return::new(situation, what, reason)))
@@ -178,7 +185,7 @@ fn begins_with(candidate: &Candidate, parent: &Fact, rules: Rules) -> (Decision,
     );
     let decision = match what {
         OnReturn::Skip => Decision::Skip(None, reason.clone()),
-        OnReturn::Quarantine => Decision::Quarantine(None, reason.clone()),
+        OnReturn::Quarantine => Situation::Appended.quarantine(&reason),
         OnReturn::Reload => Decision::new_file(),
         OnReturn::Tail => match no_tail(parent) {
             None => Decision::LoadTail(Box::new(parent.clone())),

@@ -9,13 +9,15 @@ use slog::warn;
 use super::Core;
 use super::admit::blocking;
 use super::error::ledger_error;
+use super::examined::Examined;
 use super::known::to_unsigned;
 use super::manifest::{Expected, LONGEST, Length, Manifest, parse};
+use super::verdict::Decision;
 use crate::fs::{companion_path, file_error, path_text, read_small};
 use crate::postgres::Client;
 
 /// What a manifest makes of a file.
-pub enum Told {
+enum Told {
     /// It is to be loaded, and this is to be found at its end.
     Expect(Option<Expected>),
     /// It is not complete yet.
@@ -25,9 +27,33 @@ pub enum Told {
 }
 
 impl Core {
+    /// Compares files with their manifests, where they come with one. What is not complete yet waits,
+    /// whatever else was decided about what is there of it.
+    pub(super) async fn compare(&self, client: &Client, examined: &mut [Examined]) -> Result<()> {
+        for one in examined {
+            let (is_loaded, parent) = match &one.decision {
+                Decision::Load { .. } => (true, None),
+                Decision::LoadTail(fact) => (true, Some(fact.known.file)),
+                Decision::Continue(_) | Decision::Later(_) => continue,
+                _ => (false, None),
+            };
+            let (path, size) = (&one.candidate.path, one.candidate.size);
+            match self.expect(client, path, size, parent).await? {
+                Told::Wait(reason) => one.decision = Decision::Later(reason),
+                Told::Expect(expected) if is_loaded => one.expected = expected,
+                Told::Refuse(reason) if is_loaded => {
+                    one.decision = Decision::Quarantine(parent, reason);
+                    one.again = None;
+                }
+                Told::Expect(_) | Told::Refuse(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the manifest of a file of `size` bytes that is to be loaded, as the tail of `parent`
     /// where there is one.
-    pub(super) async fn expect(
+    async fn expect(
         &self,
         client: &Client,
         path: &std::path::Path,

@@ -13,6 +13,7 @@ mod commit;
 mod departures;
 mod error;
 mod evidence;
+mod examined;
 mod expect;
 mod find;
 pub mod known;
