@@ -38,7 +38,7 @@ impl Situation {
     /// Quarantined as the rules say, with what says so: the note beside the file is all that some read.
     fn quarantine(self, reason: &str) -> Decision {
         let word = self.word();
-        let reason = format!("{reason}; redropped has {word} = \"quarantine\"");
+        let reason = format!("{reason}; redropped says {word}: quarantine");
         Decision::Quarantine(None, reason)
     }
 

@@ -92,7 +92,10 @@ fn a_mismatch_quarantines_the_file_at_its_end_and_keeps_its_rows() {
             .home
             .directory("quarantine/things")
             .join(format!("{name}.reason"));
-        assert_eq!(fs::read_to_string(note).expect("a note").trim_end(), said);
+        // The note is written last.
+        wait_until(PATIENCE, || {
+            fs::read_to_string(&note).is_ok_and(|text| text.trim_end() == said)
+        });
         assert!(site.quarantined().contains(&format!("{name}.manifest")));
     }
     assert_eq!(site.ids(), [1, 2, 11, 12]);
@@ -177,6 +180,11 @@ fn a_file_that_is_shorter_than_is_said_waits_and_says_so() {
     );
     site.wait_for_last(3, "ARCHIVED");
     assert_eq!(site.ids(), [1, 1, 2, 11, 12]);
+    assert_eq!(
+        site.files().len(),
+        3,
+        "what was there of it was not skipped as c.csv"
+    );
 }
 
 #[test]

@@ -83,10 +83,10 @@ fn the_marker_goes_where_its_file_goes() {
     mark(&site, "bad.csv");
     site.wait_for_last(1, "QUARANTINED");
     site.wait_for_inbox(&[]);
-    assert_eq!(
-        site.quarantined(),
-        ["bad.csv", "bad.csv.done", "bad.csv.reason"]
-    );
+    // The note is written last.
+    wait_until(PATIENCE, || {
+        site.quarantined() == ["bad.csv", "bad.csv.done", "bad.csv.reason"]
+    });
     site.drop("a.csv", first(0));
     mark(&site, "a.csv");
     site.wait_for_last(2, "ARCHIVED");
