@@ -22,3 +22,4 @@ mod support;
 mod tls;
 mod types;
 mod values;
+mod verdicts;

@@ -207,14 +207,9 @@ impl Checkpointer {
                     counts,
                     size: completion.end.size,
                 });
-                let candidate = Candidate {
-                    size: completion.end.size,
-                    modified: completion.end.modified,
-                    ..open.candidate
-                };
                 let archivable = Archivable {
                     file,
-                    candidate,
+                    candidate: at_its_end(open.candidate, completion),
                     handle: Some(Arc::clone(&completion.end.handle)),
                 };
                 self.leave(Leaving::Archive(archivable), context);
@@ -235,6 +230,15 @@ impl Checkpointer {
                 self.deps
                     .observer
                     .observe(&Event::FileQuarantined { path, reason });
+            }
+            Committed::Refused { file, reason } => {
+                let quarantined = Quarantined {
+                    file,
+                    candidate: at_its_end(open.candidate, completion),
+                    reason,
+                };
+                self.announce_quarantined(&quarantined);
+                self.leave(Leaving::Quarantine(quarantined), context);
             }
         }
     }
@@ -400,6 +404,15 @@ impl Checkpointer {
 
     fn current(&mut self, file: FileId, epoch: Epoch) -> Option<&mut OpenFile> {
         self.files.get_mut(&file).filter(|open| open.epoch == epoch)
+    }
+}
+
+/// What a file was when it was read to its end: it may have grown since it was found.
+fn at_its_end(found: Candidate, completion: &Completion) -> Candidate {
+    Candidate {
+        size: completion.end.size,
+        modified: completion.end.modified,
+        ..found
     }
 }
 

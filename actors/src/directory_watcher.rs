@@ -163,7 +163,8 @@ impl Watch {
         let scan = self.scan().await?;
         give_all(&mut self.waiting);
         let pause = started.elapsed().min(LONGEST_PAUSE);
-        let (new, mut announced_now) = split(scan.ready, &mut announced);
+        announced.retain(|candidate| !scan.came.contains(&candidate.path));
+        let (new, mut announced_now) = split(scan.ready, &announced);
 
         let found_any = !new.is_empty();
         if found_any && self.has_read {
@@ -271,7 +272,7 @@ async fn idle(
 /// that what is remembered is bounded by what stands in the directory.
 fn split(
     ready: Vec<Candidate>,
-    announced: &mut HashSet<Candidate>,
+    announced: &HashSet<Candidate>,
 ) -> (Vec<Candidate>, HashSet<Candidate>) {
     let (known, new): (Vec<_>, Vec<_>) = ready
         .into_iter()

@@ -3,6 +3,7 @@
 //! Each returns a future that the adapter has already put where it can't be stalled; dropping such
 //! a future gives up what it was doing. A test has its own ports in memory.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +37,9 @@ pub struct Scan {
     pub ready: Vec<Candidate>,
     /// When to look again because a file has not settled yet.
     pub settles_in: Option<Duration>,
+    /// Those that came to their place since the last scan, whatever they look like: one that was
+    /// taken out and put back unchanged is announced again.
+    pub came: HashSet<PathBuf>,
 }
 
 /// What is to be done with a file.
@@ -145,6 +149,14 @@ pub enum Committed {
         /// The file.
         file: FileId,
         /// What was counted and what was read, for people.
+        reason: String,
+    },
+    /// The counts add up, but the file is not what it was to be: it is QUARANTINED. What is
+    /// committed of it stays.
+    Refused {
+        /// The file.
+        file: FileId,
+        /// Why, for people.
         reason: String,
     },
 }

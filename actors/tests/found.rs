@@ -140,3 +140,20 @@ fn a_hint_that_fails_is_no_reason_to_start_again() {
         assert_eq!(state.called(Step::Resume), 1);
     });
 }
+
+/// Between two scans a file was loaded, left, and was put back as it had been: the watcher knew it
+/// already, and it stood there until the next start.
+#[test]
+fn a_file_that_was_taken_out_and_put_back_unchanged_is_announced_again() {
+    run(async {
+        let world = World::new(1);
+        let file = TestFile::rows(0, 9);
+        put_all(&world, std::slice::from_ref(&file));
+        let _life = Life::start(&world, Setting::default());
+        check_all_loaded(&world, std::slice::from_ref(&file)).await;
+        // Nothing scans while nothing changes: the watcher remembers what left meanwhile.
+        let admitted = world.state().called(Step::Admit);
+        world.put("0000.csv", file);
+        world.until_called(Step::Admit, admitted + 1).await;
+    });
+}

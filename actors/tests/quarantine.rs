@@ -74,3 +74,35 @@ fn a_quarantine_survives_the_death_of_the_checkpointer() {
         }
     }
 }
+
+#[test]
+fn a_file_that_is_refused_at_its_end_leaves_with_its_rows_committed() {
+    let mut bad = TestFile::rows(0, 7);
+    bad.refused_at_end = true;
+    assert_eq!(quarantined(bad, 7), "refused at its end");
+}
+
+#[test]
+fn a_refusal_at_the_end_survives_lost_answers_and_deaths() {
+    for step in [Step::Commit, Step::MoveQuarantined] {
+        for fault in [
+            Fault::Panic,
+            Fault::Error(ErrorKind::Transient),
+            Fault::LostAnswer(ErrorKind::Transient),
+        ] {
+            run(async {
+                let world = World::new(2);
+                let mut bad = TestFile::rows(0, 9);
+                bad.refused_at_end = true;
+                put_all(&world, &[bad, TestFile::rows(100, 5)]);
+                world.fail(step, 1, fault.clone());
+                let _life = Life::start(&world, Setting::default());
+                until_idle(&world).await;
+                let state = world.state();
+                assert!(state.violations.is_empty(), "{:?}", state.violations);
+                assert_eq!((state.rows.len(), state.quarantined.len()), (14, 1));
+                assert_eq!(state.archived.len(), 1);
+            });
+        }
+    }
+}

@@ -146,7 +146,10 @@ fn check_version(client: &mut postgres::Client) -> Result<()> {
         .iter()
         .map(|row| row.get(0))
         .collect();
-    if migrations::versions().iter().all(|version| versions.contains(version)) {
+    if migrations::versions()
+        .iter()
+        .all(|version| versions.contains(version))
+    {
         return Ok(());
     }
     let version = versions.last().copied().unwrap_or(0);

@@ -47,7 +47,7 @@ const STATES: [&str; 8] = [
 const QUERY: &str = "
 select * from (
     select file_id, pipeline, path, state, reason, size, records, inserted, updated, unchanged,
-           duplicate, deleted, filtered, rejected, archive_path,
+           duplicate, deleted, filtered, rejected, archive_path, verdict,
            to_char(discovered_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as discovered,
            to_char(committed_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as committed
     from ingestd.file_status
@@ -75,7 +75,8 @@ pub fn run(args: &FilesArgs) -> Result<()> {
             json!({
                 "file": row.get::<_, i64>("file_id"), "pipeline": row.get::<_, String>("pipeline"),
                 "path": row.get::<_, String>("path"), "state": row.get::<_, String>("state"),
-                "reason": row.get::<_, Option<String>>("reason"), "bytes": count(row, "size"),
+                "reason": row.get::<_, Option<String>>("reason"),
+                "verdict": row.get::<_, Option<String>>("verdict"), "bytes": count(row, "size"),
                 "records": count(row, "records"), "inserted": count(row, "inserted"),
                 "updated": count(row, "updated"), "unchanged": count(row, "unchanged"),
                 "duplicate": count(row, "duplicate"), "deleted": count(row, "deleted"),
@@ -103,13 +104,14 @@ pub fn run(args: &FilesArgs) -> Result<()> {
                 thousands(count(row, "filtered")),
                 thousands(count(row, "rejected")),
                 harmless(&row.get::<_, String>("path")),
+                row.get::<_, Option<String>>("verdict").unwrap_or_default(),
                 harmless(&row.get::<_, Option<String>>("reason").unwrap_or_default()),
             ]
         })
         .collect();
     let heading = [
         "file", "pipeline", "state", "records", "inserted", "updated", "filtered", "rejected",
-        "path", "reason",
+        "path", "verdict", "reason",
     ];
     print(&table(&heading, &lines))
 }

@@ -19,8 +19,8 @@ use tokio::runtime::Handle;
 use super::ready::{Readiness, Settling};
 use super::scan::{Search, walk};
 use super::watch::{Hints, watch};
-use super::{file_error, path_text};
-use crate::settings::{FileOrder, Pipeline};
+use super::{Companion, companion_of, companion_path, file_error, path_text};
+use crate::settings::{Companions, FileOrder, Pipeline};
 
 /// An [`Inbox`] that is a directory: events are hints, a scan is the truth.
 pub struct FsInbox {
@@ -35,6 +35,7 @@ struct Inner {
     excluded: Vec<PathBuf>,
     order: FileOrder,
     settle: Duration,
+    companions: Companions,
     hints: Arc<Hints>,
     memory: Mutex<Memory>,
     log: Logger,
@@ -54,6 +55,16 @@ struct Watch {
     on: Option<(u64, u64)>,
     watcher: Option<RecommendedWatcher>,
     warned: bool,
+}
+
+/// What tells that a file is complete.
+enum Sign {
+    /// It is, whatever its times say.
+    Complete,
+    /// It settles.
+    Settles,
+    /// What came with it settles.
+    SettlesWith(Candidate),
 }
 
 impl FsInbox {
@@ -93,6 +104,7 @@ impl FsInbox {
             excluded,
             order: pipeline.order,
             settle: pipeline.settle,
+            companions: pipeline.companions.clone(),
             hints: Arc::default(),
             memory: Mutex::default(),
             log,
@@ -134,32 +146,58 @@ impl Inner {
             directory: &self.directory,
             recursive: self.recursive,
             pattern: &self.pattern,
+            companions: &self.companions.endings(),
             excluded: &self.excluded,
         })
         .map_err(|error| directory_error(error, &self.directory))?;
 
-        self.note(&mut memory, found.passed_over);
-        let mut scan = self.judge(&mut memory.settling, found.files);
+        let mut passed_over = found.passed_over;
+        let mut scan = self.judge(&mut memory.settling, found.files, &mut passed_over);
+        self.note(&mut memory, passed_over);
         sort(&mut scan.ready, self.order);
         Ok(scan)
     }
 
-    fn judge(&self, settling: &mut Settling, files: Vec<Candidate>) -> Scan {
+    fn judge(
+        &self,
+        settling: &mut Settling,
+        files: Vec<Candidate>,
+        passed_over: &mut Vec<(PathBuf, String)>,
+    ) -> Scan {
         let clock = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| {
                 i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
             });
         let now = Instant::now();
+        // Looked at before the events are asked: the lock is never held over I/O.
+        let files: Vec<_> = files
+            .into_iter()
+            .filter_map(|candidate| {
+                let sign = self.sign_of(&candidate, clock, passed_over)?;
+                Some((candidate, sign))
+            })
+            .collect();
         let mut closed = self.hints.closed();
-        let mut scan = Scan::default();
+        let mut scan = Scan {
+            came: closed.take_came(),
+            ..Scan::default()
+        };
         let mut unsettled = HashSet::new();
-        for candidate in files {
-            match settling.judge(&candidate, self.settle, clock, now) {
+        for (candidate, sign) in files {
+            let settles = match &sign {
+                Sign::Complete => {
+                    scan.ready.push(candidate);
+                    continue;
+                }
+                Sign::Settles => &candidate,
+                Sign::SettlesWith(manifest) => manifest,
+            };
+            match settling.judge(settles, self.settle, clock, now) {
                 Readiness::Settled => scan.ready.push(candidate),
                 Readiness::Settles(left) => {
-                    unsettled.insert(candidate.path.clone());
-                    if closed.contains(&candidate.path) {
+                    unsettled.insert(settles.path.clone());
+                    if closed.contains(&settles.path) {
                         scan.ready.push(candidate);
                     } else {
                         let sooner = scan.settles_in.map_or(left, |other| other.min(left));
@@ -171,6 +209,54 @@ impl Inner {
         settling.end_of_scan();
         closed.retain(&unsettled);
         scan
+    }
+
+    /// What tells that a file is complete; `None` where that is missing.
+    fn sign_of(
+        &self,
+        candidate: &Candidate,
+        clock: i64,
+        passed_over: &mut Vec<(PathBuf, String)>,
+    ) -> Option<Sign> {
+        let Companions {
+            done_marker,
+            manifest,
+        } = &self.companions;
+        let mut sign = Sign::Settles;
+        if let Some(ending) = manifest {
+            let found = self.companion(candidate, ending, clock, passed_over)?;
+            // It may be in the middle of being written itself.
+            sign = Sign::SettlesWith(found);
+        }
+        if let Some(ending) = done_marker {
+            self.companion(candidate, ending, clock, passed_over)?;
+            sign = Sign::Complete;
+        }
+        Some(sign)
+    }
+
+    fn companion(
+        &self,
+        candidate: &Candidate,
+        ending: &str,
+        clock: i64,
+        passed_over: &mut Vec<(PathBuf, String)>,
+    ) -> Option<Candidate> {
+        let name = || {
+            let path = companion_path(&candidate.path, ending);
+            path_text(path.file_name().unwrap_or_default().as_ref())
+        };
+        let reason = match companion_of(candidate, ending, clock) {
+            Ok(Companion::There(found)) => return Some(found),
+            Ok(Companion::Missing) => return None,
+            Ok(Companion::Older) => format!(
+                "it was written after {}, which counts once it is written again",
+                name()
+            ),
+            Err(error) => format!("{} can't be looked at: {error}", name()),
+        };
+        passed_over.push((candidate.path.clone(), reason));
+        None
     }
 
     /// Says once of each path why it is passed over, for as long as it is there.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::{Dialect, TableName, WriteMode, WriteRules};
-use crate::settings::{ArchiveRules, Mapping};
+use crate::settings::{ArchiveRules, Mapping, Redropped};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -37,6 +37,8 @@ fn pipeline(directory: &Path) -> Pipeline {
         archive: None,
         quarantine: None,
         archive_rules: ArchiveRules::default(),
+        redropped: Redropped::default(),
+        companions: Companions::default(),
     }
 }
 
@@ -197,4 +199,103 @@ async fn nothing_is_remembered_of_files_that_have_settled() {
         format!("{:?}", memory.settling),
         format!("{:?}", Settling::default())
     );
+}
+
+/// A pipeline that wants companions, and long patience with what doesn't have them.
+fn with_companions(directory: &Path, done_marker: bool, manifest: bool) -> Pipeline {
+    let mut pipeline = pipeline(directory);
+    pipeline.pattern = "*".into();
+    pipeline.settle = LONG;
+    pipeline.companions = Companions {
+        done_marker: done_marker.then(|| ".done".into()),
+        manifest: manifest.then(|| ".manifest".into()),
+    };
+    pipeline
+}
+
+#[tokio::test]
+async fn a_file_is_ready_at_once_when_its_marker_is_there_and_not_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let mut pipeline = with_companions(root, true, false);
+    pipeline.settle = Duration::ZERO;
+    for name in ["a.csv", "b.csv", "z.csv.done"] {
+        std::fs::write(root.join(name), "x").unwrap();
+    }
+    let settled = inbox(&pipeline);
+    assert_eq!(names(&settled.scan().await.unwrap()), [""; 0]);
+    pipeline.settle = LONG;
+    let inbox = inbox(&pipeline);
+    std::fs::write(root.join("b.csv.done"), "").unwrap();
+    let scan = inbox.scan().await.unwrap();
+    assert_eq!(names(&scan), ["b.csv"], "young, and no event was seen");
+    assert_eq!(scan.settles_in, None);
+}
+
+#[tokio::test]
+async fn a_marker_of_the_version_before_does_not_count() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let path = root.join("a.csv");
+    std::fs::write(&path, "x").unwrap();
+    std::fs::write(root.join("a.csv.done"), "").unwrap();
+    let inbox = inbox(&with_companions(root, true, false));
+    assert_eq!(names(&inbox.scan().await.unwrap()), ["a.csv"]);
+    let modified = |path: &Path| std::fs::metadata(path).unwrap().modified().unwrap();
+    let marked = modified(&root.join("a.csv.done"));
+    // Written once more: until the clock of the file system has moved on.
+    while modified(&path) <= marked {
+        std::fs::write(&path, "the next version").unwrap();
+    }
+    assert_eq!(names(&inbox.scan().await.unwrap()), [""; 0]);
+    while names(&inbox.scan().await.unwrap()).is_empty() {
+        std::fs::write(root.join("a.csv.done"), "").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_settles_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    std::fs::write(root.join("a.csv"), "x").unwrap();
+    std::fs::write(root.join("a.csv.manifest"), "").unwrap();
+    let alone = inbox(&with_companions(root, false, true));
+    let scan = alone.scan().await.unwrap();
+    assert_eq!(names(&scan), [""; 0], "it may be being written");
+    assert!(scan.settles_in.is_some());
+    std::fs::write(root.join("a.csv.manifest"), "1").unwrap();
+    loop {
+        alone.changed().await.unwrap();
+        let scan = alone.scan().await.unwrap();
+        if !scan.ready.is_empty() {
+            assert_eq!(names(&scan), ["a.csv"], "it was closed before our eyes");
+            break;
+        }
+    }
+
+    let both = inbox(&with_companions(root, true, true));
+    assert_eq!(names(&both.scan().await.unwrap()), [""; 0]);
+    std::fs::write(root.join("a.csv.done"), "").unwrap();
+    let scan = both.scan().await.unwrap();
+    assert_eq!(names(&scan), ["a.csv"], "the marker came last");
+}
+
+#[tokio::test]
+async fn what_is_renamed_into_place_came_whatever_it_looks_like() {
+    let directory = tempfile::tempdir().unwrap();
+    let (inside, outside) = (directory.path().join("a.csv"), directory.path().join("out"));
+    std::fs::write(&inside, "x").unwrap();
+    let inbox = inbox(&pipeline(directory.path()));
+    let first = inbox.scan().await.unwrap();
+    std::fs::rename(&inside, &outside).unwrap();
+    std::fs::rename(&outside, &inside).unwrap();
+    loop {
+        inbox.changed().await.unwrap();
+        let scan = inbox.scan().await.unwrap();
+        assert_eq!(scan.ready, first.ready);
+        if scan.came.contains(&first.ready[0].path) {
+            break;
+        }
+    }
+    assert!(inbox.scan().await.unwrap().came.is_empty());
 }

@@ -1,5 +1,6 @@
 //! A fixed list of files, for `load FILE…`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
@@ -57,6 +58,7 @@ impl Inbox for ListInbox {
         let scan = Scan {
             ready: self.files.clone(),
             settles_in: None,
+            came: HashSet::new(),
         };
         std::future::ready(Ok(scan)).boxed()
     }

@@ -1,6 +1,7 @@
 //! The file system: what arrives, what a file is made of, and how it leaves the inbox.
 
 pub mod archive;
+mod companion;
 mod content_hash;
 mod fingerprint;
 mod identity;
@@ -11,6 +12,7 @@ mod ready;
 mod scan;
 mod watch;
 
+pub use companion::{Companion, companion_of, companion_path, read_small};
 pub use content_hash::{BLOCK, ContentHasher, hash_file, hash_prefix};
 pub use fingerprint::{EDGE, Fingerprint, SMALL, edge_hashes, fingerprint};
 pub use identity::{candidate_at, candidate_of, file_error, open_regular};

@@ -26,11 +26,16 @@ pub fn is_ready_name(name: &OsStr) -> bool {
 #[derive(Debug, Default)]
 pub struct Closed {
     paths: HashSet<PathBuf>,
+    /// Those that the next scan is to take for new.
+    came: HashSet<PathBuf>,
 }
 
 impl Closed {
     /// A file was closed by its writer, or renamed into place.
     pub fn closed(&mut self, path: PathBuf) {
+        if self.came.len() < MOST_CLOSED {
+            self.came.insert(path.clone());
+        }
         if self.paths.len() < MOST_CLOSED {
             self.paths.insert(path);
         }
@@ -44,6 +49,11 @@ impl Closed {
     /// Whether a file's writer is known to have ended.
     pub fn contains(&self, path: &Path) -> bool {
         self.paths.contains(path)
+    }
+
+    /// What was closed or renamed into place since this was last asked.
+    pub fn take_came(&mut self) -> HashSet<PathBuf> {
+        std::mem::take(&mut self.came)
     }
 
     /// Keeps only what is still waiting for its settling time; drops its memory with it.
@@ -157,6 +167,15 @@ mod tests {
         settling.end_of_scan();
         settling.end_of_scan();
         assert!(settling.since.is_empty(), "what is not seen is forgotten");
+    }
+
+    #[test]
+    fn what_came_is_told_once() {
+        let mut closed = Closed::default();
+        closed.closed(PathBuf::from("/in/a"));
+        assert!(closed.take_came().contains(Path::new("/in/a")));
+        assert!(closed.take_came().is_empty());
+        assert!(closed.contains(Path::new("/in/a")), "it is closed still");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Search<'a> {
     pub recursive: bool,
     /// Which names are wanted.
     pub pattern: &'a GlobMatcher,
+    /// The endings of files that come with others, and are none themselves.
+    pub companions: &'a [String],
     /// Directories that are not entered: where finished files go.
     pub excluded: &'a [PathBuf],
 }
@@ -94,6 +96,10 @@ fn look_at(search: &Search, entry: &DirEntry) -> io::Result<Look> {
         } else {
             Look::Nothing
         });
+    }
+    let comes_with = |ending: &String| name.as_bytes().ends_with(ending.as_bytes());
+    if search.companions.iter().any(comes_with) {
+        return Ok(Look::Nothing);
     }
     if !is_ready_name(&name) || !search.pattern.is_match(Path::new(&name)) {
         return Ok(Look::Nothing);

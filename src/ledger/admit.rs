@@ -8,16 +8,18 @@ use std::path::PathBuf;
 
 use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::Candidate;
+use ingestd_actors::model::{Candidate, FileId};
 use ingestd_actors::port::{Skipped, Verdict, gone};
+use slog::info;
 use tokio_postgres::Transaction;
 
 use super::Core;
 use super::answer::{later, new_verdict, quick_verdict};
 use super::claim::Wanted;
+use super::comes_again::Return;
 use super::error::ledger_error;
 use super::evidence::{Look, gather, look_at};
-use super::examined::{Examined, committed_at, wait_for_equals};
+use super::examined::{Examined, committed_at, last_of, wait_for_equals};
 use super::known::Known;
 use super::notes::lock_files;
 use super::others::{Others, Sight, owners};
@@ -25,6 +27,7 @@ use super::plans::NewPlan;
 use super::register::NewFile;
 use super::verdict::{Decision, Quick, by_content, by_metadata};
 use crate::fs::{candidate_at, file_error, path_text};
+use crate::postgres::Client;
 
 /// The most candidates that are decided about in one transaction.
 const GROUP: usize = 512;
@@ -115,22 +118,29 @@ impl Core {
             }
         }
         if !by_content.is_empty() {
-            let examined = self
+            let mut examined = self
                 .examine(&client, by_content, &sight.others, &mut verdicts)
                 .await?;
+            self.compare(&client, &mut examined).await?;
+            // One that is not complete holds up no other.
+            wait_for_equals(&mut examined);
             let examined = self.plan(examined).await?;
             let transaction = self.database.begin(&mut client).await?;
             let sight = shared.then_some(&sight);
-            if !self
+            let written = self
                 .write_down(&transaction, examined, sight, &mut verdicts)
-                .await?
-            {
+                .await?;
+            let Some(again) = written else {
                 return Ok(None);
-            }
+            };
             transaction
                 .commit()
                 .await
                 .map_err(|error| ledger_error(error, "admitting files"))?;
+            for (file, path, why) in again {
+                info!(self.log, "file comes again"; "file" => file.0, "path" => path_text(&path),
+                    "verdict" => why.verdict, "reason" => why.reason);
+            }
         }
         verdicts
             .into_iter()
@@ -145,7 +155,7 @@ impl Core {
     /// Looks at contents and decides.
     async fn examine(
         &self,
-        client: &crate::postgres::Client,
+        client: &Client,
         candidates: Vec<(usize, Candidate, Vec<Known>)>,
         others: &Others,
         verdicts: &mut [Option<Verdict>],
@@ -198,25 +208,28 @@ impl Core {
             for ((index, candidate, print, _), known) in printed.into_iter().zip(related) {
                 let replaces = committed_at(&candidate, &known, rules);
                 let owners = owners(&known);
-                let facts = gather(&candidate, &print, known, &dialect);
-                let decision =
-                    facts
-                        .as_ref()
-                        .map(|facts| match by_content(&candidate, facts, rules) {
-                            Decision::Load { gives_up, .. } => {
-                                Decision::Load { gives_up, replaces }
-                            }
-                            other => other,
-                        });
-                let decision = decision.unwrap_or_else(|error| {
-                    Decision::Later(format!("it changed while it was looked at: {error}"))
-                });
+                let last = last_of(&candidate, &known);
+                let decided_on = match gather(&candidate, &print, known, &dialect) {
+                    Ok(facts) => by_content(&candidate, &facts, last.as_ref(), rules),
+                    Err(error) => {
+                        let reason = format!("it changed while it was looked at: {error}");
+                        (Decision::Later(reason), None)
+                    }
+                };
+                let (decision, again) = match decided_on {
+                    (Decision::Load { gives_up, .. }, again) => {
+                        (Decision::Load { gives_up, replaces }, again)
+                    }
+                    other => other,
+                };
                 decided.push(Examined {
                     index,
                     candidate,
                     fingerprint: Some(print),
                     decision: others.defer(decision, &owners),
+                    again,
                     plan: None,
+                    expected: None,
                 });
             }
             decided
@@ -224,7 +237,6 @@ impl Core {
         .await?;
         examined.extend(decided);
         examined.sort_by_key(|one| one.index);
-        wait_for_equals(&mut examined);
         Ok(examined)
     }
 
@@ -232,7 +244,7 @@ impl Core {
     /// and moved it meanwhile. (A scan just doesn't find it again.)
     async fn judge_vanished(
         &self,
-        client: &crate::postgres::Client,
+        client: &Client,
         vanished: Vec<(usize, Candidate)>,
         verdicts: &mut [Option<Verdict>],
     ) -> Result<Vec<Examined>> {
@@ -265,6 +277,7 @@ impl Core {
                 Ok(plan) => one.plan = Some(NewPlan::new(&plan)?),
                 Err(error) if error.kind() == ErrorKind::File => {
                     one.decision = Decision::Quarantine(None, error.to_string());
+                    one.again = None;
                 }
                 Err(error) => return Err(error),
             }
@@ -272,14 +285,15 @@ impl Core {
         Ok(examined)
     }
 
-    /// Writes all of it down; false where another instance has admitted files meanwhile.
+    /// Writes all of it down; those that come again and are loaded, `None` where another instance has
+    /// admitted files meanwhile.
     async fn write_down(
         &self,
         transaction: &Transaction<'_>,
         examined: Vec<Examined>,
         sight: Option<&Sight>,
         verdicts: &mut [Option<Verdict>],
-    ) -> Result<bool> {
+    ) -> Result<Option<Vec<(FileId, PathBuf, Return)>>> {
         let mut plans = HashMap::new();
         let mut digests = HashMap::new();
         let mut wanted = Vec::new();
@@ -310,8 +324,10 @@ impl Core {
                     });
                 }
                 Decision::Refresh(known) => {
-                    verdicts[one.index] = Some(self.refreshed(known, &one.candidate));
-                    refreshed.push((known.file, one.candidate));
+                    let again = one.again.take();
+                    verdicts[one.index] =
+                        Some(self.refreshed(known, &one.candidate, again.as_ref()));
+                    refreshed.push((known.file, one.candidate, again));
                 }
                 Decision::Load { gives_up, replaces } => {
                     given_up.extend(gives_up.iter().copied());
@@ -327,14 +343,14 @@ impl Core {
             self.plans.store(transaction, &self.pipeline, &plans),
         )?;
         if !admitted {
-            return Ok(false);
+            return Ok(None);
         }
         let alone = sight.is_none();
         // Whatever is done to them, files are locked in one order.
         let touched: Vec<i64> = given_up
             .iter()
             .chain(&replaced)
-            .chain(refreshed.iter().map(|(file, _)| file))
+            .chain(refreshed.iter().map(|(file, ..)| file))
             .chain(claimed.keys())
             .map(|file| file.0)
             .collect();
@@ -359,14 +375,25 @@ impl Core {
             })
             .collect();
         let ids = self.register(transaction, &files).await?;
+        let mut loaded_again = Vec::new();
         for ((one, file), id) in new.iter().zip(files).zip(ids) {
+            if let Some(why) = one.again.clone().filter(|_| file.plan.is_some()) {
+                loaded_again.push((id, file.candidate.path.clone(), why));
+            }
             verdicts[one.index] = Some(new_verdict(file, id));
         }
-        Ok(true)
+        Ok(Some(loaded_again))
     }
 
     /// What to do with a finished file that only looks different.
-    fn refreshed(&self, known: &Known, candidate: &Candidate) -> Verdict {
+    fn refreshed(&self, known: &Known, candidate: &Candidate, again: Option<&Return>) -> Verdict {
+        if let Some(why) = again {
+            return Verdict::Skip(Skipped {
+                file: known.file,
+                candidate: candidate.clone(),
+                reason: why.reason.clone(),
+            });
+        }
         // As it will be in the ledger, its metadata are those of the candidate.
         let mut known = known.clone();
         known.candidate = candidate.clone();

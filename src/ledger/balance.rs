@@ -2,6 +2,8 @@
 
 use ingestd_actors::model::{Checkpoint, Counts, Epoch, FileEnd, FileState};
 
+use super::manifest::Expected;
+
 /// What the ledger says of a file that is to be committed.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -9,8 +11,10 @@ pub struct Account {
     pub state: FileState,
     /// Its newest claim.
     pub epoch: Epoch,
-    /// Why it failed, where it did.
+    /// Why it failed or was quarantined, where it was.
     pub reason: Option<String>,
+    /// What its manifest says, where it has one.
+    pub expected: Option<Expected>,
     /// The counts it was committed with, where it was.
     pub counts: Counts,
     /// Its lanes, with the claim of each and what it counted.
@@ -29,6 +33,10 @@ pub enum Judgement {
     Fenced,
     /// It failed, now or before.
     Unbalanced(String),
+    /// It adds up, and is to be QUARANTINED all the same.
+    Refuse(String),
+    /// It was quarantined so before.
+    Refused(String),
 }
 
 /// Judges a file whose reading ended under a claim, and whose lanes were seen to commit up to `seen`.
@@ -38,9 +46,18 @@ pub fn judge(
     seen: &[Checkpoint],
     end: &FileEnd,
 ) -> Judgement {
-    let Some(account) = account.filter(|account| account.epoch == epoch) else {
+    let Some(account) = account else {
         return Judgement::Fenced;
     };
+    let mismatch = account.expected.and_then(|it| it.mismatch(end.end.record));
+    // As a refusal leaves it, whose answer was lost.
+    let was_refused = account.state == FileState::Quarantined && account.epoch.0 - 1 == epoch.0;
+    if was_refused && mismatch.is_some() {
+        return Judgement::Refused(account.reason.clone().unwrap_or_default());
+    }
+    if account.epoch != epoch {
+        return Judgement::Fenced;
+    }
     match account.state {
         FileState::Scheduled | FileState::Reading | FileState::Completed => {}
         FileState::Committed | FileState::Archived => return Judgement::Done(account.counts),
@@ -92,7 +109,10 @@ pub fn judge(
             counts.rejected
         ));
     }
-    Judgement::Commit(counts)
+    match mismatch {
+        Some(reason) => Judgement::Refuse(reason),
+        None => Judgement::Commit(counts),
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +156,7 @@ mod tests {
             state: FileState::Completed,
             epoch: EPOCH,
             reason: None,
+            expected: None,
             counts: Counts::default(),
             lanes: vec![
                 lane(Lane::Partition(0), 10, counts(inserted, 0)),
@@ -180,6 +201,32 @@ mod tests {
             let judged = judge(Some(&account), EPOCH, &[], &end);
             assert!(matches!(judged, Judgement::Unbalanced(_)), "{judged:?}");
         }
+    }
+
+    #[test]
+    fn what_adds_up_is_refused_where_its_manifest_says_otherwise() {
+        let mut account = account(8, 2);
+        let judged = |account: &Account| judge(Some(account), EPOCH, &[], &end(10, 100));
+        for (records, before, fits) in [(10, 0, true), (13, 3, true), (11, 0, false), (9, 0, false)]
+        {
+            account.expected = Some(Expected { records, before });
+            match judged(&account) {
+                Judgement::Commit(_) => assert!(fits),
+                Judgement::Refuse(reason) => {
+                    assert!(!fits);
+                    assert!(
+                        reason.contains(&format!("says {records} records")),
+                        "{reason}"
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        // The answer was lost, and the question comes again.
+        account.state = FileState::Quarantined;
+        account.epoch = Epoch(EPOCH.0 + 1);
+        account.reason = Some("as before".to_owned());
+        assert_eq!(judged(&account), Judgement::Refused("as before".to_owned()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::admit::blocking;
 use super::balance::{Account, Judgement, judge};
 use super::error::ledger_error;
 use super::known::{COLUMNS, Known, to_signed, to_unsigned, unsigned};
+use super::manifest::Expected;
 use super::notes::{delete_checkpoints, end_files};
 use crate::fs::edge_hashes;
 
@@ -48,7 +49,7 @@ impl Core {
         let transaction = self.database.begin(&mut client).await?;
         let accounts = accounts(&transaction, &ids).await?;
         let mut answers = Vec::with_capacity(ended.len());
-        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        let (mut good, mut bad, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for one in &ended {
             let Completion {
                 file,
@@ -68,10 +69,16 @@ impl Core {
                     bad.push((file, reason.clone()));
                     Committed::Unbalanced { file, reason }
                 }
+                Judgement::Refuse(reason) => {
+                    refused.push((one, reason.clone()));
+                    Committed::Refused { file, reason }
+                }
+                Judgement::Refused(reason) => Committed::Refused { file, reason },
             });
         }
         make_committed(&transaction, &good).await?;
         make_failed(&transaction, &bad).await?;
+        make_refused(&transaction, &refused).await?;
         transaction.commit().await.map_err(failed)?;
         Ok(answers)
     }
@@ -98,7 +105,7 @@ fn look_at(completion: Completion) -> Ended {
 async fn accounts(transaction: &Transaction<'_>, ids: &[i64]) -> Result<HashMap<FileId, Account>> {
     let ids = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY)];
     let locked_files = format!(
-        "select {COLUMNS}, f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted,
+        "select {COLUMNS}, f.manifest_records, f.records_before, f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted,
                 f.filtered, f.rejected
          from ingestd.files f where f.file_id = any($1)
          order by f.file_id for no key update"
@@ -119,6 +126,7 @@ async fn accounts(transaction: &Transaction<'_>, ids: &[i64]) -> Result<HashMap<
             state: known.state,
             epoch: known.epoch,
             reason: known.reason,
+            expected: expected(row),
             counts: counts(row),
             lanes: Vec::new(),
         };
@@ -141,6 +149,13 @@ async fn accounts(transaction: &Transaction<'_>, ids: &[i64]) -> Result<HashMap<
         }
     }
     Ok(accounts)
+}
+
+fn expected(row: &Row) -> Option<Expected> {
+    Some(Expected {
+        records: to_unsigned(row.get::<_, Option<i64>>("manifest_records")?),
+        before: unsigned(row, "records_before"),
+    })
 }
 
 fn counts(row: &Row) -> Counts {
@@ -179,7 +194,7 @@ async fn make_committed(transaction: &Transaction<'_>, good: &[(&Ended, Counts)]
         let done = transaction
             .execute_typed(
                 "update ingestd.files f
-             set state = 'COMMITTED', reason = null, committed_at = clock_timestamp(),
+             set state = 'COMMITTED', committed_at = clock_timestamp(),
                  started_at = coalesce(f.started_at, clock_timestamp()),
                  completed_at = coalesce(f.completed_at, clock_timestamp()),
                  size = n.size, modified = n.modified, device = n.device, inode = n.inode,
@@ -250,7 +265,7 @@ async fn make_failed(transaction: &Transaction<'_>, bad: &[(FileId, String)]) ->
     }
     let ids: Vec<i64> = bad.iter().map(|(file, _)| file.0).collect();
     let reasons: Vec<&str> = bad.iter().map(|(_, reason)| &reason[..]).collect();
-    let statement = end_files("'FAILED'", "f.reason", "true", "f.epoch");
+    let statement = end_files("'FAILED'", "null", "true", "f.epoch");
     transaction
         .execute_typed(&statement, &[(&ids, Type::INT8_ARRAY)])
         .await
@@ -265,4 +280,63 @@ async fn make_failed(transaction: &Transaction<'_>, bad: &[(FileId, String)]) ->
         .await
         .map_err(|error| ledger_error(error, "failing files"))?;
     Ok(())
+}
+
+/// The rows stay, and so does what was read of the file: equal content is known by it, in whatever
+/// length it stood at its end. The raised epoch fences, as any quarantine does.
+async fn make_refused(transaction: &Transaction<'_>, refused: &[(&Ended, String)]) -> Result<()> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let failed = |error| ledger_error(error, "quarantining files at their end");
+    let numbers = |of: fn(&Ended) -> i64| {
+        let all = refused.iter().map(|(one, _)| of(one));
+        all.collect::<Vec<i64>>()
+    };
+    let hashes = |of: fn(&Ended) -> &[u8]| {
+        let all = refused.iter().map(|(one, _)| of(one));
+        all.collect::<Vec<_>>()
+    };
+    let ids = numbers(|one| one.completion.file.0);
+    let reasons: Vec<&str> = refused.iter().map(|(_, reason)| &reason[..]).collect();
+    let statement = end_files("'QUARANTINED'", "null", "true", "f.epoch + 1");
+    transaction
+        .execute_typed(&statement, &[(&ids, Type::INT8_ARRAY)])
+        .await
+        .map_err(failed)?;
+    transaction
+        .execute_typed(
+            "update ingestd.files f
+             set reason = n.reason, size = n.size, modified = n.modified, device = n.device,
+                 inode = n.inode, content_hash = n.content,
+                 head_hash = case when n.head = '' then f.head_hash else n.head end,
+                 tail_hash = case when n.head = '' then f.tail_hash else n.tail end
+             from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
+                         $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[])
+                  as n (file_id, reason, size, modified, device, inode, content, head, tail)
+             where f.file_id = n.file_id and f.state = 'QUARANTINED'",
+            &[
+                (&ids, Type::INT8_ARRAY),
+                (&reasons, Type::TEXT_ARRAY),
+                (
+                    &numbers(|one| to_signed(one.completion.end.size)),
+                    Type::INT8_ARRAY,
+                ),
+                (
+                    &numbers(|one| one.completion.end.modified),
+                    Type::INT8_ARRAY,
+                ),
+                (&numbers(|one| one.device), Type::INT8_ARRAY),
+                (&numbers(|one| one.inode), Type::INT8_ARRAY),
+                (
+                    &hashes(|one| &one.completion.end.content_hash),
+                    Type::BYTEA_ARRAY,
+                ),
+                (&hashes(|one| &one.head), Type::BYTEA_ARRAY),
+                (&hashes(|one| &one.tail), Type::BYTEA_ARRAY),
+            ],
+        )
+        .await
+        .map_err(failed)?;
+    delete_checkpoints(transaction, &ids).await
 }

@@ -1,4 +1,4 @@
-//! PURE: a candidate whose content was looked at, and what follows for the ledger.
+//! PURE: candidates that were looked at, on their way to what is written down of them.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,35 +6,48 @@ use std::sync::Arc;
 
 use ingestd_actors::model::{Candidate, FileId, FileState, Plan, Position};
 
+use super::comes_again::{Return, counts};
 use super::known::Known;
+use super::manifest::Expected;
 use super::plans::NewPlan;
 use super::register::NewFile;
 use super::verdict::{Decision, Rules};
 use crate::fs::{Fingerprint, path_text};
 
 /// A candidate whose content decides, and what was found out about it.
-pub(super) struct Examined {
+pub struct Examined {
+    /// Which of the candidates it is.
     pub index: usize,
+    /// The candidate.
     pub candidate: Candidate,
+    /// Its hashes, where it can be read.
     pub fingerprint: Option<Fingerprint>,
+    /// What is to be done with it.
     pub decision: Decision,
+    /// How it comes again, where it does.
+    pub again: Option<Return>,
+    /// What it is to be loaded under.
     pub plan: Option<NewPlan>,
+    /// What its manifest says.
+    pub expected: Option<Expected>,
 }
 
 impl Examined {
     /// One that can't be read.
-    pub(super) fn unreadable(index: usize, candidate: Candidate, reason: String) -> Examined {
+    pub fn unreadable(index: usize, candidate: Candidate, reason: String) -> Examined {
         Examined {
             index,
             candidate,
             fingerprint: None,
             decision: Decision::Quarantine(None, reason),
+            again: None,
             plan: None,
+            expected: None,
         }
     }
 
-    /// Its row in the ledger.
-    pub(super) fn new_file(&self, plan: Option<Arc<Plan>>) -> NewFile {
+    /// As it is to be written down.
+    pub fn new_file(&self, plan: Option<Arc<Plan>>) -> NewFile {
         let mut file = NewFile {
             candidate: self.candidate.clone(),
             fingerprint: self.fingerprint.clone(),
@@ -44,8 +57,10 @@ impl Examined {
             parent: None,
             base: Position::START,
             state: FileState::Scheduled,
-            reason: None,
+            reason: self.again.as_ref().map(|why| why.reason.clone()),
+            verdict: self.again.as_ref().map(|why| why.verdict.clone()),
             duplicate_of: None,
+            expected: self.expected,
         };
         match &self.decision {
             Decision::LoadTail(fact) => {
@@ -60,13 +75,15 @@ impl Examined {
             Decision::Skip(known, reason) => {
                 file.state = FileState::Skipped;
                 file.reason = Some(reason.clone());
-                file.duplicate_of = Some(known.duplicate_of.unwrap_or(known.file));
-                file.content = known.content.clone();
-                // Where its records end: what is added to it later is a tail.
-                file.base = Position {
-                    record: 0,
-                    ..known.watermark
-                };
+                if let Some(known) = known {
+                    file.duplicate_of = Some(known.duplicate_of.unwrap_or(known.file));
+                    file.content = known.content.clone();
+                    // Where its records end: what is added to it later is a tail.
+                    file.base = Position {
+                        record: 0,
+                        ..known.watermark
+                    };
+                }
             }
             Decision::Quarantine(parent, reason) => {
                 file.state = FileState::Quarantined;
@@ -80,10 +97,12 @@ impl Examined {
 }
 
 /// Of new files with equal content the first goes on, the others wait for what becomes of it.
-pub(super) fn wait_for_equals(examined: &mut [Examined]) {
+pub fn wait_for_equals(examined: &mut [Examined]) {
     let mut first: HashMap<(u64, [u8; 32], [u8; 32]), PathBuf> = HashMap::new();
     for one in examined {
-        let (Decision::Load { .. }, Some(print)) = (&one.decision, &one.fingerprint) else {
+        let (Decision::Load { .. } | Decision::LoadTail(_), Some(print)) =
+            (&one.decision, &one.fingerprint)
+        else {
             continue;
         };
         let ends = (one.candidate.size, print.head, print.tail);
@@ -100,7 +119,7 @@ pub(super) fn wait_for_equals(examined: &mut [Examined]) {
 }
 
 /// The committed files that stood at a candidate's path, and no longer do once it is a new file.
-pub(super) fn committed_at(candidate: &Candidate, known: &[Known], rules: Rules) -> Vec<FileId> {
+pub fn committed_at(candidate: &Candidate, known: &[Known], rules: Rules) -> Vec<FileId> {
     if rules.again {
         // The same file may be loaded once more: it has not replaced itself.
         return Vec::new();
@@ -111,4 +130,12 @@ pub(super) fn committed_at(candidate: &Candidate, known: &[Known], rules: Rules)
         .filter(|known| known.candidate.path == candidate.path && known.archive_path.is_none())
         .map(|known| known.file)
         .collect()
+}
+
+/// What was loaded last under a candidate's name.
+pub fn last_of(candidate: &Candidate, known: &[Known]) -> Option<Known> {
+    let same_name = known
+        .iter()
+        .filter(|known| known.candidate.path == candidate.path && counts(known));
+    same_name.max_by_key(|known| known.file).cloned()
 }

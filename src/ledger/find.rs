@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::try_join;
 use ingestd_actors::error::Result;
 use ingestd_actors::model::{Candidate, FileId};
 use tokio_postgres::Row;
@@ -129,6 +130,35 @@ impl Core {
         Ok(departed.collect())
     }
 
+    /// For each candidate what was loaded last under its name, wherever that file is by now.
+    pub(super) async fn find_last(
+        &self,
+        client: &Client,
+        candidates: &[(&Candidate, &Fingerprint)],
+    ) -> Result<Vec<Vec<Known>>> {
+        let paths: Vec<String> = candidates
+            .iter()
+            .map(|(candidate, _)| path_text(&candidate.path))
+            .collect();
+        let rows = client
+            .query_typed(
+                &format!(
+                    "select c.ordinal, {COLUMNS}
+                     from unnest($2::text[]) with ordinality as c (path, ordinal)
+                     cross join lateral (
+                         select * from ingestd.files f
+                         where f.pipeline = $1 and f.path = c.path
+                           and (f.state in ('COMMITTED', 'ARCHIVED') and f.records > 0
+                                or f.state = 'SKIPPED' and f.duplicate_of is not null)
+                         order by f.file_id desc limit 1) f"
+                ),
+                &[(&self.pipeline, Type::TEXT), (&paths, Type::TEXT_ARRAY)],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "looking for files of the same name"))?;
+        by_ordinal(&rows, candidates.len())
+    }
+
     /// For each candidate all files that it may be related to, the oldest first.
     pub(super) async fn find_related(
         &self,
@@ -136,15 +166,22 @@ impl Core {
         candidates: &[(&Candidate, &Fingerprint)],
         at_paths: Vec<Vec<Known>>,
     ) -> Result<Vec<Vec<Known>>> {
-        let equal = self.find_equal(client, candidates).await?;
-        let merged = at_paths.into_iter().zip(equal).map(|(here, equal)| {
-            let mut all: HashMap<_, _> =
-                here.into_iter().map(|known| (known.file, known)).collect();
-            all.extend(equal.into_iter().map(|known| (known.file, known)));
-            let mut all: Vec<Known> = all.into_values().collect();
-            all.sort_by_key(|known| known.file);
-            all
-        });
+        // Sent at once, carried out one after the other.
+        let (equal, last) = try_join!(
+            self.find_equal(client, candidates),
+            self.find_last(client, candidates),
+        )?;
+        let others = equal.into_iter().zip(last);
+        let merged = at_paths
+            .into_iter()
+            .zip(others)
+            .map(|(here, (equal, last))| {
+                let all = here.into_iter().chain(equal).chain(last);
+                let all: HashMap<_, _> = all.map(|known| (known.file, known)).collect();
+                let mut all: Vec<Known> = all.into_values().collect();
+                all.sort_by_key(|known| known.file);
+                all
+            });
         Ok(merged.collect())
     }
 }

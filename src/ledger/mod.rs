@@ -8,16 +8,19 @@ mod answer;
 mod archive;
 pub mod balance;
 mod claim;
+mod comes_again;
 mod commit;
 mod control;
 mod departures;
 mod error;
 mod evidence;
 mod examined;
+mod expect;
 mod find;
 mod holding;
 pub mod known;
 mod lease;
+mod manifest;
 mod notes;
 mod others;
 mod plans;
@@ -27,6 +30,7 @@ mod retention;
 mod sweep;
 mod taken;
 pub mod verdict;
+mod waits;
 
 #[cfg(test)]
 mod tests;
@@ -49,11 +53,12 @@ use uuid::Uuid;
 use crate::fs::path_text;
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::Database;
-use crate::settings::Pipeline;
+use crate::settings::{Companions, Pipeline};
 use lease::Lease;
 use plans::Plans;
 use taken::Taken;
 use verdict::Rules;
+use waits::Waits;
 
 /// Forgets a pipeline, in one transaction: what it has loaded (with checkpoints and dead letters), its
 /// plans, and the pipeline itself; each takes the pipeline's name. Tables that go too are dropped
@@ -114,6 +119,9 @@ struct Core {
     /// What the paths of the inbox's files begin with.
     inbox: String,
     taken: Taken,
+    companions: Companions,
+    waits: Waits,
+    log: Logger,
     lease: Lease,
     plans: Plans,
 }
@@ -133,6 +141,7 @@ impl PostgresLedger {
             keeps_quarantined: pipeline.quarantine.is_none(),
             again: options.again,
             named: options.only.is_some(),
+            redropped: pipeline.redropped,
         };
         let only = options
             .only
@@ -142,7 +151,16 @@ impl PostgresLedger {
             .unwrap_or_default();
         PostgresLedger {
             core: Arc::new(Core {
-                lease: Lease::new(database.clone(), &pipeline, instance, options.lease, log),
+                lease: Lease::new(
+                    database.clone(),
+                    &pipeline,
+                    instance,
+                    options.lease,
+                    log.clone(),
+                ),
+                companions: pipeline.companions.clone(),
+                waits: Waits::default(),
+                log,
                 database,
                 pipeline: pipeline.name.clone(),
                 instance: instance.to_string(),

@@ -8,6 +8,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
 use super::Core;
+use super::comes_again::Return;
 use super::error::{fenced, ledger_error};
 use super::known::to_signed;
 use super::others::takeable;
@@ -253,31 +254,36 @@ impl Core {
     pub(super) async fn refresh(
         &self,
         transaction: &Transaction<'_>,
-        files: &[(FileId, Candidate)],
+        files: &[(FileId, Candidate, Option<Return>)],
     ) -> Result<()> {
         if files.is_empty() {
             return Ok(());
         }
-        let numbers =
-            |of: fn(&(FileId, Candidate)) -> i64| files.iter().map(of).collect::<Vec<_>>();
+        let ids: Vec<i64> = files.iter().map(|(file, ..)| file.0).collect();
+        let numbers = |of: fn(&Candidate) -> i64| {
+            let all = files.iter().map(|(_, now, _)| of(now));
+            all.collect::<Vec<i64>>()
+        };
+        let texts = |of: fn(&Return) -> &str| {
+            let all = files.iter().map(|(.., again)| again.as_ref().map(of));
+            all.collect::<Vec<Option<&str>>>()
+        };
         transaction
             .execute_typed(
                 "update ingestd.files f
-                 set modified = n.modified, device = n.device, inode = n.inode
-                 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
-                      as n (file_id, modified, device, inode)
+                 set modified = n.modified, device = n.device, inode = n.inode,
+                     verdict = coalesce(n.verdict, f.verdict), reason = coalesce(n.reason, f.reason)
+                 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[],
+                             $6::text[])
+                      as n (file_id, modified, device, inode, verdict, reason)
                  where f.file_id = n.file_id",
                 &[
-                    (&numbers(|(file, _)| file.0), Type::INT8_ARRAY),
-                    (&numbers(|(_, now)| now.modified), Type::INT8_ARRAY),
-                    (
-                        &numbers(|(_, now)| now.device.cast_signed()),
-                        Type::INT8_ARRAY,
-                    ),
-                    (
-                        &numbers(|(_, now)| now.inode.cast_signed()),
-                        Type::INT8_ARRAY,
-                    ),
+                    (&ids, Type::INT8_ARRAY),
+                    (&numbers(|now| now.modified), Type::INT8_ARRAY),
+                    (&numbers(|now| now.device.cast_signed()), Type::INT8_ARRAY),
+                    (&numbers(|now| now.inode.cast_signed()), Type::INT8_ARRAY),
+                    (&texts(|again| &again.verdict), Type::TEXT_ARRAY),
+                    (&texts(|again| &again.reason), Type::TEXT_ARRAY),
                 ],
             )
             .await

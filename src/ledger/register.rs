@@ -13,6 +13,7 @@ use tokio_postgres::types::Type;
 use super::Core;
 use super::error::ledger_error;
 use super::known::to_signed;
+use super::manifest::Expected;
 use crate::fs::{Fingerprint, path_text};
 
 /// A file on its way into the ledger.
@@ -35,8 +36,12 @@ pub struct NewFile {
     pub state: FileState,
     /// Why it has that.
     pub reason: Option<String>,
+    /// In which situation it comes again, and what is done.
+    pub verdict: Option<String>,
     /// The file that it equals.
     pub duplicate_of: Option<FileId>,
+    /// What its manifest says.
+    pub expected: Option<Expected>,
 }
 
 /// The first claim of a file is made with it.
@@ -84,6 +89,12 @@ impl Core {
             .collect();
         let states: Vec<&str> = files.iter().map(|file| file.state.name()).collect();
         let reasons: Vec<Option<&str>> = files.iter().map(|file| file.reason.as_deref()).collect();
+        let verdicts: Vec<Option<&str>> =
+            files.iter().map(|file| file.verdict.as_deref()).collect();
+        let manifests: Vec<Option<i64>> = files
+            .iter()
+            .map(|file| file.expected.map(|it| to_signed(it.records)))
+            .collect();
         let originals: Vec<Option<i64>> = files
             .iter()
             .map(|file| file.duplicate_of.map(|original| original.0))
@@ -99,20 +110,22 @@ impl Core {
                      select * from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
                           $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bigint[],
                           $11::bytea[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-                          $16::text[], $17::text[], $19::bigint[], $20::integer[]) with ordinality
+                          $16::text[], $17::text[], $19::bigint[], $20::integer[], $21::text[],
+                          $22::bigint[], $23::bigint[]) with ordinality
                           as n (path, size, modified, device, inode, head, tail, content,
                                 mark_offset, mark_chain, plan, parent, base_offset, base_line,
-                                state, reason, original, partitions, ordinal)),
+                                state, reason, original, partitions, verdict, manifest, before,
+                                ordinal)),
                  new as (
                      insert into ingestd.files
                          (pipeline, path, size, modified, device, inode, head_hash, tail_hash,
                           content_hash, hash_offset, hash_chain, plan_id, parent_id, base_offset,
                           base_line, watermark_offset, watermark_line, state, reason, duplicate_of,
-                          epoch, owner)
+                          epoch, verdict, manifest_records, records_before, owner)
                      select $1, n.path, n.size, n.modified, n.device, n.inode, n.head, n.tail,
                           n.content, n.mark_offset, n.mark_chain, n.plan, n.parent, n.base_offset,
                           n.base_line, n.base_offset, n.base_line, n.state, n.reason, n.original, $18,
-                          $21::uuid
+                          n.verdict, n.manifest, n.before, $24::uuid
                      from n order by n.ordinal
                      returning file_id, path, base_offset, base_line),
                  checkpoints as (
@@ -142,6 +155,12 @@ impl Core {
                     (&FIRST.0, Type::INT8),
                     (&originals, Type::INT8_ARRAY),
                     (&partitions, Type::INT4_ARRAY),
+                    (&verdicts, Type::TEXT_ARRAY),
+                    (&manifests, Type::INT8_ARRAY),
+                    (
+                        &numbers(|file| file.expected.map_or(0, |it| to_signed(it.before))),
+                        Type::INT8_ARRAY,
+                    ),
                     (&self.instance, Type::TEXT),
                 ],
             )

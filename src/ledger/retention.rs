@@ -140,7 +140,7 @@ impl<'a> Retention<'a> {
             let source = path_from_text(row.get("path"));
             let compressed = !self.quarantined && is_compressed(&source, file, &path);
             let (due, files) = places.entry(path.clone()).or_insert_with(|| {
-                let mut with = self.pipeline.archive_rules.companions_of(&path);
+                let mut with = self.pipeline.companions.beside(&path);
                 with.extend(self.quarantined.then(|| reason_path(&path)));
                 let due = Due {
                     may_be: Vec::new(),

@@ -5,8 +5,10 @@
 
 use ingestd_actors::model::{Candidate, FileId, FileState, HashMark};
 
+use super::comes_again::{self, Return, named};
 use super::known::Known;
 use crate::fs::{Fingerprint, path_text};
+use crate::settings::Redropped;
 
 /// How a pipeline treats files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +21,8 @@ pub struct Rules {
     pub again: bool,
     /// The files were named by somebody, who wants an answer for each.
     pub named: bool,
+    /// What is done with files that come again.
+    pub redropped: Redropped,
 }
 
 /// What the metadata say.
@@ -79,7 +83,7 @@ pub fn same_metadata(a: &Candidate, b: &Candidate) -> bool {
 pub enum Relation {
     /// It may have the same content.
     MayEqual,
-    /// It stands at the same path and is longer: it may begin with that content.
+    /// It has the same name and is longer: it may begin with that content.
     MayContinue,
     /// It has taken the place of an unfinished file.
     Replaces,
@@ -89,11 +93,12 @@ pub enum Relation {
 
 /// The relation of a candidate to a known file.
 pub fn relation(candidate: &Candidate, fingerprint: &Fingerprint, known: &Known) -> Relation {
-    let same_path = candidate.path == known.candidate.path && !known.archived;
+    let same_name = candidate.path == known.candidate.path;
+    let same_path = same_name && !known.archived;
     let same_ends = candidate.size == known.candidate.size
         && known.head == fingerprint.head
         && known.tail == fingerprint.tail;
-    let longer = same_path && candidate.size > known.candidate.size;
+    let longer = candidate.size > known.candidate.size;
     if known.is_unfinished() {
         return match (same_ends, same_path) {
             (true, _) => Relation::MayEqual,
@@ -109,15 +114,20 @@ pub fn relation(candidate: &Candidate, fingerprint: &Fingerprint, known: &Known)
         {
             Relation::None
         }
+        // Nothing of it is loaded.
+        FileState::Skipped if known.duplicate_of.is_none() => Relation::None,
         // A skipped file stands for another one, which is found by itself.
-        FileState::Skipped if !same_path => Relation::None,
+        FileState::Skipped if same_ends && !same_path => Relation::None,
         FileState::Committed | FileState::Archived | FileState::Skipped if same_ends => {
             Relation::MayEqual
         }
-        FileState::Committed | FileState::Skipped if longer => Relation::MayContinue,
+        // Of files that have left, only the one that was loaded last under this name is asked about.
+        FileState::Committed | FileState::Archived | FileState::Skipped if longer && same_name => {
+            Relation::MayContinue
+        }
         FileState::Quarantined | FileState::Failed if known.loaded == 0 => Relation::None,
         FileState::Quarantined | FileState::Failed if same_ends => Relation::MayEqual,
-        FileState::Quarantined | FileState::Failed if longer => Relation::MayContinue,
+        FileState::Quarantined | FileState::Failed if longer && same_path => Relation::MayContinue,
         _ => Relation::None,
     }
 }
@@ -156,8 +166,8 @@ pub enum Decision {
     LoadTail(Box<Fact>),
     /// Go on with an unfinished file.
     Continue(FileId),
-    /// Skip it as a duplicate of this file.
-    Skip(Box<Known>, String),
+    /// Skip it: its content is that of this file, where there is one.
+    Skip(Option<Box<Known>>, String),
     /// It is this file, which is finished: only its metadata have changed.
     Refresh(Box<Known>),
     /// It can't be loaded.
@@ -166,7 +176,18 @@ pub enum Decision {
     Later(String),
 }
 
-/// Decides by content.
+impl Decision {
+    /// To load it, with nothing that stands in its way.
+    pub fn new_file() -> Decision {
+        Decision::Load {
+            gives_up: Vec::new(),
+            replaces: Vec::new(),
+        }
+    }
+}
+
+/// Decides by content; `last` is what was loaded last under the candidate's name. A file that comes
+/// again is decided about by the pipeline's rules for that, and with a reason.
 ///
 /// Where an unfinished file's content has been replaced at its path, the old file is given up
 /// (FAILED, with how far it came) and the new content is loaded from its start. To go on at the old
@@ -176,106 +197,49 @@ pub enum Decision {
 /// what was not committed no longer exists anywhere. Nothing is doubled by the program: rows that
 /// both contents have are in both files; with a key the later one wins, without a key FAILED tells
 /// the operator, who alone can know.
-pub fn by_content(candidate: &Candidate, facts: &[Fact], rules: Rules) -> Decision {
+pub fn by_content(
+    candidate: &Candidate,
+    facts: &[Fact],
+    last: Option<&Known>,
+    rules: Rules,
+) -> (Decision, Option<Return>) {
     let at_path =
         |fact: &&Fact| fact.known.candidate.path == candidate.path && !fact.known.archived;
     let unfinished = || facts.iter().filter(|fact| fact.known.is_unfinished());
 
     if let Some(fact) = unfinished().filter(at_path).find(|fact| fact.proven) {
-        return Decision::Continue(fact.known.file);
+        return (Decision::Continue(fact.known.file), None);
     }
     let mut equal_elsewhere = unfinished().filter(|fact| !at_path(fact) && fact.proven);
     if let Some(fact) = equal_elsewhere.find(|fact| fact.still_there) {
-        return Decision::Later(format!(
+        let reason = format!(
             "its content is being loaded from {}, as file {}",
             path_text(&fact.known.candidate.path),
             fact.known.file.0
-        ));
+        );
+        return (Decision::Later(reason), None);
     }
     let mut moved = unfinished().filter(|fact| !at_path(fact) && fact.proven);
     if let Some(fact) = moved.next() {
-        return Decision::Continue(fact.known.file);
+        return (Decision::Continue(fact.known.file), None);
     }
-    if !rules.again
-        && let Some(decision) = by_finished(candidate, facts)
-    {
-        return decision;
-    }
-    Decision::Load {
-        gives_up: unfinished()
-            .filter(at_path)
-            .map(|fact| fact.known.file)
-            .collect(),
-        replaces: Vec::new(),
-    }
-}
-
-fn by_finished(candidate: &Candidate, facts: &[Fact]) -> Option<Decision> {
-    let proven = |relation: Relation| {
-        facts.iter().filter(move |fact| {
-            !fact.known.is_unfinished() && fact.proven && fact.relation == relation
-        })
+    let known = match rules.again {
+        true => None,
+        false => comes_again::decide(candidate, facts, last, rules),
     };
-    let is_done = |fact: &&Fact| {
-        matches!(
-            fact.known.state,
-            FileState::Committed | FileState::Archived | FileState::Skipped
-        )
-    };
-    let itself = proven(Relation::MayEqual)
-        .filter(is_done)
-        .find(|fact| fact.known.candidate.path == candidate.path && !fact.known.archived);
-    if let Some(fact) = itself {
-        return Some(Decision::Refresh(Box::new(fact.known.clone())));
+    let (mut decision, why) = known.unwrap_or_else(|| (Decision::new_file(), None));
+    if let Decision::Load { gives_up, .. } = &mut decision {
+        gives_up.extend(unfinished().filter(at_path).map(|fact| fact.known.file));
     }
-    if let Some(fact) = proven(Relation::MayEqual).find(is_done) {
-        let reason = loaded_before(&fact.known);
-        return Some(Decision::Skip(Box::new(fact.known.clone()), reason));
-    }
-    if let Some(fact) = proven(Relation::MayEqual).next() {
-        return Some(Decision::Quarantine(None, half_loaded(&fact.known)));
-    }
-    let parent = proven(Relation::MayContinue)
-        .max_by_key(|fact| (fact.known.candidate.size, fact.known.file))?;
-    if !is_done(&parent) {
-        return Some(Decision::Quarantine(None, half_loaded(&parent.known)));
-    }
-    if !parent.plain {
-        return Some(Decision::Quarantine(
-            Some(parent.known.file),
-            format!(
-                "it grew after it was loaded as file {}, and of a file that is compressed, or not in UTF-8, \
-                 what was added is not loaded by itself; put that into a file of its own",
-                parent.known.file.0
-            ),
-        ));
-    }
-    if parent.line_ends {
-        return Some(Decision::LoadTail(Box::new(parent.clone())));
-    }
-    Some(Decision::Quarantine(
-        Some(parent.known.file),
-        format!(
-            "it grew in the middle of a record: file {} was loaded up to byte {}, where no line ended; \
-             add whole lines, and load what is missing from a file of its own",
-            parent.known.file.0, parent.known.candidate.size
-        ),
-    ))
+    (decision, why)
 }
 
 fn loaded_before(known: &Known) -> String {
-    let when = match &known.committed_at {
-        Some(time) => format!(", loaded {time} UTC"),
-        None => String::new(),
-    };
-    format!(
-        "the same content as file {} ({}){when}",
-        known.duplicate_of.unwrap_or(known.file).0,
-        path_text(&known.candidate.path),
-    )
+    format!("the same content as {}", named(known))
 }
 
-fn half_loaded(known: &Known) -> String {
+/// Why a file is not loaded whose content is in the table in part.
+pub fn half_loaded(known: &Known) -> String {
     format!(
         "it has the content of file {} ({}), which is {}: {}; {} of its records are in the table \
          already, `load --again` loads all of it once more",

@@ -59,7 +59,7 @@ fn fact(known: Known, relation: Relation, proven: bool) -> Fact {
 }
 
 fn decide(facts: &[Fact]) -> Decision {
-    by_content(&candidate("/in/a", 10), facts, Rules::default())
+    by_content(&candidate("/in/a", 10), facts, None, Rules::default()).0
 }
 
 #[test]
@@ -128,11 +128,14 @@ fn relations_follow_from_length_ends_path_and_state() {
     assert_eq!(of(9, committed.clone()), Relation::None);
     let mut archived = committed.clone();
     archived.archived = true;
-    assert_eq!(
-        of(11, archived),
-        Relation::None,
-        "it stands there no longer"
-    );
+    assert_eq!(of(11, archived.clone()), Relation::MayContinue);
+    archived.candidate.path = "/in/b".into();
+    assert_eq!(of(11, archived), Relation::None, "it had another name");
+    let mut skipped = known(1, "/in/a", 10, FileState::Skipped);
+    assert_eq!(of(10, skipped.clone()), Relation::None, "nothing is loaded");
+    skipped.duplicate_of = Some(FileId(5));
+    assert_eq!(of(10, skipped.clone()), Relation::MayEqual);
+    assert_eq!(of(11, skipped), Relation::MayContinue);
     let mut empty = committed;
     empty.records = Some(0);
     assert_eq!(of(10, empty.clone()), Relation::None, "never a duplicate");
@@ -209,14 +212,15 @@ fn equal_content_is_skipped_unless_it_is_wanted_again() {
     let Decision::Skip(known, reason) = decide(std::slice::from_ref(&done)) else {
         panic!("it is a duplicate");
     };
-    assert_eq!(known.file, FileId(2));
+    assert_eq!(known.map(|it| it.file), Some(FileId(2)));
     assert!(reason.contains("file 2 (/in/c)"), "{reason}");
     let again = Rules {
         again: true,
         ..Rules::default()
     };
-    let decision = by_content(&candidate("/in/a", 10), &[done], again);
+    let (decision, why) = by_content(&candidate("/in/a", 10), &[done], None, again);
     assert!(matches!(decision, Decision::Load { .. }));
+    assert_eq!(why, None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check_mode::default_mode;
-use super::{ArchiveRules, FileOrder, Mapping, Pipeline};
+use super::{ArchiveRules, Companions, FileOrder, Mapping, Pipeline, Redropped};
 use crate::plan::{Dialect, TableName, WriteRules};
 
 /// What the names of such pipelines begin with; configured ones can't.
@@ -48,6 +48,8 @@ impl Pipeline {
             archive: None,
             quarantine: None,
             archive_rules: ArchiveRules::default(),
+            redropped: Redropped::default(),
+            companions: Companions::default(),
         }
     }
 }

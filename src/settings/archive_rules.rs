@@ -1,7 +1,5 @@
 //! How files leave the inbox, and how long they stay where they go, validated.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How finished files leave the inbox, and how long the archive keeps them.
@@ -19,9 +17,6 @@ pub struct ArchiveRules {
     pub archive_retention: Option<Duration>,
     /// How long a quarantined file is kept; `None`: for ever.
     pub quarantine_retention: Option<Duration>,
-    /// The endings of the names of companions: `.done` stands for `x.csv.done` beside `x.csv`. They
-    /// follow their file once it has left.
-    pub companions: Vec<String>,
 }
 
 /// What happens to a finished file.
@@ -51,16 +46,4 @@ pub enum Collision {
     Keep,
     /// The new one stays in the inbox.
     Fail,
-}
-
-impl ArchiveRules {
-    /// Where the companions of a file stand, whether there are any or not.
-    pub fn companions_of(&self, path: &Path) -> Vec<PathBuf> {
-        let beside = |ending: &String| {
-            let mut name = path.file_name().map(OsString::from).unwrap_or_default();
-            name.push(ending);
-            path.with_file_name(name)
-        };
-        self.companions.iter().map(beside).collect()
-    }
 }

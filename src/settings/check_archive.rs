@@ -142,7 +142,6 @@ pub(super) fn check(
             raw.quarantine_retention,
             retention,
         ),
-        companions: Vec::new(),
     };
     Checked {
         archive: archive.filter(|_| finished == Finished::Move),

@@ -12,6 +12,7 @@ use super::check_dialect::{self, Written};
 use super::check_input::{self, Input};
 use super::check_mapping::{self, RawMapping};
 use super::check_mode::{self, RawMode};
+use super::check_redropped::{self, RawCompanions};
 use super::entry::Size;
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
@@ -192,6 +193,15 @@ pub(super) fn check(
     };
     check_input::check(input, &mut dialect, section);
 
+    let redropped = check_redropped::check(raw.redropped, section);
+    let companions = check_redropped::check_companions(
+        RawCompanions {
+            done_marker: raw.done_marker,
+            manifest: raw.manifest,
+        },
+        section,
+    );
+
     let pipeline = Pipeline {
         name: name.to_owned(),
         directory: directory?,
@@ -217,6 +227,8 @@ pub(super) fn check(
         archive: leaving.archive,
         quarantine: leaving.quarantine,
         archive_rules: leaving.rules,
+        redropped,
+        companions,
     };
     check_targets(&pipeline, section);
     Some(pipeline)

@@ -11,12 +11,12 @@ use serde::forward_to_deserialize_any;
 use super::problems::Problems;
 use super::raw::{
     RawColumn, RawDatabase, RawDeleteWhen, RawFilter, RawGenerated, RawLog, RawPipeline,
-    RawService, RawSettings,
+    RawRedropped, RawService, RawSettings,
 };
 
 /// The sections of the configuration and the names of their keys, to hold documents against.
 #[cfg(test)]
-pub fn all_sections() -> [(&'static str, &'static [&'static str]); 8] {
+pub fn all_sections() -> [(&'static str, &'static [&'static str]); 9] {
     [
         ("service", names_of::<RawService>()),
         ("database", names_of::<RawDatabase>()),
@@ -26,6 +26,7 @@ pub fn all_sections() -> [(&'static str, &'static [&'static str]); 8] {
         ("pipelines.NAME.columns", names_of::<RawColumn>()),
         ("pipelines.NAME.generated", names_of::<RawGenerated>()),
         ("pipelines.NAME.filters", names_of::<RawFilter>()),
+        ("pipelines.NAME.redropped", names_of::<RawRedropped>()),
     ]
 }
 
@@ -51,6 +52,10 @@ pub fn prune(tree: &mut Map<String, Value>, problems: &mut Problems) {
         if let Some(section) = table_at(pipeline, "delete_when", &path, problems) {
             let path = join(&path, "delete_when");
             keep_known(section, &path, names_of::<RawDeleteWhen>(), problems);
+        }
+        if let Some(section) = table_at(pipeline, "redropped", &path, problems) {
+            let path = join(&path, "redropped");
+            keep_known(section, &path, names_of::<RawRedropped>(), problems);
         }
         prune_list::<RawColumn>(pipeline, "columns", &path, problems);
         prune_list::<RawGenerated>(pipeline, "generated", &path, problems);

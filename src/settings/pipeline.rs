@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ArchiveRules, Finished};
+use super::{ArchiveRules, Companions, Finished, Redropped};
 use crate::plan::{
     Case, ColumnSource, Dialect, Filter, TableName, ValueRules, WriteMode, WriteRules,
 };
@@ -60,6 +60,10 @@ pub struct Pipeline {
     pub quarantine: Option<PathBuf>,
     /// How files leave, and how long they are kept.
     pub archive_rules: ArchiveRules,
+    /// What is done with files that come again.
+    pub redropped: Redropped,
+    /// The small files that come with a file.
+    pub companions: Companions,
 }
 
 /// How the fields of a file are matched with columns, and which records are loaded.

@@ -106,6 +106,19 @@ pub struct RawPipeline {
     pub columns: Vec<RawColumn>,
     pub generated: Vec<RawGenerated>,
     pub filters: Vec<RawFilter>,
+    pub redropped: Option<RawRedropped>,
+    pub done_marker: Option<Entry<String>>,
+    pub manifest: Option<Entry<String>>,
+}
+
+/// `[pipelines.NAME.redropped]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawRedropped {
+    pub same: Option<Entry<String>>,
+    pub appended: Option<Entry<String>>,
+    pub changed: Option<Entry<String>>,
+    pub renamed: Option<Entry<String>>,
 }
 
 /// `[pipelines.NAME.delete_when]`

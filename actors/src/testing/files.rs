@@ -34,6 +34,8 @@ pub struct TestFile {
     pub broken_after: Option<u64>,
     /// It can't be opened.
     pub unreadable: bool,
+    /// The ledger refuses it at its end, though it adds up.
+    pub refused_at_end: bool,
     /// When it was changed.
     pub modified: i64,
 }
@@ -50,6 +52,7 @@ impl TestFile {
             plan: 1,
             broken_after: None,
             unreadable: false,
+            refused_at_end: false,
             modified: 1,
         }
     }

@@ -14,6 +14,7 @@ impl Inbox for World {
         Box::pin(async move {
             world
                 .call(Step::Scan, None, |state| {
+                    let came = std::mem::take(&mut state.came);
                     let ready = state
                         .inbox
                         .iter()
@@ -21,6 +22,7 @@ impl Inbox for World {
                     Ok(Scan {
                         ready: ready.collect(),
                         settles_in: None,
+                        came,
                     })
                 })
                 .await

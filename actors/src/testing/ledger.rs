@@ -235,6 +235,11 @@ impl State {
             return Committed::Unbalanced { file, reason };
         }
         entry.counts = counts;
+        if entry.content.refused_at_end {
+            let reason = "refused at its end".to_owned();
+            entry.state = FileState::Quarantined;
+            return Committed::Refused { file, reason };
+        }
         entry.lanes.clear();
         entry.state = FileState::Committed;
         Committed::Done { file, counts }

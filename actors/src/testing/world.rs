@@ -69,6 +69,8 @@ pub struct State {
     pub calls: HashMap<Step, u64>,
     /// The chunks that the source has handed out.
     pub chunks_read: u64,
+    /// What was put into the inbox since the last scan.
+    pub(super) came: HashSet<PathBuf>,
     /// The inodes of names that share one.
     pub(super) links: HashMap<PathBuf, u64>,
     /// Files that the archive refused for good: the next life tries again.
@@ -148,7 +150,11 @@ impl World {
 
     /// Puts a file into the inbox and gives a hint.
     pub fn put(&self, path: impl AsRef<Path>, file: TestFile) {
-        self.state().inbox.insert(path.as_ref().to_owned(), file);
+        {
+            let mut state = self.state();
+            state.inbox.insert(path.as_ref().to_owned(), file);
+            state.came.insert(path.as_ref().to_owned());
+        }
         self.hint.send_modify(|hint| *hint += 1);
     }
 

@@ -17,7 +17,9 @@ use crate::settings::Collision;
 /// As far as that goes: they are no data. Returns those that could not, with the reason.
 pub fn follow(file: &Move, outcome: &Outcome) -> Vec<(PathBuf, io::Error)> {
     let mut stay = Vec::new();
-    for companion in &file.companions {
+    // What stands there by now is the companion of what comes next.
+    let is_there = matches!(metadata(&file.candidate.path), Ok(Some(_)));
+    for companion in file.companions.iter().filter(|_| !is_there) {
         let followed = match (outcome, &file.goal) {
             (Outcome::Deleted, _) | (Outcome::Missing, Goal::Delete) => remove(companion),
             (Outcome::Moved, Goal::To { target, collision }) => {

@@ -54,7 +54,7 @@ impl PostgresArchive {
             answers[one.index] = Some(Ok(Left::Gone));
         }
 
-        let companions = |path: &Path| self.pipeline.archive_rules.companions_of(path);
+        let companions = |path: &Path| self.pipeline.companions.beside(path);
         let (departing, moves): (Vec<Departing>, Vec<Move>) = named
             .into_iter()
             .map(|(one, goal)| {

@@ -47,12 +47,19 @@ async fn a_file_that_stays_is_ignored_without_another_row() {
             file.set_modified(std::time::SystemTime::UNIX_EPOCH)
                 .unwrap();
         }
-        assert!(matches!(
-            world.admit(&ledger, &path).await,
-            Verdict::Ignore(_)
-        ));
+        match world.admit(&ledger, &path).await {
+            Verdict::Skip(skipped) if touched => assert_eq!(skipped.file, claim.file),
+            Verdict::Ignore(_) if !touched => {}
+            other => panic!("{other:?}"),
+        }
         assert_eq!(world.ask("select count(*) from ingestd.files").await, "(1)");
     }
+    assert!(matches!(
+        world.admit(&ledger, &path).await,
+        Verdict::Ignore(_)
+    ));
+    let stored = world.ask("select state, verdict from ingestd.files").await;
+    assert_eq!(stored, "(COMMITTED,\"same: skip\")");
     let stored = world.ask("select modified from ingestd.files").await;
     assert_eq!(stored, "(0)", "the next scan need not hash it");
 }

@@ -392,7 +392,7 @@ async fn what_can_not_be_removed_keeps_no_other_back_and_is_tried_again() {
         left.unwrap();
     }
     // What is hidden can't be put back over it: a directory has the place of the reason.
-    world.set(|pipeline| pipeline.archive_rules.companions = vec![".done".to_owned()]);
+    world.set(|pipeline| pipeline.companions.done_marker = Some(".done".to_owned()));
     std::fs::create_dir(world.archive.join("a.csv.done")).unwrap();
     world.pass(1).await;
     let swept = world.sweep().await;

@@ -20,7 +20,7 @@ use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger, Pos
 use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode, WriteRules};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
-use crate::settings::{ArchiveRules, FileOrder, Mapping, Pipeline};
+use crate::settings::{ArchiveRules, Companions, FileOrder, Mapping, Pipeline, Redropped};
 use crate::test_databases::{TestDatabase, database};
 
 pub struct World {
@@ -108,6 +108,8 @@ impl World {
             archive: archives.then(|| archive.clone()),
             quarantine: archives.then(|| root.join("bad")),
             archive_rules: ArchiveRules::default(),
+            redropped: Redropped::default(),
+            companions: Companions::default(),
         };
         let place = tokio::task::spawn_blocking(database).await.unwrap();
         let database = Database::new(&place.url.parse().expect("a URL"), Handle::current())

@@ -4,7 +4,7 @@ mod altered;
 mod careful;
 mod domains;
 mod fence;
-mod fixture;
+pub mod fixture;
 mod indexes;
 mod modes;
 mod ops;

@@ -193,6 +193,8 @@ pub fn pipeline(table: TableName) -> Pipeline {
         archive: None,
         quarantine: None,
         archive_rules: ArchiveRules::default(),
+        redropped: crate::settings::Redropped::default(),
+        companions: crate::settings::Companions::default(),
     }
 }
 

@@ -20,7 +20,6 @@ fn every_key_arrives() {
         compress: true,
         archive_retention: Some(Duration::from_secs(2 * 31_557_600)),
         quarantine_retention: Some(90 * DAY),
-        companions: Vec::new(),
     };
     assert_eq!(pipeline.archive_rules, rules);
     assert!(pipeline.leaves_at_once());

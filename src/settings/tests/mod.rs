@@ -101,6 +101,8 @@ fn the_defaults_are_those_of_the_documentation() {
         archive: Some("/data/archive/events".into()),
         quarantine: Some("/data/quarantine/events".into()),
         archive_rules: ArchiveRules::default(),
+        redropped: Redropped::default(),
+        companions: Companions::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }
@@ -129,6 +131,9 @@ fn every_key_has_its_effect() {
         scan_interval = "1s"
         archive = false
         quarantine = "bad"
+        redropped = { same = "reload", appended = "skip", changed = "quarantine", renamed = "reload" }
+        done_marker = ".ok"
+        manifest = ".json"
         delimiter = "; "
         quote = "'"
         escape = '\'
@@ -281,6 +286,16 @@ fn every_key_has_its_effect() {
         archive_rules: ArchiveRules {
             finished: Finished::Keep,
             ..ArchiveRules::default()
+        },
+        redropped: Redropped {
+            same: OnReturn::Reload,
+            appended: OnReturn::Skip,
+            changed: OnReturn::Quarantine,
+            renamed: OnReturn::Reload,
+        },
+        companions: Companions {
+            done_marker: Some(".ok".into()),
+            manifest: Some(".json".into()),
         },
     };
     assert_eq!(settings.pipelines, [expected]);
