@@ -2,6 +2,7 @@
 //! nothing is lost by it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ingestd::generate::Generator;
 use ingestd::generate::files::FileWriter;
@@ -11,7 +12,7 @@ use super::{LEASE, SMALL, make_slow_table};
 use crate::support::answer::assert_loaded_once;
 use crate::support::home::{ECOMMERCE, Home, Service, names_in, replaced};
 use crate::support::scene::{Watcher, answer_to};
-use crate::support::{TestDatabase, database};
+use crate::support::{TestDatabase, database, wait_until};
 
 const FILES: u64 = 8;
 const ROWS_PER_FILE: u64 = 3_000;
@@ -117,9 +118,7 @@ fn where_one_loads_the_others_files_wait_for_its_turn() {
     let second = place.homes[1].run();
     let hidden = place.lose(first);
     let half = FILES as i64 / 2;
-    while place.count("ARCHIVED") < half {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    wait_until(Duration::from_secs(60), || place.count("ARCHIVED") >= half);
     assert_eq!(place.count("FAILED"), 0);
     second.stop();
     place.find(hidden);
