@@ -16,7 +16,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture}
 use crate::answer::{Owed, ask, ended, give_all};
 use crate::batch_accumulator::{Decoded, OpenFileFor};
 use crate::checkpointer::{AreOpen, FileEnded, TakeOut, WaitForAll, WaitForRoom};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::model::{Candidate, FileId};
 use crate::port::{Archivable, Event, Leaving, Ledger, Observer, Source, Verdict};
 use crate::retry::Retry;
@@ -214,23 +214,26 @@ impl FileReader {
     /// Takes up what other lives have left. What can't be told now is asked again after the next scan.
     fn look_behind(&mut self, context: &mut Context<Self>) {
         let left = self.deps.ledger.left_behind();
-        self.run(
-            async move { Ok(left.await) },
-            context,
-            |actor, left| match left {
-                Ok(verdicts) => {
-                    if !verdicts.is_empty() {
-                        slog::info!(actor.deps.log, "taking over what another instance has left";
+        let work = async move {
+            match left.await {
+                // Another life has taken this one for dead: it begins anew.
+                Err(error) if error.kind() == ErrorKind::Fenced => Err(error),
+                left => Ok(left),
+            }
+        };
+        self.run(work, context, |actor, left| match left {
+            Ok(verdicts) => {
+                if !verdicts.is_empty() {
+                    slog::info!(actor.deps.log, "taking over what another instance has left";
                         "files" => verdicts.len());
-                    }
-                    actor.receive(verdicts);
                 }
-                Err(error) => {
-                    slog::warn!(actor.deps.log, "what other instances have left can't be looked at";
+                actor.receive(verdicts);
+            }
+            Err(error) => {
+                slog::warn!(actor.deps.log, "what other instances have left can't be looked at";
                     "reason" => %error);
-                }
-            },
-        );
+            }
+        });
     }
 
     fn admit(&mut self, context: &mut Context<Self>) {

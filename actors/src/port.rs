@@ -168,7 +168,7 @@ pub trait Ledger: Send + Sync {
     fn resume(&self) -> PortFuture<Vec<Verdict>>;
 
     /// What other lives, which loaded beside this one, have left since: as [`Ledger::resume`] has it.
-    /// Asked after every scan; mostly there is nothing.
+    /// Asked after every scan; mostly there is nothing. `Fenced` where this life was taken for dead.
     fn left_behind(&self) -> PortFuture<Vec<Verdict>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }

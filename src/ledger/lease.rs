@@ -161,14 +161,16 @@ impl Lease {
         }
     }
 
-    /// Whether another instance has died since this was last asked, and has left something.
+    /// Whether there is something to be looked at: another instance has died since this was last asked,
+    /// and has left something, or this one was taken for dead.
     pub fn sees_left_behind(&self) -> bool {
         // Where the lease is just being taken or given back, the next question finds it.
         let Ok(held) = self.held.try_lock() else {
             return false;
         };
-        held.as_ref()
-            .is_some_and(|held| held.state.left_behind.swap(false, Ordering::AcqRel))
+        held.as_ref().is_some_and(|held| {
+            held.is_lost() || held.state.left_behind.swap(false, Ordering::AcqRel)
+        })
     }
 
     /// Makes sure in a transaction that the lease is held until its end.

@@ -1,14 +1,18 @@
 //! One pipeline by its name, but an inbox for each instance: hosts with disks of their own. A mistake;
 //! nothing is lost by it.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use ingestd::generate::Generator;
 use ingestd::generate::files::FileWriter;
+use rustix::process::Signal;
 
 use super::{LEASE, SMALL, make_slow_table};
 use crate::support::answer::assert_loaded_once;
-use crate::support::home::{ECOMMERCE, Home, names_in, replaced};
+use crate::support::home::{ECOMMERCE, Home, Service, names_in, replaced};
 use crate::support::scene::{Watcher, answer_to};
-use crate::support::{TestDatabase, database};
+use crate::support::{TestDatabase, database, wait_until};
 
 const FILES: u64 = 8;
 const ROWS_PER_FILE: u64 = 3_000;
@@ -45,6 +49,22 @@ impl Place {
         }
     }
 
+    /// The first host dies, and nobody sees its disk any more; where that is now.
+    fn lose(&self, first: Service) -> PathBuf {
+        // Stopped, it lives until its disk is gone.
+        first.signal(Signal::STOP);
+        let data = self.homes[0].data();
+        let hidden = data.with_extension("hidden");
+        std::fs::rename(&data, &hidden).expect("renamed");
+        first.kill();
+        hidden
+    }
+
+    /// Its disk is back.
+    fn find(&self, hidden: PathBuf) {
+        std::fs::rename(hidden, self.homes[0].data()).expect("renamed");
+    }
+
     /// How many files are in a state.
     fn count(&self, state: &str) -> i64 {
         let sql = "select count(*) from ingestd.files where state = $1";
@@ -75,13 +95,14 @@ fn where_both_load_each_loads_what_it_sees() {
         .watcher
         .wait_for(|now| now.is_all() || now.records > 600);
     assert!(!last.is_all());
-    first.kill();
+    let hidden = place.lose(first);
     // What the first has left is not to be seen by the second, and so it stays as it is.
     let half = FILES as i64 / 2;
     place
         .watcher
         .wait_for(|now| now.records > 0 && now.unfinished <= half);
     assert_eq!(place.count("FAILED"), 0);
+    place.find(hidden);
     let first = place.homes[0].run();
     place.watcher.wait_for(|now| now.is_all());
     first.stop();
@@ -95,13 +116,12 @@ fn where_one_loads_the_others_files_wait_for_its_turn() {
     let first = place.homes[0].run();
     place.watcher.wait_for(|now| now.records > 0);
     let second = place.homes[1].run();
-    first.kill();
+    let hidden = place.lose(first);
     let half = FILES as i64 / 2;
-    while place.count("ARCHIVED") < half {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    wait_until(Duration::from_secs(60), || place.count("ARCHIVED") >= half);
     assert_eq!(place.count("FAILED"), 0);
     second.stop();
+    place.find(hidden);
     let first = place.homes[0].run();
     place
         .watcher

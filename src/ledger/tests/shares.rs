@@ -213,6 +213,13 @@ async fn what_a_dead_one_has_left_is_noticed_and_taken_up() {
         "{taken:?}"
     );
     // It was forgotten: all that it may do now is to begin anew.
+    let told = async {
+        while first.left_behind().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), told).await;
+    told.expect("it notices, though there is nothing to do");
     let new = world.write("b.csv", "x\n2\n");
     let candidate = candidate_at(&new).unwrap().unwrap();
     let fenced = first.admit(vec![candidate]).await.unwrap_err();
