@@ -1,5 +1,6 @@
 //! The integration tests: one program, so that they are linked once and share one server.
 
+mod budget;
 mod cli;
 mod dialects;
 mod first_load;

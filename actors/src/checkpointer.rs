@@ -16,7 +16,9 @@ use crate::answer::{Owed, give_all};
 use crate::archiver::Departures;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::FileTracker;
-use crate::model::{Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, Position};
+use crate::model::{
+    Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, OverBudget, Position,
+};
 use crate::port::{
     Archivable, Archive, Committed, Completion, Event, Leaving, Ledger, Observer, Progress,
     Quarantined,
@@ -96,6 +98,17 @@ pub enum Ending {
     Complete(FileEnd),
     /// Before, since it can't be loaded.
     Quarantine(String),
+    /// Before, since it is over its error budget, and nothing of it is in flight any more.
+    GivenUp(OverBudget),
+    /// Before, since nobody wanted more of it.
+    Stopped,
+}
+
+/// Why a file is quarantined.
+#[derive(Debug)]
+enum Unloadable {
+    Because(String),
+    OverBudget(OverBudget),
 }
 
 impl Checkpointer {
@@ -127,8 +140,8 @@ impl Checkpointer {
         if self.working {
             return;
         }
-        if let Some((file, epoch, reason)) = self.next_quarantine() {
-            return self.quarantine(file, epoch, reason, context);
+        if let Some((file, epoch, why)) = self.next_quarantine() {
+            return self.quarantine(file, epoch, why, context);
         }
         let completions = self.completions();
         if !completions.is_empty() {
@@ -136,13 +149,18 @@ impl Checkpointer {
         }
     }
 
-    fn next_quarantine(&self) -> Option<(FileId, Epoch, String)> {
+    /// What is given up has chunks that nobody writes any more; what is quarantined for anything else
+    /// keeps what was read of it.
+    fn next_quarantine(&self) -> Option<(FileId, Epoch, Unloadable)> {
         self.files.iter().find_map(|(&file, open)| {
-            let Some(Ending::Quarantine(reason)) = &open.ending else {
-                return None;
+            let why = match &open.ending {
+                Some(Ending::GivenUp(over)) => Unloadable::OverBudget(over.clone()),
+                Some(Ending::Quarantine(reason)) if open.tracker.is_durable() => {
+                    Unloadable::Because(reason.clone())
+                }
+                _ => return None,
             };
-            let durable = open.tracker.is_durable();
-            durable.then(|| (file, open.epoch, reason.clone()))
+            Some((file, open.epoch, why))
         })
     }
 
@@ -229,6 +247,9 @@ impl Checkpointer {
                 );
                 self.lifeline.fail(error, context);
             }
+            Committed::Refused { file, reason } => {
+                self.note_quarantined(file, open, reason, context);
+            }
             Committed::Unbalanced { file, reason } => {
                 slog::error!(self.deps.log, "file failed: its records don't add up";
                     "file" => file.0, "path" => %path.display(), "reason" => &reason);
@@ -264,30 +285,49 @@ impl Checkpointer {
         &mut self,
         file: FileId,
         epoch: Epoch,
-        reason: String,
+        why: Unloadable,
         context: &mut Context<Self>,
     ) {
         let ledger = Arc::clone(&self.deps.ledger);
         let mut retry = self.retry();
         let work = async move {
-            while let Err(error) = ledger.quarantine(file, epoch, reason.clone()).await {
-                retry.wait_out(error).await?;
-            }
+            let reason = loop {
+                let done = match &why {
+                    Unloadable::Because(reason) => {
+                        let quarantined = ledger.quarantine(file, epoch, reason.clone()).await;
+                        quarantined.map(|()| reason.clone())
+                    }
+                    Unloadable::OverBudget(over) => ledger.give_up(file, epoch, over.clone()).await,
+                };
+                match done {
+                    Ok(reason) => break reason,
+                    Err(error) => retry.wait_out(error).await?,
+                }
+            };
             retry.succeeded();
             Ok(reason)
         };
         self.run(work, context, move |actor, reason, context| {
-            let Some(open) = actor.files.remove(&file) else {
-                return;
-            };
-            let quarantined = Quarantined {
-                file,
-                candidate: open.candidate,
-                reason,
-            };
-            actor.announce_quarantined(&quarantined);
-            actor.leave(Leaving::Quarantine(quarantined), context);
+            if let Some(open) = actor.files.remove(&file) {
+                actor.note_quarantined(file, open, reason, context);
+            }
         });
+    }
+
+    fn note_quarantined(
+        &mut self,
+        file: FileId,
+        open: OpenFile,
+        reason: String,
+        context: &mut Context<Self>,
+    ) {
+        let quarantined = Quarantined {
+            file,
+            candidate: open.candidate,
+            reason,
+        };
+        self.announce_quarantined(&quarantined);
+        self.leave(Leaving::Quarantine(quarantined), context);
     }
 
     fn announce_quarantined(&self, quarantined: &Quarantined) {

@@ -12,8 +12,8 @@ use futures_util::future::BoxFuture;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Batch, Candidate, Checkpoint, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Position, Read,
-    RejectBatch, ShareOutcome, Written,
+    Batch, Candidate, Checkpoint, Claim, Counts, Epoch, FileEnd, FileId, HashMark, OverBudget,
+    Position, Read, RejectBatch, ShareOutcome, Written,
 };
 use crate::supervision::Pulse;
 
@@ -140,6 +140,13 @@ pub enum Committed {
         /// The file.
         file: FileId,
     },
+    /// It was read to its end and is not to be committed as it is: it is QUARANTINED.
+    Refused {
+        /// The file.
+        file: FileId,
+        /// Why, for people.
+        reason: String,
+    },
     /// The counts don't add up: it is FAILED and stays where it is.
     Unbalanced {
         /// The file.
@@ -162,12 +169,17 @@ pub trait Ledger: Send + Sync {
     /// Notes how far files have come.
     fn progress(&self, progress: Vec<Progress>) -> PortFuture<()>;
 
-    /// Commits files: checks that each one's counts add up and makes it COMMITTED.
+    /// Commits files: checks that each one's counts add up and are within its error budget, and makes
+    /// it COMMITTED.
     /// One answer for each, in order.
     fn commit(&self, completions: Vec<Completion>) -> PortFuture<Vec<Committed>>;
 
     /// Makes a file QUARANTINED.
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()>;
+
+    /// Makes a file QUARANTINED that is over its error budget, and stores its last dead letters in the
+    /// same transaction; the reason, for people.
+    fn give_up(&self, file: FileId, epoch: Epoch, over: OverBudget) -> PortFuture<String>;
 
     /// Whether the pipeline was paused, by this life or an earlier one.
     fn is_paused(&self) -> PortFuture<bool>;

@@ -5,6 +5,7 @@
 
 mod back_pressure;
 mod barrier;
+mod budget;
 mod children;
 mod claimed_twice;
 mod control;

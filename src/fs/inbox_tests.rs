@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::{Dialect, TableName, WriteMode, WriteRules};
-use crate::settings::Mapping;
+use crate::settings::{Mapping, Tolerance};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -36,6 +36,7 @@ fn pipeline(directory: &Path) -> Pipeline {
         memory: 1,
         archive: None,
         quarantine: None,
+        tolerance: Tolerance::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_postgres::{Row, Transaction};
 use super::Core;
 use super::admit::blocking;
 use super::balance::{Account, Judgement, judge};
+use super::budget::{Passed, quarantine};
 use super::error::ledger_error;
 use super::known::{COLUMNS, Known, to_signed, to_unsigned, unsigned};
 use super::notes::{delete_checkpoints, end_files};
@@ -57,7 +58,15 @@ impl Core {
                 end,
             } = &one.completion;
             let file = *file;
-            answers.push(match judge(accounts.get(&file), *epoch, seen, end) {
+            let judgement = judge(accounts.get(&file), *epoch, seen, end);
+            if let Judgement::Commit(counts) = judgement
+                && let Some(passed) = Passed::at_end(&self.budget, counts.rejected, end.end.record)
+            {
+                let reason = quarantine(&transaction, file, *epoch, &passed).await?;
+                answers.push(Committed::Refused { file, reason });
+                continue;
+            }
+            answers.push(match judgement {
                 Judgement::Commit(counts) => {
                     good.push((one, counts));
                     Committed::Done { file, counts }

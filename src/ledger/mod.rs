@@ -7,6 +7,7 @@ mod admit;
 mod answer;
 mod archive;
 pub mod balance;
+mod budget;
 mod claim;
 mod commit;
 mod departures;
@@ -32,7 +33,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ingestd_actors::error::Result;
-use ingestd_actors::model::{Candidate, Epoch, FileId};
+use ingestd_actors::flow::Budget;
+use ingestd_actors::model::{Candidate, Epoch, FileId, OverBudget};
 use ingestd_actors::port::{Committed, Completion, Ledger, PortFuture, Progress, Verdict};
 use slog::Logger;
 use uuid::Uuid;
@@ -89,6 +91,7 @@ struct Core {
     planner: Arc<dyn Planner>,
     rules: Rules,
     dialect: Dialect,
+    budget: Budget,
     only: Option<Vec<String>>,
     /// What the paths of the inbox's files begin with.
     inbox: String,
@@ -128,6 +131,7 @@ impl PostgresLedger {
                 planner,
                 rules,
                 dialect: pipeline.dialect.clone(),
+                budget: pipeline.tolerance.budget,
                 only,
                 inbox: path_text(&inbox.join("")),
                 taken: Taken::default(),
@@ -172,6 +176,10 @@ impl Ledger for PostgresLedger {
 
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()> {
         self.call(move |core| async move { core.quarantine(file, epoch, reason).await })
+    }
+
+    fn give_up(&self, file: FileId, epoch: Epoch, over: OverBudget) -> PortFuture<String> {
+        self.call(move |core| async move { core.give_up_over_budget(file, epoch, over).await })
     }
 
     fn is_paused(&self) -> PortFuture<bool> {

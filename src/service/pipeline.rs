@@ -105,6 +105,7 @@ pub fn pipeline_spec(
             bytes: pipeline.batch_bytes,
         },
         memory: pipeline.memory,
+        budget: pipeline.tolerance.budget,
         scan_interval: pipeline.scan_interval,
         restarts: RestartPolicy::default(),
         stuck_after: service.stuck_after,

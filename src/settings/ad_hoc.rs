@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check_mode::default_mode;
-use super::{FileOrder, Mapping, Pipeline};
+use super::{FileOrder, Mapping, Pipeline, Tolerance};
 use crate::plan::{Dialect, TableName, WriteRules};
 
 /// What the names of such pipelines begin with; configured ones can't.
@@ -47,6 +47,7 @@ impl Pipeline {
             memory: MEMORY,
             archive: None,
             quarantine: None,
+            tolerance: Tolerance::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::check_dialect::{self, Written};
 use super::check_input::{self, Input};
 use super::check_mapping::{self, RawMapping};
 use super::check_mode::{self, RawMode};
+use super::check_tolerance::{self, RawTolerance};
 use super::entry::{Size, Target};
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
@@ -191,6 +192,13 @@ pub(super) fn check(
     };
     check_input::check(input, &mut dialect, section);
 
+    let tolerance = RawTolerance {
+        max_errors: raw.max_errors,
+        max_error_ratio: raw.max_error_ratio,
+        min_records: raw.min_records,
+    };
+    let tolerance = check_tolerance::check(tolerance, section);
+
     let pipeline = Pipeline {
         name: name.to_owned(),
         directory: directory?,
@@ -215,6 +223,7 @@ pub(super) fn check(
         memory: memory as usize,
         archive,
         quarantine,
+        tolerance,
     };
     check_targets(&pipeline, section);
     Some(pipeline)

@@ -10,6 +10,7 @@ mod check_input;
 mod check_mapping;
 mod check_mode;
 mod check_pipeline;
+mod check_tolerance;
 mod check_values;
 mod entry;
 mod glob;
@@ -33,7 +34,7 @@ use problems::Problems;
 use raw::RawSettings;
 use service::DataDirDefaults;
 
-pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
+pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline, Tolerance};
 pub use service::{DatabaseUrl, LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};
 

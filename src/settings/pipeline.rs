@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ingestd_actors::flow::Budget;
+
 use crate::plan::{
     Case, ColumnSource, Dialect, Filter, TableName, ValueRules, WriteMode, WriteRules,
 };
@@ -57,6 +59,30 @@ pub struct Pipeline {
     pub archive: Option<PathBuf>,
     /// Where quarantined files go; `None`: they stay.
     pub quarantine: Option<PathBuf>,
+    /// What happens to files with records that can't be loaded.
+    pub tolerance: Tolerance,
+}
+
+/// What happens to files with records that can't be loaded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    /// How many of them a file may have.
+    pub budget: Budget,
+}
+
+/// The ratio counts from so many records on, unless told.
+pub const MIN_RECORDS: u64 = 1_000;
+
+impl Default for Tolerance {
+    fn default() -> Tolerance {
+        Tolerance {
+            budget: Budget {
+                max_errors: None,
+                max_ratio: None,
+                min_records: MIN_RECORDS,
+            },
+        }
+    }
 }
 
 /// How the fields of a file are matched with columns, and which records are loaded.

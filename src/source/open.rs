@@ -236,6 +236,7 @@ mod tests {
             checkpoints: Vec::new(),
             watermark: Position::START,
             hash_mark: None,
+            rejected: 0,
         };
         let check = |file: &File| check_identity(file, &claim, Path::new("a.csv"));
         file.write_all(b"2\n").expect("written");

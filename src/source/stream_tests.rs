@@ -69,6 +69,7 @@ fn opened_at(path: &Path, at: Option<Position>, mark: Option<HashMark>) -> Readi
         checkpoints: Vec::new(),
         watermark: Position::START,
         hash_mark: None,
+        rejected: 0,
     };
     let input = input_at(&file, &plan.dialect, at, mark).expect("the part before");
     let decoder = Decoder::new(&plan, &header.names).expect("a decoder");

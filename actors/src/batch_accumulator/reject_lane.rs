@@ -78,7 +78,7 @@ impl BatchAccumulator {
         if lane.queue.is_empty() {
             lane.patience.renew();
         }
-        let in_flight = InFlight::of(&taken);
+        let in_flight = InFlight::of(&taken, &self.files);
         let shares = taken.shares.into_iter().map(|share| {
             let mut batch = RejectShare {
                 file: share.file,
@@ -100,7 +100,7 @@ impl BatchAccumulator {
         let stored = self.deps.dead_letters.send(StoreRejects(Arc::new(batch)));
         let outcomes = async move {
             match stored.await {
-                Ok(result) => result,
+                Ok(result) => result.map(|outcomes| (outcomes, Vec::new())),
                 Err(_) => Err(ended("the dead-letter actor")),
             }
         };

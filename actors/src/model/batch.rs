@@ -30,6 +30,8 @@ pub struct Share {
     pub to: Position,
     /// The rows, in record order.
     pub rows: Vec<Arc<Rows>>,
+    /// How many dead letters the file's error budget leaves to them; `None`: any number.
+    pub room: Option<u64>,
 }
 
 impl Batch {
@@ -142,6 +144,11 @@ pub enum ShareOutcome {
         /// The claim that is no longer good.
         epoch: Epoch,
     },
+    /// Nothing of the share was written: the server refuses more of its rows than there was room for.
+    OverBudget {
+        /// The file.
+        file: FileId,
+    },
 }
 
 /// How long the stages of a transaction took.
@@ -162,6 +169,9 @@ pub struct StageTimes {
 pub struct Written {
     /// One for each share of the batch, in its order.
     pub outcomes: Vec<ShareOutcome>,
+    /// For each share that is over its budget, its file and the dead letters that were found: one more
+    /// than there was room for, at most.
+    pub over_budget: Vec<(FileId, Vec<DeadLetter>)>,
     /// How long it took.
     pub times: StageTimes,
 }

@@ -117,6 +117,8 @@ pub struct Claim {
     pub watermark: Position,
     /// The state of the content hash at or before the watermark.
     pub hash_mark: Option<HashMark>,
+    /// How many of its records are dead letters already.
+    pub rejected: u64,
 }
 
 impl Claim {
@@ -132,5 +134,11 @@ impl Claim {
             .min()
             .unwrap_or(self.base);
         lowest_checkpoint.max(self.watermark).max(self.base)
+    }
+
+    /// How far any lane has come: what was counted so far stands before it.
+    pub fn farthest(&self) -> Position {
+        let checkpoints = self.checkpoints.iter().map(|it| it.position);
+        checkpoints.max().unwrap_or(self.base).max(self.watermark)
     }
 }

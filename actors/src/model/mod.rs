@@ -7,6 +7,7 @@ mod chunk;
 mod dead_letter;
 mod file;
 mod filtered;
+mod over_budget;
 mod position;
 mod rows;
 
@@ -17,5 +18,6 @@ pub use chunk::{Chunk, FileEnd, HashMark, Read};
 pub use dead_letter::{DeadLetter, Reason};
 pub use file::{Candidate, Checkpoint, Claim, Ends, Epoch, FileId, FileState, Plan};
 pub use filtered::Filtered;
+pub use over_budget::OverBudget;
 pub use position::{Lane, Position};
 pub use rows::{Place, RowRef, Rows};

@@ -66,6 +66,7 @@ impl Life {
             ports: world.ports(),
             limits: setting.limits,
             memory: setting.memory,
+            budget: world.state().budget,
             scan_interval: Duration::from_secs(5),
             restarts: setting.restarts,
             stuck_after: setting.stuck_after,

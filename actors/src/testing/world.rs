@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::fault::{Armed, Fault, Step};
 use super::{TestFile, TestRecord};
 use crate::error::{Error, Result};
+use crate::flow::Budget;
 use crate::model::{Candidate, Counts, Epoch, FileId, FileState, HashMark, Lane, Position};
 use crate::port::{Event, Observer, Ports};
 use crate::supervision::Pulse;
@@ -33,6 +34,8 @@ pub struct State {
     pub files: BTreeMap<FileId, FileEntry>,
     /// How many partitions the plans have.
     pub partitions: u16,
+    /// How many dead letters a file may have; for lives that begin after it was set.
+    pub budget: Budget,
     /// Whether the ledger says that the pipeline is paused.
     pub paused: bool,
     /// How often the pipeline was let go.

@@ -19,7 +19,7 @@ use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger};
 use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode, WriteRules};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
-use crate::settings::{FileOrder, Mapping, Pipeline};
+use crate::settings::{FileOrder, Mapping, Pipeline, Tolerance};
 use crate::test_databases::{TestDatabase, database};
 
 pub struct World {
@@ -94,6 +94,7 @@ impl World {
             memory: 1,
             archive: archives.then(|| archive.clone()),
             quarantine: archives.then(|| root.join("bad")),
+            tolerance: Tolerance::default(),
         };
         let place = tokio::task::spawn_blocking(database).await.unwrap();
         let database = Database::new(&place.url, Handle::current()).await.unwrap();

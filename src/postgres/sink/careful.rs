@@ -14,6 +14,7 @@ use super::bisection::Bisection;
 use super::fault::{Fault, Refusal, fault, refusal_of};
 use super::load::{self, Loading, Staged};
 use super::refused::{Refused, check_not_all_alike, dead_letter};
+use super::room::{Room, over_budget};
 use super::selection::{Run, Selection};
 use crate::postgres::error::{classify_ledger, with_kind};
 
@@ -23,6 +24,8 @@ pub struct Sifted {
     pub counts: Vec<Counts>,
     /// The refused rows: their share, and their dead letter.
     pub refused: Vec<(usize, DeadLetter)>,
+    /// The share of which more rows are refused than there is room for: nothing is to be kept.
+    pub over: Option<usize>,
     /// How many row statements it took.
     pub statements: u64,
 }
@@ -36,7 +39,7 @@ pub async fn sift(
     client: &Client,
     loading: &Loading,
     selection: &Selection<'_>,
-    shares: usize,
+    rooms: &[Option<u64>],
 ) -> Result<Sifted> {
     let stage = load::prepare_copy(client, &loading.statements.stage, loading).await?;
     let mut sieve = Sieve {
@@ -44,15 +47,18 @@ pub async fn sift(
         loading,
         selection,
         stage,
-        counts: vec![Counts::default(); shares],
-        tried_instead: vec![0; shares],
+        room: Room::new(rooms),
+        counts: vec![Counts::default(); rooms.len()],
+        tried_instead: vec![0; rooms.len()],
         passed: [0; 2],
         refused: Vec::new(),
         statements: 0,
     };
-    let waves = sieve.stage_all().await?;
-    sieve.merge_all(&waves).await?;
-    sieve.finish()
+    match sieve.stage_and_merge().await {
+        Ok(()) => sieve.finish(),
+        Err(_) if sieve.room.over().is_some() => Ok(sieve.found_so_far()),
+        Err(error) => Err(error),
+    }
 }
 
 struct Sieve<'a> {
@@ -60,6 +66,7 @@ struct Sieve<'a> {
     loading: &'a Loading,
     selection: &'a Selection<'a>,
     stage: Statement,
+    room: Room,
     counts: Vec<Counts>,
     /// How many rows of each share were tried instead of one that was refused.
     tried_instead: Vec<u64>,
@@ -76,6 +83,11 @@ struct StagedWave {
 }
 
 impl Sieve<'_> {
+    async fn stage_and_merge(&mut self) -> Result<()> {
+        let waves = self.stage_all().await?;
+        self.merge_all(&waves).await
+    }
+
     /// Stages what the types of the columns accept.
     async fn stage_all(&mut self) -> Result<Vec<StagedWave>> {
         let selection = self.selection;
@@ -103,7 +115,7 @@ impl Sieve<'_> {
                     let refusal = refusal_of(fault, range.len())?;
                     if bisection.failed(range.clone(), refusal.by_a_row()) {
                         let row = kept[range.start];
-                        self.refuse(row, deletes, refusal);
+                        self.refuse(row, deletes, refusal)?;
                         staged.extend(self.reinstate(row, deletes).await?);
                     }
                 }
@@ -120,7 +132,7 @@ impl Sieve<'_> {
             self.tried_instead[self.selection.share_of(row)] += 1;
             match self.try_stage(&[row]).await {
                 Ok(()) => return Ok(Some(row)),
-                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?),
+                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?)?,
             }
             next = self.selection.instead_of(row);
         }
@@ -216,7 +228,8 @@ impl Sieve<'_> {
         StagedWave { deletes, rows }: &StagedWave,
         ordinals: &[i64],
     ) -> Result<Vec<Refused>> {
-        let mut refused = Vec::new();
+        let mut refused: Vec<Refused> = Vec::new();
+        self.room.count_again(self.selection, &self.refused);
         let mut bisection = Bisection::new(rows.len());
         while let Some(range) = bisection.next_range() {
             match self
@@ -227,11 +240,18 @@ impl Sieve<'_> {
                 Err(fault) => {
                     let refusal = refusal_of(fault, range.len())?;
                     if bisection.failed(range.clone(), refusal.by_a_row()) {
-                        refused.push(Refused {
+                        let one = Refused {
                             row: rows[range.start],
                             deletes: *deletes,
                             refusal,
-                        });
+                        };
+                        let counts = !self.may_be_early(&one);
+                        let fits = !counts || self.room.takes(self.selection, &one);
+                        refused.push(one);
+                        if !fits {
+                            self.refused.append(&mut refused);
+                            return Err(over_budget());
+                        }
                     }
                 }
             }
@@ -247,7 +267,7 @@ impl Sieve<'_> {
             let last = &ordinals[ordinals.len() - 1..];
             match self.try_merge(&[row], last, 0..1, deletes).await {
                 Ok(()) => return Ok(()),
-                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?),
+                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?)?,
             }
             next = self.reinstate(row, deletes).await?;
         }
@@ -343,12 +363,38 @@ impl Sieve<'_> {
         }
     }
 
-    fn refuse(&mut self, row: u32, deletes: bool, refusal: Refusal) {
-        self.refused.push(Refused {
+    fn refuse(&mut self, row: u32, deletes: bool, refusal: Refusal) -> Result<()> {
+        let refused = Refused {
             row,
             deletes,
             refusal,
-        });
+        };
+        let fits = self.room.takes(self.selection, &refused);
+        self.refused.push(refused);
+        match fits {
+            true => Ok(()),
+            false => Err(over_budget()),
+        }
+    }
+
+    /// What was found of the share that is over its budget.
+    fn found_so_far(self) -> Sifted {
+        let over = self.room.over();
+        let found = self
+            .refused
+            .into_iter()
+            .map(|Refused { row, refusal, .. }| {
+                let share = self.selection.share_of(row);
+                (share, dead_letter(self.selection, row, refusal))
+            });
+        let mut letters: Vec<_> = found.filter(|(share, _)| Some(*share) == over).collect();
+        letters.sort_by_key(|(_, letter)| letter.record);
+        Sifted {
+            counts: self.counts,
+            refused: letters,
+            over,
+            statements: self.statements,
+        }
     }
 
     /// The numbers of the staged rows: ascending, with gaps where an attempt failed.
@@ -370,6 +416,10 @@ impl Sieve<'_> {
                 check_not_all_alike(&self.refused, deletes, &self.loading.plan.table)?;
             }
         }
+        self.room.count_all(self.selection, &self.refused);
+        if self.room.over().is_some() {
+            return Ok(self.found_so_far());
+        }
         self.refused.sort_by_key(|refused| refused.row);
         let mut letters = Vec::with_capacity(self.refused.len());
         for Refused { row, refusal, .. } in self.refused {
@@ -385,6 +435,7 @@ impl Sieve<'_> {
         Ok(Sifted {
             counts: self.counts,
             refused: letters,
+            over: None,
             statements: self.statements,
         })
     }

@@ -15,6 +15,7 @@ mod merge_sql;
 mod pace;
 mod presence;
 mod refused;
+mod room;
 mod row_work;
 pub mod selection;
 mod statements;

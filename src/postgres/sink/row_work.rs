@@ -22,8 +22,10 @@ pub struct RowWork<'a> {
     pub loading: &'a Loading,
     /// The rows.
     pub selection: &'a Selection<'a>,
-    /// How many shares the batch has.
-    pub shares: usize,
+    /// How many dead letters each share of the batch may make; `None`: any number.
+    pub rooms: Vec<Option<u64>>,
+    /// The share that would make more.
+    pub over: Option<usize>,
     /// How many row statements were sent, the fruitless ones included.
     pub statements: u64,
     /// Whether the connection has the plan's staging table, once the transaction commits.
@@ -60,7 +62,7 @@ impl RowWork<'_> {
     ) -> Result<Outcome, Fault> {
         let kept = self.selection.kept();
         if kept.is_empty() {
-            return Ok((vec![Counts::default(); self.shares], Vec::new()));
+            return Ok((vec![Counts::default(); self.rooms.len()], Vec::new()));
         }
         let Some(way) = way else {
             return self.sift().await;
@@ -113,7 +115,8 @@ impl RowWork<'_> {
         load::ensure_staging(self.link, self.loading).await?;
         self.staged = true;
         let client = &self.link.client;
-        let sifted = careful::sift(client, self.loading, self.selection, self.shares).await?;
+        let sifted = careful::sift(client, self.loading, self.selection, &self.rooms).await?;
+        self.over = sifted.over;
         self.statements += sifted.statements;
         self.sight = Sight {
             rows: self.selection.kept().len() as u64,

@@ -202,6 +202,7 @@ mod tests {
             epoch: Epoch(1),
             from: Position::START,
             to: end(100),
+            room: None,
             rows,
         };
         let plan = Plan {

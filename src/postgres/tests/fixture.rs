@@ -237,6 +237,7 @@ pub fn share(file: FileId, from: u64, items: &[Item<'_>]) -> Share {
         epoch: Epoch(1),
         from: at(from),
         to: at(from + items.len() as u64),
+        room: None,
         rows: vec![Arc::new(rows(from + 1, items))],
     }
 }
@@ -277,7 +278,7 @@ pub fn counts_of(written: &Written) -> Counts {
 pub fn counts(outcome: &ShareOutcome) -> Counts {
     match outcome {
         ShareOutcome::Moved { counts, .. } => *counts,
-        ShareOutcome::Fenced { .. } => panic!("the share is fenced"),
+        other => panic!("the share is not written: {other:?}"),
     }
 }
 

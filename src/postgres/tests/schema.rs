@@ -11,7 +11,7 @@ use crate::plan::{Dialect, TableName, WriteMode, WriteRules, build};
 use crate::postgres::catalog::read_table;
 use crate::postgres::ddl::{FurtherIndexes, create_table};
 use crate::postgres::migrations::{migrate, newest};
-use crate::settings::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
+use crate::settings::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline, Tolerance};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_migrate_at_once_and_one_does_it() {
@@ -187,6 +187,7 @@ pub fn pipeline(table: TableName) -> Pipeline {
         memory: 1 << 24,
         archive: None,
         quarantine: None,
+        tolerance: Tolerance::default(),
     }
 }
 

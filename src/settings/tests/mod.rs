@@ -3,6 +3,7 @@
 mod documents;
 mod mapping;
 mod mistakes;
+mod tolerance;
 mod values;
 
 use std::path::Path;
@@ -82,6 +83,7 @@ fn the_defaults_are_those_of_the_documentation() {
         memory: 48 << 20,
         archive: Some("/data/archive/events".into()),
         quarantine: Some("/data/quarantine/events".into()),
+        tolerance: Tolerance::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }
@@ -253,6 +255,7 @@ fn every_key_has_its_effect() {
         memory: 16 << 20,
         archive: None,
         quarantine: Some("/data/bad".into()),
+        tolerance: Tolerance::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }
