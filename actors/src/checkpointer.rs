@@ -17,7 +17,7 @@ use crate::archiver::Departures;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::FileTracker;
 use crate::model::{
-    Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, OverBudget, Position,
+    Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, OverBudget, Plan, Position,
 };
 use crate::port::{
     Archivable, Archive, Committed, Completion, Event, Leaving, Ledger, Observer, Progress,
@@ -58,6 +58,8 @@ pub struct Checkpointer {
     deps: Deps,
     lifeline: Lifeline,
     files: BTreeMap<FileId, OpenFile>,
+    /// How many were opened so far.
+    opened: u64,
     leaving: Departures,
     /// A group of them is on its way.
     moving: bool,
@@ -78,6 +80,9 @@ pub struct Checkpointer {
 struct OpenFile {
     epoch: Epoch,
     candidate: Candidate,
+    plan: Arc<Plan>,
+    /// Which of the files that were opened it is.
+    turn: u64,
     tracker: FileTracker,
     /// What the ledger was told last: the watermark, and whether it was read to its end.
     noted: Option<(Position, bool)>,
@@ -119,6 +124,7 @@ impl Checkpointer {
             deps,
             lifeline,
             files: BTreeMap::new(),
+            opened: 0,
             leaving: Departures::default(),
             moving: false,
             working: false,
@@ -165,17 +171,13 @@ impl Checkpointer {
     }
 
     fn completions(&self) -> Vec<Completion> {
-        let complete = self.files.iter().filter_map(|(&file, open)| {
-            let Some(Ending::Complete(end)) = &open.ending else {
-                return None;
-            };
-            open.tracker.is_durable().then(|| Completion {
-                file,
-                epoch: open.epoch,
-                seen: open.seen(),
-                end: end.clone(),
-            })
-        });
+        // Files of different plans are never open together.
+        let first = self.files.iter().min_by_key(|(_, open)| open.turn);
+        if let Some((&file, open)) = first.filter(|(_, open)| open.plan.all_or_nothing) {
+            return open.completion(file).into_iter().collect();
+        }
+        let complete = self.files.iter();
+        let complete = complete.filter_map(|(&file, open)| open.completion(file));
         complete.take(GROUP).collect()
     }
 
@@ -444,6 +446,20 @@ impl Checkpointer {
 }
 
 impl OpenFile {
+    /// What is to be committed, once all of it is durable up to its end.
+    fn completion(&self, file: FileId) -> Option<Completion> {
+        let Some(Ending::Complete(end)) = &self.ending else {
+            return None;
+        };
+        self.tracker.is_durable().then(|| Completion {
+            file,
+            epoch: self.epoch,
+            seen: self.seen(),
+            end: end.clone(),
+            plan: Arc::clone(&self.plan),
+        })
+    }
+
     fn to_note(&self) -> (Position, bool) {
         (self.tracker.watermark(), self.ending.is_some())
     }

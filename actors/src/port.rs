@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Batch, Candidate, Checkpoint, Claim, Counts, Epoch, FileEnd, FileId, HashMark, OverBudget,
-    Position, Read, RejectBatch, ShareOutcome, Written,
+    Plan, Position, Read, RejectBatch, ShareOutcome, Written,
 };
 use crate::supervision::Pulse;
 
@@ -123,6 +123,8 @@ pub struct Completion {
     pub seen: Vec<Checkpoint>,
     /// What was found at its end.
     pub end: FileEnd,
+    /// The plan that it was loaded under.
+    pub plan: Arc<Plan>,
 }
 
 /// What the ledger says of a file that was to be committed.

@@ -4,7 +4,9 @@ use ingestd_actors::error::ErrorKind;
 use ingestd_actors::flow::{Budget, Limits, Millionths};
 use ingestd_actors::model::FileState;
 use ingestd_actors::port::Event;
-use ingestd_actors::testing::{Fault, Life, Setting, State, Step, TestFile, TestRecord, World};
+use ingestd_actors::testing::{
+    Fault, Hold, Life, Setting, State, Step, TestFile, TestRecord, World,
+};
 
 use crate::{put_all, run, until_idle};
 
@@ -186,6 +188,30 @@ fn the_budget_may_be_changed_in_the_middle_of_a_file() {
         assert_eq!(outcome(&world).0, FileState::Quarantined);
         let more = world.state().chunks_read - read;
         assert!(more < 10, "{more} chunks more were read");
+    });
+}
+
+/// A batch that an old life has left in flight lands after the file was given up.
+#[test]
+fn nothing_of_a_file_is_written_once_it_is_given_up() {
+    run(async {
+        let file = after_a_row(malformed(30));
+        let world = world(at_most(5), &file);
+        let hold = Hold::default();
+        world.fail(Step::SinkWrite, 1, Fault::Hold(hold.clone()));
+        let life = Life::start(&world, Setting::default());
+        world.until_called(Step::SinkWrite, 1).await;
+        drop(life);
+        let _life = Life::start(&world, Setting::default());
+        until_idle(&world).await;
+        check(&world.state());
+        assert_eq!(outcome(&world).0, FileState::Quarantined);
+        let rows = world.state().rows.len();
+        hold.release();
+        world.until_called(Step::SinkWrite, 3).await;
+        tokio::task::yield_now().await;
+        assert_eq!(world.state().rows.len(), rows);
+        check(&world.state());
     });
 }
 

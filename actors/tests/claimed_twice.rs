@@ -114,6 +114,7 @@ fn claim(epoch: i64) -> Claim {
             id: 1,
             partitions: 1,
             definition: String::new(),
+            all_or_nothing: false,
         }),
         base: Position::START,
         checkpoints: vec![lane(Lane::Partition(0)), lane(Lane::Rejects)],

@@ -18,6 +18,7 @@ mod lost_answers;
 mod outages;
 mod quarantine;
 mod random_faults;
+mod whole;
 mod writers;
 mod zombies;
 

@@ -11,6 +11,7 @@ use super::error::{fenced, ledger_error};
 use super::known::{to_signed, unsigned};
 use super::notes::{delete_checkpoints, end_files, lock_checkpoints, lock_files};
 use crate::postgres::dead_letters;
+use crate::postgres::stages::drop_tables;
 
 /// A limit that was passed.
 pub(super) struct Passed {
@@ -101,12 +102,16 @@ impl Core {
         let OverBudget {
             limit,
             records,
+            at_end,
             dead_letters,
         } = over;
         bury(&transaction, &self.pipeline, file, dead_letters).await?;
         let passed = Passed {
             limit,
-            records: Known::SoFar(records),
+            records: match at_end {
+                true => Known::All(records),
+                false => Known::SoFar(records),
+            },
         };
         let reason = quarantine(&transaction, file, epoch, &passed).await?;
         transaction.commit().await.map_err(failed)?;
@@ -155,6 +160,7 @@ pub(super) async fn quarantine(
         .await
         .map_err(|error| ledger_error(error, "giving up a file"))?;
     delete_checkpoints(transaction, &ids).await?;
+    drop_tables(transaction, &ids).await?;
     Ok(reason)
 }
 

@@ -23,6 +23,7 @@ mod register;
 mod resume;
 mod taken;
 pub mod verdict;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -37,11 +38,13 @@ use ingestd_actors::flow::Budget;
 use ingestd_actors::model::{Candidate, Epoch, FileId, OverBudget};
 use ingestd_actors::port::{Committed, Completion, Ledger, PortFuture, Progress, Verdict};
 use slog::Logger;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::fs::path_text;
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::Database;
+use crate::postgres::link::Link;
 use crate::settings::Pipeline;
 use lease::Lease;
 use plans::Plans;
@@ -98,6 +101,8 @@ struct Core {
     taken: Taken,
     lease: Lease,
     plans: Plans,
+    /// The connection that moves the rows of files that are loaded as a whole, between two of them.
+    mover: Mutex<Option<Link>>,
 }
 
 impl PostgresLedger {
@@ -136,6 +141,7 @@ impl PostgresLedger {
                 inbox: path_text(&inbox.join("")),
                 taken: Taken::default(),
                 plans: Plans::default(),
+                mover: Mutex::default(),
             }),
         }
     }

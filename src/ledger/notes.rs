@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 use super::Core;
 use super::error::{fenced, ledger_error};
 use super::known::to_signed;
+use crate::postgres::stages::drop_tables;
 
 /// Adds up the checkpoints of files that end otherwise than COMMITTED, so that their figures stay.
 /// `state`, `reason` and `epoch` are expressions over the file `f` and the sums `c`.
@@ -160,6 +161,7 @@ impl Core {
             };
         }
         delete_checkpoints(&transaction, &ids).await?;
+        drop_tables(&transaction, &ids).await?;
         transaction.commit().await.map_err(failed)
     }
 
@@ -198,6 +200,7 @@ impl Core {
             )
             .await
             .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
+        drop_tables(transaction, &ids).await?;
         delete_checkpoints(transaction, &ids).await
     }
 

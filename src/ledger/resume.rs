@@ -14,6 +14,7 @@ use super::error::ledger_error;
 use super::known::{COLUMNS, Known};
 use super::verdict::same_metadata;
 use crate::fs::{candidate_at, open_regular};
+use crate::postgres::stages::clear_away;
 
 /// What stands at the path of a known file.
 enum There {
@@ -50,6 +51,7 @@ impl Core {
             )
             .await
             .map_err(failed)?;
+        clear_away(&client).await?;
         let known: Vec<Known> = rows.iter().map(Known::read).collect::<Result<_>>()?;
         let looked = blocking(move || {
             let look = |known: Known| {

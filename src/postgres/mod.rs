@@ -16,6 +16,7 @@ pub mod quote;
 pub mod rejects;
 pub mod resolver;
 pub mod sink;
+pub mod stages;
 mod time_zone;
 
 pub use database::{Client, Database, Pool};
@@ -25,6 +26,7 @@ pub use origins::Origins;
 pub use rejects::PostgresRejects;
 pub use resolver::Resolver;
 pub use sink::PostgresSink;
+pub use stages::Stages;
 
 #[cfg(test)]
 mod tests;

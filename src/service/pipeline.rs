@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::fs::{FsInbox, ListInbox};
 use crate::ledger::{LedgerOptions, PostgresArchive, PostgresLedger};
 use crate::postgres::{
-    Database, Origins, PostgresIndexes, PostgresRejects, PostgresSink, Resolver,
+    Database, Origins, PostgresIndexes, PostgresRejects, PostgresSink, Resolver, Stages,
 };
 use crate::settings::{Pipeline, Service};
 use crate::source::CsvSource;
@@ -116,6 +116,7 @@ pub fn pipeline_spec(
                 database.runtime().clone(),
                 resolver,
                 Origins::new(database.clone()),
+                Stages::new(database.clone()),
                 pipeline.batch_rows,
                 log,
             )),

@@ -193,6 +193,7 @@ pub(super) fn check(
     check_input::check(input, &mut dialect, section);
 
     let tolerance = RawTolerance {
+        all_or_nothing: raw.all_or_nothing,
         max_errors: raw.max_errors,
         max_error_ratio: raw.max_error_ratio,
         min_records: raw.min_records,

@@ -8,12 +8,15 @@ use super::problems::Section;
 
 /// What is written of it.
 pub(super) struct RawTolerance {
+    pub all_or_nothing: Option<Entry<bool>>,
     pub max_errors: Option<Entry<u64>>,
     pub max_error_ratio: Option<Entry<f64>>,
     pub min_records: Option<Entry<u64>>,
 }
 
 pub(super) fn check(raw: RawTolerance, section: &mut Section<'_, '_>) -> Tolerance {
+    let all_or_nothing = section.optional("all_or_nothing", raw.all_or_nothing) == Some(true);
+    let unlimited = raw.max_errors.is_none() && raw.max_error_ratio.is_none();
     let needless = raw.min_records.is_some() && raw.max_error_ratio.is_none();
     let max_errors = section.optional("max_errors", raw.max_errors);
     let max_ratio = section.converted("max_error_ratio", raw.max_error_ratio, millionths);
@@ -26,8 +29,10 @@ pub(super) fn check(raw: RawTolerance, section: &mut Section<'_, '_>) -> Toleran
         );
     }
     Tolerance {
+        all_or_nothing,
         budget: Budget {
-            max_errors,
+            // All of a file means every record of it, unless something else is said.
+            max_errors: max_errors.or((all_or_nothing && unlimited).then_some(0)),
             max_ratio,
             min_records: min_records.unwrap_or(MIN_RECORDS),
         },

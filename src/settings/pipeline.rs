@@ -68,6 +68,8 @@ pub struct Pipeline {
 pub struct Tolerance {
     /// How many of them a file may have.
     pub budget: Budget,
+    /// Whether a file's rows come into the table all at once, or none does.
+    pub all_or_nothing: bool,
 }
 
 /// The ratio counts from so many records on, unless told.
@@ -81,6 +83,7 @@ impl Default for Tolerance {
                 max_ratio: None,
                 min_records: MIN_RECORDS,
             },
+            all_or_nothing: false,
         }
     }
 }

@@ -80,6 +80,7 @@ pub struct RawPipeline {
     pub batch_rows: Option<Entry<u64>>,
     pub batch_bytes: Option<Entry<Size>>,
     pub memory: Option<Entry<Size>>,
+    pub all_or_nothing: Option<Entry<bool>>,
     pub max_errors: Option<Entry<u64>>,
     pub max_error_ratio: Option<Entry<f64>>,
     pub min_records: Option<Entry<u64>>,

@@ -35,6 +35,7 @@ fn plan() -> LoadPlan {
         key: Vec::new(),
         mode: WriteMode::Append,
         rules: WriteRules::default(),
+        all_or_nothing: false,
     }
 }
 
@@ -64,6 +65,7 @@ fn opened_at(path: &Path, at: Option<Position>, mark: Option<HashMark>) -> Readi
             id: 1,
             partitions: 1,
             definition: String::new(),
+            all_or_nothing: false,
         }),
         base: Position::START,
         checkpoints: Vec::new(),

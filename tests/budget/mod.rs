@@ -1,6 +1,7 @@
 //! Files with records that can't be loaded, through the whole program into a real server.
 
 mod limits;
+mod whole;
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +20,8 @@ const ITEMS: &str =
 struct Place {
     home: Home,
     client: Client,
-    _database: TestDatabase,
+    url: String,
+    database: TestDatabase,
 }
 
 impl Place {
@@ -33,8 +35,13 @@ impl Place {
         Place {
             home: Home::new(Some(&database.url), "", &text),
             client,
-            _database: database,
+            url: database.url.clone(),
+            database,
         }
+    }
+
+    fn database_name(&self) -> &str {
+        &self.database.name
     }
 
     fn inbox(&self) -> PathBuf {

@@ -78,6 +78,7 @@ impl BatchAccumulator {
         open.given_up = Some(OverBudget {
             limit: limit.unwrap_or_default(),
             records: judged,
+            at_end: false,
             dead_letters: found,
         });
         for lane in self.partitions.values_mut() {

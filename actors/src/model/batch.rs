@@ -95,6 +95,8 @@ pub struct Counts {
     pub filtered: u64,
     /// Records that became dead letters.
     pub rejected: u64,
+    /// Rows that wait to be moved into the table, with all others of a file that is loaded as a whole.
+    pub staged: u64,
 }
 
 impl Counts {
@@ -107,6 +109,7 @@ impl Counts {
             + self.deleted
             + self.filtered
             + self.rejected
+            + self.staged
     }
 }
 
@@ -119,6 +122,7 @@ impl AddAssign for Counts {
         self.deleted += other.deleted;
         self.filtered += other.filtered;
         self.rejected += other.rejected;
+        self.staged += other.staged;
     }
 }
 

@@ -76,6 +76,9 @@ pub struct Plan {
     pub partitions: u16,
     /// The definition as it is stored in the ledger (JSON).
     pub definition: String,
+    /// Whether a file's rows become visible all at once, as it is committed: then files are committed
+    /// one by one, in the order in which they were begun.
+    pub all_or_nothing: bool,
 }
 
 /// The position up to which one lane of a file is committed.

@@ -9,6 +9,8 @@ pub struct OverBudget {
     pub limit: String,
     /// How many of its records were read.
     pub records: u64,
+    /// Whether these are all.
+    pub at_end: bool,
     /// The dead letters that no transaction has stored yet: up to the one that was too many. They are
     /// stored in the one that gives the file up.
     pub dead_letters: Vec<DeadLetter>,

@@ -198,7 +198,7 @@ impl State {
     }
 
     fn claim(&mut self, file: FileId) -> Claim {
-        let partitions = self.partitions;
+        let (partitions, all_or_nothing) = (self.partitions, self.all_or_nothing);
         let entry = self.files.get_mut(&file).expect("known to the caller");
         entry.epoch.0 += 1;
         let checkpoints = entry
@@ -214,6 +214,7 @@ impl State {
                 id: entry.content.plan,
                 partitions,
                 definition: String::new(),
+                all_or_nothing,
             }),
             base: Position::START,
             checkpoints: checkpoints.collect(),

@@ -34,6 +34,8 @@ pub struct State {
     pub files: BTreeMap<FileId, FileEntry>,
     /// How many partitions the plans have.
     pub partitions: u16,
+    /// Whether plans say that files are committed one by one, in order.
+    pub all_or_nothing: bool,
     /// How many dead letters a file may have; for lives that begin after it was set.
     pub budget: Budget,
     /// Whether the ledger says that the pipeline is paused.

@@ -54,6 +54,7 @@ impl Planner for TestPlanner {
                 key: Vec::new(),
                 mode: WriteMode::Append,
                 rules: WriteRules::default(),
+                all_or_nothing: false,
             }),
         };
         std::future::ready(plan).boxed()
@@ -195,6 +196,7 @@ impl World {
             epoch: claim.epoch,
             seen: Vec::new(),
             end,
+            plan: Arc::clone(&claim.plan),
         };
         ledger.commit(vec![completion]).await.unwrap().remove(0)
     }

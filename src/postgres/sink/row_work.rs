@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::load::{self, Loading, Staged};
 use super::pace::Way;
 use super::selection::{Run, Selection};
+use super::staging::Staging;
 use crate::postgres::link::Link;
 
 /// From so many waves on, an index of the staged rows is worth making.
@@ -24,6 +25,8 @@ pub struct RowWork<'a> {
     pub selection: &'a Selection<'a>,
     /// How many dead letters each share of the batch may make; `None`: any number.
     pub rooms: Vec<Option<u64>>,
+    /// Whether refused rows are looked for.
+    pub careful: bool,
     /// The share that would make more.
     pub over: Option<usize>,
     /// How many row statements were sent, the fruitless ones included.
@@ -63,6 +66,9 @@ impl RowWork<'_> {
         let kept = self.selection.kept();
         if kept.is_empty() {
             return Ok((vec![Counts::default(); self.rooms.len()], Vec::new()));
+        }
+        if self.loading.plan.all_or_nothing {
+            return self.stage().await;
         }
         let Some(way) = way else {
             return self.sift().await;
@@ -109,6 +115,23 @@ impl RowWork<'_> {
         let parts: Vec<Part<'_>> = std::iter::once(first_staged).chain(later).collect();
         self.stage_and_merge(&parts, &mut counts).await?;
         Ok((counts, Vec::new()))
+    }
+
+    /// Into the staging tables of the files, whose commit moves the rows.
+    async fn stage(&mut self) -> Result<Outcome, Fault> {
+        let staging = Staging {
+            client: &self.link.client,
+            loading: self.loading,
+            selection: self.selection,
+            rooms: &self.rooms,
+        };
+        self.statements += 1;
+        let staged = match self.careful {
+            true => staging.what_passes().await?,
+            false => staging.all().await?,
+        };
+        self.over = staged.over;
+        Ok((staged.counts, staged.refused))
     }
 
     async fn sift(&mut self) -> Result<Outcome, Fault> {

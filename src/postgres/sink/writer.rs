@@ -218,6 +218,7 @@ impl Writer {
             loading: &loading,
             selection: &selection,
             rooms: batch.shares.iter().map(|share| share.room).collect(),
+            careful,
             over: None,
             statements: 0,
             staged: false,
@@ -334,7 +335,7 @@ impl Writer {
 
     /// The way for this transaction; `None` where refused rows are looked for.
     fn way(&self, loading: &Loading, selection: &Selection<'_>, careful: bool) -> Option<Way> {
-        if careful {
+        if careful || loading.plan.all_or_nothing {
             None
         } else if loading.facts.insert_only {
             Some(Way::Upsert)

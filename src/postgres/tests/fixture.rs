@@ -200,6 +200,7 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
             WriteMode::Upsert
         },
         rules: WriteRules::default(),
+        all_or_nothing: false,
     }
 }
 
@@ -209,6 +210,7 @@ pub fn stored(plan: &LoadPlan) -> Arc<Plan> {
         id: 7,
         partitions: 1,
         definition: serde_json::to_string(plan).expect("JSON"),
+        all_or_nothing: false,
     })
 }
 

@@ -38,9 +38,26 @@ fn counts_and_shares() {
 }
 
 #[test]
+fn all_of_a_file_means_no_errors_unless_something_else_is_said() {
+    for (lines, whole, most) in [
+        ("", false, None),
+        ("all_or_nothing = false", false, None),
+        ("all_or_nothing = true", true, Some(0)),
+        ("all_or_nothing = true\nmax_errors = 5", true, Some(5)),
+        ("all_or_nothing = true\nmax_error_ratio = 0.1", true, None),
+    ] {
+        let settings = load(&with(lines));
+        let tolerance = settings.pipeline("p").expect("a pipeline").tolerance;
+        assert_eq!(tolerance.all_or_nothing, whole, "{lines}");
+        assert_eq!(tolerance.budget.max_errors, most, "{lines}");
+    }
+}
+
+#[test]
 fn what_can_not_be_is_said() {
     for (lines, key, part) in [
         ("max_errors = -1", "max_errors", "0 or more"),
+        ("all_or_nothing = 1", "all_or_nothing", "true or false"),
         (
             "max_error_ratio = 5",
             "max_error_ratio",
