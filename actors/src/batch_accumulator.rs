@@ -4,6 +4,7 @@
 //! while it is busy, the next batch grows.
 
 mod giving_up;
+mod in_flight;
 mod messages;
 mod reject_lane;
 
@@ -19,13 +20,12 @@ use crate::dead_letters::StoreRejects;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{Budget, Credits, LaneQueue, Limits, Taken};
 use crate::model::{
-    Batch, Chunk, Counts, DeadLetter, Epoch, FileId, Lane, OverBudget, Plan, Rows, Share,
-    ShareOutcome,
+    Batch, Chunk, Counts, Epoch, FileId, Lane, OverBudget, Plan, Rows, Share, ShareOutcome, Written,
 };
 use crate::port::{Event, Observer};
 use crate::supervision::Lifeline;
 use crate::writer_supervisor::WriteBatch;
-use giving_up::judged_with;
+use in_flight::InFlight;
 use reject_lane::{NoRows, RejectLane};
 
 pub use messages::{Decoded, Flush, OpenFileFor};
@@ -85,34 +85,6 @@ struct OpenFile {
 struct RowLane {
     queue: LaneQueue<Arc<Rows>>,
     busy: bool,
-}
-
-/// A batch on its way: what to give back when it is durable.
-struct InFlight {
-    bytes: usize,
-    shares: Vec<ShareInFlight>,
-}
-
-/// What one file gave to it.
-struct ShareInFlight {
-    file: FileId,
-    pieces: usize,
-    /// The file's budget was judged by so many records, with those of the share.
-    judged: u64,
-}
-
-impl InFlight {
-    fn of<T>(taken: &Taken<T>, files: &HashMap<FileId, OpenFile>) -> InFlight {
-        let shares = taken.shares.iter().map(|share| ShareInFlight {
-            file: share.file,
-            pieces: share.payloads.len(),
-            judged: judged_with(files, share.file, share.to),
-        });
-        InFlight {
-            bytes: taken.bytes,
-            shares: shares.collect(),
-        }
-    }
 }
 
 impl BatchAccumulator {
@@ -248,7 +220,7 @@ impl BatchAccumulator {
         let written = self.deps.writers.send(WriteBatch(Arc::new(batch)));
         let outcomes = async move {
             match written.await {
-                Ok(result) => result.map(|written| (written.outcomes, written.over_budget)),
+                Ok(result) => result,
                 Err(_) => Err(ended("the writers")),
             }
         };
@@ -283,11 +255,15 @@ impl BatchAccumulator {
         &mut self,
         lane: Lane,
         in_flight: &InFlight,
-        result: Result<(Vec<ShareOutcome>, Vec<(FileId, Vec<DeadLetter>)>)>,
+        result: Result<Written>,
         context: &mut Context<Self>,
     ) {
-        let (outcomes, over_budget) = match result {
-            Ok(outcomes) => outcomes,
+        let Written {
+            outcomes,
+            over_budget,
+            ..
+        } = match result {
+            Ok(written) => written,
             Err(error) => return self.lifeline.fail(error, context),
         };
         if outcomes.len() != in_flight.shares.len() {

@@ -5,6 +5,7 @@
 
 mod leaving;
 mod messages;
+mod quarantine;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use crate::model::{
 };
 use crate::port::{
     Archivable, Archive, Committed, Completion, Event, Leaving, Ledger, Observer, Progress,
-    Quarantined,
 };
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
@@ -109,13 +109,6 @@ pub enum Ending {
     Stopped,
 }
 
-/// Why a file is quarantined.
-#[derive(Debug)]
-enum Unloadable {
-    Because(String),
-    OverBudget(OverBudget),
-}
-
 impl Checkpointer {
     /// A checkpointer that follows no file yet.
     pub fn new(deps: Deps, lifeline: Lifeline) -> Self {
@@ -153,21 +146,6 @@ impl Checkpointer {
         if !completions.is_empty() {
             self.commit(completions, context);
         }
-    }
-
-    /// What is given up has chunks that nobody writes any more; what is quarantined for anything else
-    /// keeps what was read of it.
-    fn next_quarantine(&self) -> Option<(FileId, Epoch, Unloadable)> {
-        self.files.iter().find_map(|(&file, open)| {
-            let why = match &open.ending {
-                Some(Ending::GivenUp(over)) => Unloadable::OverBudget(over.clone()),
-                Some(Ending::Quarantine(reason)) if open.tracker.is_durable() => {
-                    Unloadable::Because(reason.clone())
-                }
-                _ => return None,
-            };
-            Some((file, open.epoch, why))
-        })
     }
 
     fn completions(&self) -> Vec<Completion> {
@@ -281,65 +259,6 @@ impl Checkpointer {
             "waited_us" => open.waited_for.as_micros() as u64,
             "load_us" => open.started.elapsed().as_micros() as u64,
             "commit_us" => commit_time.as_micros() as u64);
-    }
-
-    fn quarantine(
-        &mut self,
-        file: FileId,
-        epoch: Epoch,
-        why: Unloadable,
-        context: &mut Context<Self>,
-    ) {
-        let ledger = Arc::clone(&self.deps.ledger);
-        let mut retry = self.retry();
-        let work = async move {
-            let reason = loop {
-                let done = match &why {
-                    Unloadable::Because(reason) => {
-                        let quarantined = ledger.quarantine(file, epoch, reason.clone()).await;
-                        quarantined.map(|()| reason.clone())
-                    }
-                    Unloadable::OverBudget(over) => ledger.give_up(file, epoch, over.clone()).await,
-                };
-                match done {
-                    Ok(reason) => break reason,
-                    Err(error) => retry.wait_out(error).await?,
-                }
-            };
-            retry.succeeded();
-            Ok(reason)
-        };
-        self.run(work, context, move |actor, reason, context| {
-            if let Some(open) = actor.files.remove(&file) {
-                actor.note_quarantined(file, open, reason, context);
-            }
-        });
-    }
-
-    fn note_quarantined(
-        &mut self,
-        file: FileId,
-        open: OpenFile,
-        reason: String,
-        context: &mut Context<Self>,
-    ) {
-        let quarantined = Quarantined {
-            file,
-            candidate: open.candidate,
-            reason,
-        };
-        self.announce_quarantined(&quarantined);
-        self.leave(Leaving::Quarantine(quarantined), context);
-    }
-
-    fn announce_quarantined(&self, quarantined: &Quarantined) {
-        slog::warn!(self.deps.log, "file quarantined";
-            "file" => quarantined.file.0, "path" => %quarantined.candidate.path.display(),
-            "reason" => &quarantined.reason);
-        self.deps.observer.observe(&Event::FileQuarantined {
-            path: quarantined.candidate.path.clone(),
-            reason: quarantined.reason.clone(),
-        });
     }
 
     /// Tells the ledger soon that the reading of a file has begun.

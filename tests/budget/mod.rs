@@ -2,6 +2,7 @@
 
 mod limits;
 mod whole;
+mod whole_kills;
 
 use std::fs;
 use std::path::PathBuf;

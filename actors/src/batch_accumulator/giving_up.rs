@@ -75,9 +75,11 @@ impl BatchAccumulator {
         let limit = budget.passed(open.errors + found.len() as u64, known);
         let room = budget.room(open.errors, known).unwrap_or(u64::MAX);
         found.truncate(usize::try_from(room.saturating_add(1)).unwrap_or(usize::MAX));
+        // What was counted before stands among these too.
+        let last = found.last().map(|last| last.record.max(open.judged));
         open.given_up = Some(OverBudget {
             limit: limit.unwrap_or_default(),
-            records: judged,
+            records: last.unwrap_or(judged),
             at_end: false,
             dead_letters: found,
         });

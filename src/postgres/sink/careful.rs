@@ -7,28 +7,17 @@
 use std::ops::Range;
 
 use ingestd_actors::error::{ErrorKind, Result};
-use ingestd_actors::model::{Counts, DeadLetter};
+use ingestd_actors::model::Counts;
 use tokio_postgres::{Client, Statement};
 
 use super::bisection::Bisection;
-use super::fault::{Fault, Refusal, fault, refusal_of};
+use super::fault::{Fault, fault, refusal_of};
 use super::load::{self, Loading, Staged};
-use super::refused::{Refused, check_not_all_alike, dead_letter};
+use super::refused::Refused;
 use super::room::{Room, over_budget};
 use super::selection::{Run, Selection};
+use super::sifted::Sifted;
 use crate::postgres::error::{classify_ledger, with_kind};
-
-/// What became of the rows.
-pub struct Sifted {
-    /// For each share of the batch.
-    pub counts: Vec<Counts>,
-    /// The refused rows: their share, and their dead letter.
-    pub refused: Vec<(usize, DeadLetter)>,
-    /// The share of which more rows are refused than there is room for: nothing is to be kept.
-    pub over: Option<usize>,
-    /// How many row statements it took.
-    pub statements: u64,
-}
 
 /// Stages and merges the rows of a transaction that has its staging table.
 ///
@@ -61,19 +50,19 @@ pub async fn sift(
     }
 }
 
-struct Sieve<'a> {
-    client: &'a Client,
-    loading: &'a Loading,
-    selection: &'a Selection<'a>,
-    stage: Statement,
-    room: Room,
-    counts: Vec<Counts>,
+pub(super) struct Sieve<'a> {
+    pub(super) client: &'a Client,
+    pub(super) loading: &'a Loading,
+    pub(super) selection: &'a Selection<'a>,
+    pub(super) stage: Statement,
+    pub(super) room: Room,
+    pub(super) counts: Vec<Counts>,
     /// How many rows of each share were tried instead of one that was refused.
-    tried_instead: Vec<u64>,
+    pub(super) tried_instead: Vec<u64>,
     /// How many rows passed: of those that write, and of those that delete.
-    passed: [usize; 2],
-    refused: Vec<Refused>,
-    statements: u64,
+    pub(super) passed: [usize; 2],
+    pub(super) refused: Vec<Refused>,
+    pub(super) statements: u64,
 }
 
 /// The staged rows of one wave, in the order of their numbers.
@@ -363,40 +352,6 @@ impl Sieve<'_> {
         }
     }
 
-    fn refuse(&mut self, row: u32, deletes: bool, refusal: Refusal) -> Result<()> {
-        let refused = Refused {
-            row,
-            deletes,
-            refusal,
-        };
-        let fits = self.room.takes(self.selection, &refused);
-        self.refused.push(refused);
-        match fits {
-            true => Ok(()),
-            false => Err(over_budget()),
-        }
-    }
-
-    /// What was found of the share that is over its budget.
-    fn found_so_far(self) -> Sifted {
-        let over = self.room.over();
-        let found = self
-            .refused
-            .into_iter()
-            .map(|Refused { row, refusal, .. }| {
-                let share = self.selection.share_of(row);
-                (share, dead_letter(self.selection, row, refusal))
-            });
-        let mut letters: Vec<_> = found.filter(|(share, _)| Some(*share) == over).collect();
-        letters.sort_by_key(|(_, letter)| letter.record);
-        Sifted {
-            counts: self.counts,
-            refused: letters,
-            over,
-            statements: self.statements,
-        }
-    }
-
     /// The numbers of the staged rows: ascending, with gaps where an attempt failed.
     async fn ordinals(&self) -> Result<Vec<i64>> {
         let sql = &self.loading.statements.ordinals;
@@ -408,35 +363,5 @@ impl Sieve<'_> {
     async fn ledger(&self, sql: &str) -> Result<()> {
         let done = self.client.batch_execute(sql).await;
         done.map_err(|error| classify_ledger(error, "looking for refused rows"))
-    }
-
-    fn finish(mut self) -> Result<Sifted> {
-        for (deletes, passed) in [false, true].into_iter().zip(self.passed) {
-            if passed == 0 {
-                check_not_all_alike(&self.refused, deletes, &self.loading.plan.table)?;
-            }
-        }
-        self.room.count_all(self.selection, &self.refused);
-        if self.room.over().is_some() {
-            return Ok(self.found_so_far());
-        }
-        self.refused.sort_by_key(|refused| refused.row);
-        let mut letters = Vec::with_capacity(self.refused.len());
-        for Refused { row, refusal, .. } in self.refused {
-            let share = self.selection.share_of(row);
-            self.counts[share].rejected += 1;
-            letters.push((share, dead_letter(self.selection, row, refusal)));
-        }
-        let preferred_to = self.selection.duplicates();
-        let duplicates = preferred_to.iter().zip(&self.tried_instead);
-        for (counts, (all, tried)) in self.counts.iter_mut().zip(duplicates) {
-            counts.duplicate += all - tried;
-        }
-        Ok(Sifted {
-            counts: self.counts,
-            refused: letters,
-            over: None,
-            statements: self.statements,
-        })
     }
 }

@@ -20,6 +20,7 @@ mod refused;
 mod room;
 mod row_work;
 pub mod selection;
+mod sifted;
 mod staged_data;
 mod staging;
 mod statements;
