@@ -104,7 +104,15 @@ pub async fn clear_away(client: &Client) -> Result<()> {
     let rows = client.query_typed(LEFT_OVER, &[]).await.map_err(failed)?;
     for row in rows {
         let name: &str = row.get(0);
-        let sql = format!("DROP TABLE IF EXISTS ingestd.{name}");
+        // One that is still held, or that somebody else has dropped, waits for the next start.
+        let sql = format!(
+            "DO $$ begin
+                 set local lock_timeout = '1s';
+                 drop table if exists ingestd.{name};
+             exception when lock_not_available or insufficient_privilege or undefined_table then
+                 null;
+             end $$"
+        );
         client.batch_execute(&sql).await.map_err(failed)?;
     }
     Ok(())

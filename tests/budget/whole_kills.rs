@@ -17,6 +17,10 @@ const SLOW: &str = "create table items (id bigint primary key, amount integer, s
         $$ begin perform pg_sleep(0.1); return null; end $$;
     create trigger slow before insert on items for each statement execute function slow()";
 
+/// Whether rows are being moved.
+const MOVING: &str = "select count(*) > 0 from pg_stat_activity where query like 'WITH%merged%'
+    and state = 'active' and pid <> pg_backend_pid() and datname = current_database()";
+
 /// Somebody who reads the table all along: of each file only all rows or none.
 struct Reader {
     ended: Arc<AtomicBool>,
@@ -84,14 +88,11 @@ fn no_reader_ever_sees_a_part_of_a_file_however_often_the_service_is_killed() {
         let service = place.home.run();
         if kill % 2 == 0 {
             // While the rows of the first file that is left are moved.
-            let moving = "select count(*) > 0 from pg_stat_activity
-                          where query like 'WITH%merged%' and state = 'active' and pid <> pg_backend_pid()
-                            and datname = current_database()";
             wait_until(Duration::from_secs(30), || {
                 let done = place.number("select count(*) from items") == 3 * RECORDS as i64;
                 done || place
                     .client
-                    .query_one(moving, &[])
+                    .query_one(MOVING, &[])
                     .is_ok_and(|row| row.get(0))
             });
         } else {
@@ -132,10 +133,7 @@ fn a_refused_move_survives_a_kill_and_the_next_file_is_loaded() {
         "select count(*) filter (where source = '1') || ' ' || count(*) filter (where source = '2')
                 from items";
     let reader = Reader::new(&place.url, look, "0 0,0 2");
-    let moving = "select count(*) > 0 from pg_stat_activity
-                  where query like 'WITH%merged%' and state = 'active' and pid <> pg_backend_pid()
-                    and datname = current_database()";
-    place.run_until(moving).kill();
+    place.run_until(MOVING).kill();
     place.run_until_finished(2);
     reader.assert_all_or_none();
     let states = place.lines("select state from ingestd.files order by file_id");
@@ -178,10 +176,7 @@ fn a_staging_table_that_was_tampered_with_fails_the_file_and_a_reset_drops_it() 
     let mut place = Place::new(SLOW, WHOLE);
     let lines: String = (0..1_000).map(|id| format!("{id},1,1\n")).collect();
     place.drop_in("1.csv", &format!("id,amount,source\n{lines}"));
-    let moving = "select count(*) > 0 from pg_stat_activity
-                  where query like 'WITH%merged%' and state = 'active' and pid <> pg_backend_pid()
-                    and datname = current_database()";
-    place.run_until(moving).kill();
+    place.run_until(MOVING).kill();
     wait_until(Duration::from_secs(10), || {
         place.number(
             "select count(*) from pg_stat_activity where query like 'WITH%merged%'
@@ -204,4 +199,21 @@ fn a_staging_table_that_was_tampered_with_fails_the_file_and_a_reset_drops_it() 
     );
     place.ask(&["reset", "p", "--yes"]);
     assert_eq!(place.staging_tables(), [""; 0]);
+}
+
+#[test]
+fn a_move_whose_connection_is_lost_begins_again() {
+    let mut place = Place::new(SLOW, WHOLE);
+    let lines: String = (0..1_000).map(|id| format!("{id},1,1\n")).collect();
+    place.drop_in("1.csv", &format!("id,amount,source\n{lines}"));
+    let reader = Reader::new(&place.url, "select count(*)::text from items", "0,1000");
+    let service = place.run_until(MOVING);
+    let ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                 where query like 'WITH%merged%' and state = 'active'
+                   and pid <> pg_backend_pid() and datname = current_database()";
+    assert_eq!(place.number(ended), 1);
+    place.wait_until_finished(1);
+    service.stop();
+    reader.assert_all_or_none();
+    assert_eq!(place.files(), ["ARCHIVED 1000 1000 0"]);
 }
