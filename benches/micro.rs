@@ -69,6 +69,7 @@ fn plan() -> LoadPlan {
         key: vec!["event_id".into()],
         mode: WriteMode::Upsert,
         rules: WriteRules::default(),
+        all_or_nothing: false,
     }
 }
 
@@ -178,6 +179,7 @@ fn batches(pieces: Vec<(u16, Position, Arc<Rows>)>) -> Vec<Batch> {
         id: 1,
         partitions: PARTITIONS,
         definition: String::new(),
+        all_or_nothing: false,
     });
     let limits = Limits {
         rows: 50_000,
@@ -192,6 +194,7 @@ fn batches(pieces: Vec<(u16, Position, Arc<Rows>)>) -> Vec<Batch> {
                 from: share.from,
                 to: share.to,
                 rows: share.payloads,
+                room: None,
             });
             batches.push(Batch {
                 partition,

@@ -3,11 +3,14 @@
 //! No timer stands between an idle lane and a commit: a lane that is free takes what is there;
 //! while it is busy, the next batch grows.
 
+mod giving_up;
+mod in_flight;
 mod messages;
 mod reject_lane;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
 
@@ -15,11 +18,14 @@ use crate::answer::{Owed, ended, give_all};
 use crate::checkpointer::{ChunkAccepted, FileEnded, FileOpened, LaneMoved};
 use crate::dead_letters::StoreRejects;
 use crate::error::{Error, ErrorKind, Result};
-use crate::flow::{Credits, LaneQueue, Limits, Taken};
-use crate::model::{Batch, Chunk, Counts, Epoch, FileId, Lane, Plan, Rows, Share, ShareOutcome};
+use crate::flow::{Budget, Credits, LaneQueue, Limits, Taken};
+use crate::model::{
+    Batch, Chunk, Counts, Epoch, FileId, Lane, OverBudget, Plan, Rows, Share, ShareOutcome, Written,
+};
 use crate::port::{Event, Observer};
 use crate::supervision::Lifeline;
 use crate::writer_supervisor::WriteBatch;
+use in_flight::InFlight;
 use reject_lane::{NoRows, RejectLane};
 
 pub use messages::{Decoded, Flush, OpenFileFor};
@@ -44,6 +50,8 @@ pub struct Deps {
     pub limits: Limits,
     /// The most bytes in flight.
     pub memory: usize,
+    /// How many dead letters a file may have.
+    pub budget: Budget,
 }
 
 /// The actor.
@@ -54,7 +62,7 @@ pub struct BatchAccumulator {
     partitions: BTreeMap<u16, RowLane>,
     rejects: RejectLane,
     credits: Credits,
-    waiting_for_credit: Vec<Owed>,
+    waiting_for_credit: Vec<(FileId, Owed<bool>)>,
     waiting_for_flush: Vec<Owed>,
 }
 
@@ -63,32 +71,20 @@ struct OpenFile {
     plan: Arc<Plan>,
     /// Pieces that wait or are in flight, over all lanes.
     outstanding: usize,
-    ended: bool,
+    /// Its reading has ended, and has waited for credit so long.
+    ended: Option<Duration>,
+    /// Its dead letters, as far as they are known: stored before, queued, or refused by the server.
+    errors: u64,
+    /// So many of its records, from the first on, have all of these among them.
+    judged: u64,
+    /// It is over its error budget: nothing more of it is written.
+    given_up: Option<OverBudget>,
 }
 
 #[derive(Default)]
 struct RowLane {
     queue: LaneQueue<Arc<Rows>>,
     busy: bool,
-}
-
-/// A batch on its way: what to give back when it is durable.
-struct InFlight {
-    bytes: usize,
-    pieces: Vec<(FileId, usize)>,
-}
-
-impl InFlight {
-    fn of<T>(taken: &Taken<T>) -> InFlight {
-        InFlight {
-            bytes: taken.bytes,
-            pieces: taken
-                .shares
-                .iter()
-                .map(|share| (share.file, share.payloads.len()))
-                .collect(),
-        }
-    }
 }
 
 impl BatchAccumulator {
@@ -113,6 +109,16 @@ impl BatchAccumulator {
             return Ok(());
         };
         let (file, to) = (chunk.file, chunk.to);
+        if open.given_up.is_some() || self.refuse_chunk(&mut chunk) {
+            return Ok(());
+        }
+        let Some(open) = self.files.get_mut(&file) else {
+            return Ok(());
+        };
+        if !chunk.rejects.is_empty() {
+            open.errors += chunk.rejects.len() as u64;
+            open.judged = open.judged.max(to.record);
+        }
         let (records, bytes) = (chunk.records(), to.offset - chunk.from.offset);
         let mut lanes = Vec::with_capacity(chunk.partitions.len() + 1);
 
@@ -193,12 +199,13 @@ impl BatchAccumulator {
             return;
         };
         lane.busy = true;
-        let in_flight = InFlight::of(&taken);
+        let in_flight = InFlight::of(&taken, &self.files);
         let plan = match self.plan_of(&taken) {
             Ok(plan) => plan,
             Err(error) => return self.lifeline.fail(error, context),
         };
         let shares = taken.shares.into_iter().map(|share| Share {
+            room: self.room_of(share.file, share.to),
             file: share.file,
             epoch: share.epoch,
             from: share.from,
@@ -213,7 +220,7 @@ impl BatchAccumulator {
         let written = self.deps.writers.send(WriteBatch(Arc::new(batch)));
         let outcomes = async move {
             match written.await {
-                Ok(result) => result.map(|written| written.outcomes),
+                Ok(result) => result,
                 Err(_) => Err(ended("the writers")),
             }
         };
@@ -248,14 +255,18 @@ impl BatchAccumulator {
         &mut self,
         lane: Lane,
         in_flight: &InFlight,
-        result: Result<Vec<ShareOutcome>>,
+        result: Result<Written>,
         context: &mut Context<Self>,
     ) {
-        let outcomes = match result {
-            Ok(outcomes) => outcomes,
+        let Written {
+            outcomes,
+            over_budget,
+            ..
+        } = match result {
+            Ok(written) => written,
             Err(error) => return self.lifeline.fail(error, context),
         };
-        if outcomes.len() != in_flight.pieces.len() {
+        if outcomes.len() != in_flight.shares.len() {
             let error = bug("a batch was answered without an outcome for each of its files");
             return self.lifeline.fail(error, context);
         }
@@ -269,6 +280,7 @@ impl BatchAccumulator {
                 } => {
                     match lane {
                         Lane::Partition(partition) => {
+                            self.count_refused(file, to, counts.rejected);
                             if let Some(lane) = self.partitions.get_mut(&partition) {
                                 lane.queue.committed(file, to);
                             }
@@ -277,6 +289,8 @@ impl BatchAccumulator {
                     }
                     self.tell_moved(file, epoch, lane, to, counts);
                 }
+                // What was found of it is in `over_budget`.
+                ShareOutcome::OverBudget { .. } => {}
                 ShareOutcome::Fenced { file, .. } => {
                     let error = Error::new(
                         ErrorKind::Fenced,
@@ -287,11 +301,16 @@ impl BatchAccumulator {
             }
         }
         self.credits.give_back(in_flight.bytes);
-        for &(file, pieces) in &in_flight.pieces {
-            if let Some(open) = self.files.get_mut(&file) {
-                open.outstanding -= pieces;
+        for (file, found) in over_budget {
+            let share = in_flight.shares.iter().find(|share| share.file == file);
+            self.give_up(file, found, share.map_or(0, |share| share.judged));
+        }
+        for share in &in_flight.shares {
+            if let Some(open) = self.files.get_mut(&share.file) {
+                open.outstanding -= share.pieces;
             }
-            self.forget_if_done(file);
+            self.check_budget(share.file);
+            self.forget_if_done(share.file);
         }
         self.dispatch_all(context);
         self.answer_waiting();
@@ -319,11 +338,13 @@ impl BatchAccumulator {
         let done = self
             .files
             .get(&file)
-            .is_some_and(|open| open.ended && open.outstanding == 0);
+            .is_some_and(|open| open.ended.is_some() && open.outstanding == 0);
         if !done {
             return;
         }
-        self.files.remove(&file);
+        if let Some(open) = self.files.remove(&file) {
+            self.tell_given_up(file, open);
+        }
         for lane in self.partitions.values_mut() {
             lane.queue.forget(file);
         }
@@ -332,7 +353,11 @@ impl BatchAccumulator {
 
     fn answer_waiting(&mut self) {
         if self.credits.available() {
-            give_all(&mut self.waiting_for_credit);
+            for (file, owed) in std::mem::take(&mut self.waiting_for_credit) {
+                let wanted = self.is_wanted(file);
+                // The reader may be gone: its successor reads from the ledger.
+                let _ = owed.send(wanted);
+            }
         }
         if self.is_empty() {
             give_all(&mut self.waiting_for_flush);

@@ -5,6 +5,7 @@
 
 mod leaving;
 mod messages;
+mod quarantine;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use crate::answer::{Owed, give_all};
 use crate::archiver::Departures;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::FileTracker;
-use crate::model::{Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, Position};
+use crate::model::{
+    Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, OverBudget, Plan, Position,
+};
 use crate::port::{
     Archivable, Archive, Committed, Completion, Event, Leaving, Ledger, Observer, Progress,
-    Quarantined,
 };
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
@@ -56,6 +58,8 @@ pub struct Checkpointer {
     deps: Deps,
     lifeline: Lifeline,
     files: BTreeMap<FileId, OpenFile>,
+    /// How many were opened so far.
+    opened: u64,
     leaving: Departures,
     /// A group of them is on its way.
     moving: bool,
@@ -76,6 +80,9 @@ pub struct Checkpointer {
 struct OpenFile {
     epoch: Epoch,
     candidate: Candidate,
+    plan: Arc<Plan>,
+    /// Which of the files that were opened it is.
+    turn: u64,
     tracker: FileTracker,
     /// What the ledger was told last: the watermark, and whether it was read to its end.
     noted: Option<(Position, bool)>,
@@ -96,6 +103,10 @@ pub enum Ending {
     Complete(FileEnd),
     /// Before, since it can't be loaded.
     Quarantine(String),
+    /// Before, since it is over its error budget, and nothing of it is in flight any more.
+    GivenUp(OverBudget),
+    /// Before, since nobody wanted more of it.
+    Stopped,
 }
 
 impl Checkpointer {
@@ -106,6 +117,7 @@ impl Checkpointer {
             deps,
             lifeline,
             files: BTreeMap::new(),
+            opened: 0,
             leaving: Departures::default(),
             moving: false,
             working: false,
@@ -127,8 +139,8 @@ impl Checkpointer {
         if self.working {
             return;
         }
-        if let Some((file, epoch, reason)) = self.next_quarantine() {
-            return self.quarantine(file, epoch, reason, context);
+        if let Some((file, epoch, why)) = self.next_quarantine() {
+            return self.quarantine(file, epoch, why, context);
         }
         let completions = self.completions();
         if !completions.is_empty() {
@@ -136,28 +148,14 @@ impl Checkpointer {
         }
     }
 
-    fn next_quarantine(&self) -> Option<(FileId, Epoch, String)> {
-        self.files.iter().find_map(|(&file, open)| {
-            let Some(Ending::Quarantine(reason)) = &open.ending else {
-                return None;
-            };
-            let durable = open.tracker.is_durable();
-            durable.then(|| (file, open.epoch, reason.clone()))
-        })
-    }
-
     fn completions(&self) -> Vec<Completion> {
-        let complete = self.files.iter().filter_map(|(&file, open)| {
-            let Some(Ending::Complete(end)) = &open.ending else {
-                return None;
-            };
-            open.tracker.is_durable().then(|| Completion {
-                file,
-                epoch: open.epoch,
-                seen: open.seen(),
-                end: end.clone(),
-            })
-        });
+        // Files of different plans are never open together.
+        let first = self.files.iter().min_by_key(|(_, open)| open.turn);
+        if let Some((&file, open)) = first.filter(|(_, open)| open.plan.all_or_nothing) {
+            return open.completion(file).into_iter().collect();
+        }
+        let complete = self.files.iter();
+        let complete = complete.filter_map(|(&file, open)| open.completion(file));
         complete.take(GROUP).collect()
     }
 
@@ -232,13 +230,8 @@ impl Checkpointer {
                     .observe(&Event::FileQuarantined { path, reason });
             }
             Committed::Refused { file, reason } => {
-                let quarantined = Quarantined {
-                    file,
-                    candidate: at_its_end(open.candidate, completion),
-                    reason,
-                };
-                self.announce_quarantined(&quarantined);
-                self.leave(Leaving::Quarantine(quarantined), context);
+                let candidate = at_its_end(open.candidate, completion);
+                self.note_quarantined(file, candidate, reason, context);
             }
         }
     }
@@ -262,46 +255,6 @@ impl Checkpointer {
             "waited_us" => open.waited_for.as_micros() as u64,
             "load_us" => open.started.elapsed().as_micros() as u64,
             "commit_us" => commit_time.as_micros() as u64);
-    }
-
-    fn quarantine(
-        &mut self,
-        file: FileId,
-        epoch: Epoch,
-        reason: String,
-        context: &mut Context<Self>,
-    ) {
-        let ledger = Arc::clone(&self.deps.ledger);
-        let mut retry = self.retry();
-        let work = async move {
-            while let Err(error) = ledger.quarantine(file, epoch, reason.clone()).await {
-                retry.wait_out(error).await?;
-            }
-            retry.succeeded();
-            Ok(reason)
-        };
-        self.run(work, context, move |actor, reason, context| {
-            let Some(open) = actor.files.remove(&file) else {
-                return;
-            };
-            let quarantined = Quarantined {
-                file,
-                candidate: open.candidate,
-                reason,
-            };
-            actor.announce_quarantined(&quarantined);
-            actor.leave(Leaving::Quarantine(quarantined), context);
-        });
-    }
-
-    fn announce_quarantined(&self, quarantined: &Quarantined) {
-        slog::warn!(self.deps.log, "file quarantined";
-            "file" => quarantined.file.0, "path" => %quarantined.candidate.path.display(),
-            "reason" => &quarantined.reason);
-        self.deps.observer.observe(&Event::FileQuarantined {
-            path: quarantined.candidate.path.clone(),
-            reason: quarantined.reason.clone(),
-        });
     }
 
     /// Tells the ledger soon that the reading of a file has begun.
@@ -417,6 +370,20 @@ fn at_its_end(found: Candidate, completion: &Completion) -> Candidate {
 }
 
 impl OpenFile {
+    /// What is to be committed, once all of it is durable up to its end.
+    fn completion(&self, file: FileId) -> Option<Completion> {
+        let Some(Ending::Complete(end)) = &self.ending else {
+            return None;
+        };
+        self.tracker.is_durable().then(|| Completion {
+            file,
+            epoch: self.epoch,
+            seen: self.seen(),
+            end: end.clone(),
+            plan: Arc::clone(&self.plan),
+        })
+    }
+
     fn to_note(&self) -> (Position, bool) {
         (self.tracker.watermark(), self.ending.is_some())
     }

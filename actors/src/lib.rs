@@ -56,6 +56,14 @@
 //!   watermark until they are counted, so that after a crash each comes again either with a number
 //!   that the checkpoint covers, or to be counted. Counts alone wait for each other
 //!   ([`flow::Patience`]).
+//! - **Giving up.** A file that is over its error budget ([`flow::Budget`]) is read no further, what
+//!   waits of it is dropped, and what is in flight is waited for; then the ledger makes it QUARANTINED
+//!   under a new epoch. Until then nothing but its checkpoints says how far it has come: a life that
+//!   ends before goes on from them, and gives it up again. The counts here only lag behind the
+//!   ledger's, which judges once more as it commits a file.
+//! - **All or nothing.** Where a plan asks for it, a lane's rows go into a staging table of the file,
+//!   with the checkpoints as ever, and the transaction that makes the file COMMITTED moves them; so
+//!   these files are committed one by one, in the order in which they were begun.
 //! - **The end.** A file is COMMITTED in a transaction that adds up its lanes' counts and compares
 //!   them with its records, and only then leaves the inbox.
 

@@ -21,7 +21,7 @@ use crate::dead_letters::{self, DeadLetters};
 use crate::directory_watcher::{self, DirectoryWatcher, LookNow};
 use crate::error::{Error, ErrorKind};
 use crate::file_reader::{self, FileReader, SetPaused};
-use crate::flow::Limits;
+use crate::flow::{Budget, Limits};
 use crate::index_builder::{self, IndexBuilder};
 use crate::partition_writer;
 use crate::port::Ports;
@@ -44,6 +44,8 @@ pub struct PipelineSpec {
     pub limits: Limits,
     /// The most bytes in flight.
     pub memory: usize,
+    /// How many dead letters a file may have.
+    pub budget: Budget,
     /// How often the directory is scanned without a hint.
     pub scan_interval: Duration,
     /// How often its children may fail, and how fast they come back.
@@ -149,6 +151,7 @@ impl PipelineSupervisor {
             observer: Arc::clone(&observer),
             limits: self.spec.limits,
             memory: self.spec.memory,
+            budget: self.spec.budget,
         };
         let (accumulator, accumulator_handle) = spawn(
             "batch accumulator",

@@ -13,8 +13,8 @@ use futures_util::future::BoxFuture;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Batch, Candidate, Checkpoint, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Order, Position,
-    Read, RejectBatch, Report, ShareOutcome, Written,
+    Batch, Candidate, Checkpoint, Claim, Counts, Epoch, FileEnd, FileId, HashMark, Order,
+    OverBudget, Plan, Position, Read, RejectBatch, Report, ShareOutcome, Written,
 };
 use crate::supervision::Pulse;
 
@@ -127,6 +127,8 @@ pub struct Completion {
     pub seen: Vec<Checkpoint>,
     /// What was found at its end.
     pub end: FileEnd,
+    /// The plan that it was loaded under.
+    pub plan: Arc<Plan>,
 }
 
 /// What the ledger says of a file that was to be committed.
@@ -151,8 +153,8 @@ pub enum Committed {
         /// What was counted and what was read, for people.
         reason: String,
     },
-    /// The counts add up, but the file is not what it was to be: it is QUARANTINED. What is
-    /// committed of it stays.
+    /// The counts add up, but the file is not what it was to be, or over its budget: it is
+    /// QUARANTINED. What is committed of it stays.
     Refused {
         /// The file.
         file: FileId,
@@ -180,12 +182,17 @@ pub trait Ledger: Send + Sync {
     /// Notes how far files have come.
     fn progress(&self, progress: Vec<Progress>) -> PortFuture<()>;
 
-    /// Commits files: checks that each one's counts add up and makes it COMMITTED.
+    /// Commits files: checks that each one's counts add up and are within its error budget, and makes
+    /// it COMMITTED.
     /// One answer for each, in order.
     fn commit(&self, completions: Vec<Completion>) -> PortFuture<Vec<Committed>>;
 
     /// Makes a file QUARANTINED.
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()>;
+
+    /// Makes a file QUARANTINED that is over its error budget, and stores its last dead letters in the
+    /// same transaction; the reason, for people.
+    fn give_up(&self, file: FileId, epoch: Epoch, over: OverBudget) -> PortFuture<String>;
 
     /// The end of an orderly life: lets go of the pipeline, so that the next life needn't wait.
     fn release(&self) -> PortFuture<()>;

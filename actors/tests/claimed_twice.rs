@@ -7,7 +7,7 @@ use ingestd_actors::batch_accumulator::{BatchAccumulator, Decoded, Deps, OpenFil
 use ingestd_actors::checkpointer::{ChunkAccepted, FileEnded, FileOpened, LaneMoved};
 use ingestd_actors::dead_letters::StoreRejects;
 use ingestd_actors::error::{ErrorKind, Result};
-use ingestd_actors::flow::Limits;
+use ingestd_actors::flow::{Budget, Limits};
 use ingestd_actors::model::*;
 use ingestd_actors::port::{Event, Observer};
 use ingestd_actors::supervision::{ChildExited, ExitReason, spawn};
@@ -114,11 +114,13 @@ fn claim(epoch: i64) -> Claim {
             id: 1,
             partitions: 1,
             definition: String::new(),
+            all_or_nothing: false,
         }),
         base: Position::START,
         checkpoints: vec![lane(Lane::Partition(0)), lane(Lane::Rejects)],
         watermark: Position::START,
         hash_mark: None,
+        rejected: 0,
     }
 }
 
@@ -166,6 +168,7 @@ fn deps(neighbours: &actix::Addr<Neighbours>) -> Deps {
             bytes: 1 << 20,
         },
         memory: 1 << 20,
+        budget: Budget::default(),
     }
 }
 

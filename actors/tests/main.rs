@@ -5,6 +5,7 @@
 
 mod back_pressure;
 mod barrier;
+mod budget;
 mod children;
 mod claimed_twice;
 mod control;
@@ -20,6 +21,7 @@ mod quarantine;
 mod random_faults;
 mod reconfigure;
 mod sweeping;
+mod whole;
 mod writers;
 mod zombies;
 

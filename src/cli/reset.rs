@@ -164,6 +164,19 @@ fn forget(
                 .map_err(write)?;
         }
     }
+    let staged = transaction
+        .query(
+            "select to_regclass(format('ingestd.staged_%s', file_id))::text from ingestd.files
+             where pipeline = $1 and to_regclass(format('ingestd.staged_%s', file_id)) is not null",
+            &[&args.pipeline],
+        )
+        .map_err(write)?;
+    for row in staged {
+        let table: &str = row.get(0);
+        transaction
+            .batch_execute(&format!("drop table if exists {table}"))
+            .map_err(write)?;
+    }
     for statement in FORGET {
         transaction
             .execute_typed(statement, &[(&args.pipeline, Type::TEXT)])

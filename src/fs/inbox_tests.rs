@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::{Dialect, TableName, WriteMode, WriteRules};
-use crate::settings::{ArchiveRules, Mapping, Redropped};
+use crate::settings::{ArchiveRules, Mapping, Redropped, Tolerance};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -39,6 +39,7 @@ fn pipeline(directory: &Path) -> Pipeline {
         archive_rules: ArchiveRules::default(),
         redropped: Redropped::default(),
         companions: Companions::default(),
+        tolerance: Tolerance::default(),
     }
 }
 

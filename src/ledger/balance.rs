@@ -97,7 +97,7 @@ pub fn judge(
     if counts.total() != end.end.record {
         return Judgement::Unbalanced(format!(
             "{} records were read, but {} are accounted for: {} inserted, {} updated, {} unchanged, \
-             {} duplicate, {} deleted, {} filtered, {} rejected",
+             {} duplicate, {} deleted, {} filtered, {} rejected{}",
             end.end.record,
             counts.total(),
             counts.inserted,
@@ -106,7 +106,11 @@ pub fn judge(
             counts.duplicate,
             counts.deleted,
             counts.filtered,
-            counts.rejected
+            counts.rejected,
+            match counts.staged {
+                0 => String::new(),
+                staged => format!(", {staged} staged"),
+            }
         ));
     }
     match mismatch {

@@ -91,12 +91,13 @@ impl Core {
                 "update ingestd.checkpoints c set epoch = f.epoch
                  from ingestd.files f
                  where f.file_id = c.file_id and c.file_id = any($1)
-                 returning c.file_id, c.lane, c.record, c.byte, c.line",
+                 returning c.file_id, c.lane, c.record, c.byte, c.line, c.rejected",
                 &[(&ids, Type::INT8_ARRAY)],
             )
             .await
             .map_err(failed)?;
         let mut checkpoints: HashMap<FileId, Vec<Checkpoint>> = HashMap::new();
+        let mut rejected: HashMap<FileId, u64> = HashMap::new();
         for row in &rows {
             let Some(lane) = Lane::from_number(row.get("lane")) else {
                 continue;
@@ -106,12 +107,18 @@ impl Core {
                 offset: unsigned(row, "byte"),
                 line: unsigned(row, "line"),
             };
+            let file = FileId(row.get("file_id"));
+            *rejected.entry(file).or_default() += unsigned(row, "rejected");
             checkpoints
-                .entry(FileId(row.get("file_id")))
+                .entry(file)
                 .or_default()
                 .push(Checkpoint { lane, position });
         }
-        self.claims(transaction, files, checkpoints).await
+        let mut claims = self.claims(transaction, files, checkpoints).await?;
+        for (file, claim) in &mut claims {
+            claim.rejected = rejected.get(file).copied().unwrap_or(0);
+        }
+        Ok(claims)
     }
 
     /// Fences files that this instance can't load now, since they are not to be seen: whoever had them
@@ -253,6 +260,7 @@ impl Core {
                 checkpoints: lanes,
                 watermark: known.watermark,
                 hash_mark: known.mark,
+                rejected: 0,
             };
             claims.insert(known.file, claim);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use futures_util::try_join;
 use ingestd_actors::error::Result;
@@ -13,6 +14,7 @@ use tokio_postgres::{Row, Transaction};
 use super::Core;
 use super::admit::blocking;
 use super::balance::{Account, Judgement, judge};
+use super::budget::{Passed, quarantine};
 use super::error::ledger_error;
 use super::known::{COLUMNS, Known, to_signed, to_unsigned, unsigned};
 use super::manifest::Expected;
@@ -30,8 +32,8 @@ const COUNTS: [&str; 7] = [
 ];
 
 /// A completion with what its open file says of itself.
-struct Ended {
-    completion: Completion,
+pub(super) struct Ended {
+    pub(super) completion: Completion,
     device: i64,
     inode: i64,
     head: Vec<u8>,
@@ -41,6 +43,12 @@ struct Ended {
 impl Core {
     pub(super) async fn commit(&self, completions: Vec<Completion>) -> Result<Vec<Committed>> {
         self.lease.check().await?;
+        if let [one] = &completions[..]
+            && one.plan.all_or_nothing
+        {
+            let (one, plan) = (one.clone(), Arc::clone(&one.plan));
+            return Ok(vec![self.commit_whole(one, &plan).await?]);
+        }
         let failed = |error| ledger_error(error, "committing files");
         let ended =
             blocking(move || completions.into_iter().map(look_at).collect::<Vec<_>>()).await?;
@@ -56,9 +64,18 @@ impl Core {
                 epoch,
                 seen,
                 end,
+                ..
             } = &one.completion;
             let file = *file;
-            answers.push(match judge(accounts.get(&file), *epoch, seen, end) {
+            let judgement = judge(accounts.get(&file), *epoch, seen, end);
+            if let Judgement::Commit(counts) = judgement
+                && let Some(passed) = Passed::at_end(&self.budget, counts.rejected, end.end.record)
+            {
+                let reason = quarantine(&transaction, file, *epoch, &passed).await?;
+                answers.push(Committed::Refused { file, reason });
+                continue;
+            }
+            answers.push(match judgement {
                 Judgement::Commit(counts) => {
                     good.push((one, counts));
                     Committed::Done { file, counts }
@@ -85,7 +102,7 @@ impl Core {
 }
 
 /// The file's ends are taken again: it may have grown since it was admitted.
-fn look_at(completion: Completion) -> Ended {
+pub(super) fn look_at(completion: Completion) -> Ended {
     let file = &completion.end.handle;
     let metadata = file.metadata().ok();
     let (head, tail) = match edge_hashes(file, completion.end.size) {
@@ -102,7 +119,10 @@ fn look_at(completion: Completion) -> Ended {
 }
 
 /// Locks files and their checkpoints, and reads what they add up to.
-async fn accounts(transaction: &Transaction<'_>, ids: &[i64]) -> Result<HashMap<FileId, Account>> {
+pub(super) async fn accounts(
+    transaction: &Transaction<'_>,
+    ids: &[i64],
+) -> Result<HashMap<FileId, Account>> {
     let ids = [(&ids as &(dyn ToSql + Sync), Type::INT8_ARRAY)];
     let locked_files = format!(
         "select {COLUMNS}, f.manifest_records, f.records_before, f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted,
@@ -143,9 +163,13 @@ async fn accounts(transaction: &Transaction<'_>, ids: &[i64]) -> Result<HashMap<
                 line: unsigned(row, "line"),
             };
             let epoch = Epoch(row.get("epoch"));
+            let counts = Counts {
+                staged: unsigned(row, "staged"),
+                ..counts(row)
+            };
             account
                 .lanes
-                .push((Checkpoint { lane, position }, epoch, counts(row)));
+                .push((Checkpoint { lane, position }, epoch, counts));
         }
     }
     Ok(accounts)
@@ -176,10 +200,14 @@ fn counts(row: &Row) -> Counts {
         deleted,
         filtered,
         rejected,
+        staged: 0,
     }
 }
 
-async fn make_committed(transaction: &Transaction<'_>, good: &[(&Ended, Counts)]) -> Result<()> {
+pub(super) async fn make_committed(
+    transaction: &Transaction<'_>,
+    good: &[(&Ended, Counts)],
+) -> Result<()> {
     if good.is_empty() {
         return Ok(());
     }
@@ -259,7 +287,10 @@ async fn make_committed(transaction: &Transaction<'_>, good: &[(&Ended, Counts)]
 }
 
 /// The checkpoints stay, for whoever looks into it; the sums say what is in the table.
-async fn make_failed(transaction: &Transaction<'_>, bad: &[(FileId, String)]) -> Result<()> {
+pub(super) async fn make_failed(
+    transaction: &Transaction<'_>,
+    bad: &[(FileId, String)],
+) -> Result<()> {
     if bad.is_empty() {
         return Ok(());
     }
@@ -284,7 +315,10 @@ async fn make_failed(transaction: &Transaction<'_>, bad: &[(FileId, String)]) ->
 
 /// The rows stay, and so does what was read of the file: equal content is known by it, in whatever
 /// length it stood at its end. The raised epoch fences, as any quarantine does.
-async fn make_refused(transaction: &Transaction<'_>, refused: &[(&Ended, String)]) -> Result<()> {
+pub(super) async fn make_refused(
+    transaction: &Transaction<'_>,
+    refused: &[(&Ended, String)],
+) -> Result<()> {
     if refused.is_empty() {
         return Ok(());
     }

@@ -7,6 +7,7 @@ mod admit;
 mod answer;
 mod archive;
 pub mod balance;
+mod budget;
 mod claim;
 mod comes_again;
 mod commit;
@@ -31,6 +32,7 @@ mod sweep;
 mod taken;
 pub mod verdict;
 mod waits;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -45,14 +47,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ingestd_actors::error::Result;
-use ingestd_actors::model::{Candidate, Epoch, FileId};
+use ingestd_actors::flow::Budget;
+use ingestd_actors::model::{Candidate, Epoch, FileId, OverBudget};
 use ingestd_actors::port::{Committed, Completion, Ledger, PortFuture, Progress, Verdict};
 use slog::Logger;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::fs::path_text;
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::Database;
+use crate::postgres::link::{Link, Owner};
 use crate::settings::{Companions, Pipeline};
 use lease::Lease;
 use plans::Plans;
@@ -115,6 +120,7 @@ struct Core {
     planner: Arc<dyn Planner>,
     rules: Rules,
     dialect: Dialect,
+    budget: Budget,
     only: Option<Vec<String>>,
     /// What the paths of the inbox's files begin with.
     inbox: String,
@@ -124,6 +130,9 @@ struct Core {
     log: Logger,
     lease: Lease,
     plans: Plans,
+    /// The connection that moves the rows of files that are loaded as a whole, between two of them.
+    mover: Mutex<Option<Link>>,
+    mover_owner: Owner,
 }
 
 impl PostgresLedger {
@@ -158,6 +167,7 @@ impl PostgresLedger {
                     options.lease,
                     log.clone(),
                 ),
+                mover_owner: whole::mover_owner(database.clone(), &pipeline.name, instance),
                 companions: pipeline.companions.clone(),
                 waits: Waits::default(),
                 log,
@@ -167,10 +177,12 @@ impl PostgresLedger {
                 planner,
                 rules,
                 dialect: pipeline.dialect.clone(),
+                budget: pipeline.tolerance.budget,
                 only,
                 inbox: path_text(&inbox.join("")),
                 taken: Taken::default(),
                 plans: Plans::default(),
+                mover: Mutex::default(),
             }),
         }
     }
@@ -218,6 +230,10 @@ impl Ledger for PostgresLedger {
 
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()> {
         self.call(move |core| async move { core.quarantine(file, epoch, reason).await })
+    }
+
+    fn give_up(&self, file: FileId, epoch: Epoch, over: OverBudget) -> PortFuture<String> {
+        self.call(move |core| async move { core.give_up_over_budget(file, epoch, over).await })
     }
 
     fn release(&self) -> PortFuture<()> {

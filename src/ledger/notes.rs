@@ -12,6 +12,7 @@ use super::comes_again::Return;
 use super::error::{fenced, ledger_error};
 use super::known::to_signed;
 use super::others::takeable;
+use crate::postgres::stages::drop_tables;
 
 /// Adds up the checkpoints of files that end otherwise than COMMITTED, so that their figures stay.
 /// `state`, `reason` and `epoch` are expressions over the file `f` and the sums `c`.
@@ -166,6 +167,7 @@ impl Core {
             };
         }
         delete_checkpoints(&transaction, &ids).await?;
+        drop_tables(&transaction, &ids).await?;
         transaction.commit().await.map_err(failed)
     }
 
@@ -213,6 +215,7 @@ impl Core {
             .await
             .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
         let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        drop_tables(transaction, &ids).await?;
         delete_checkpoints(transaction, &ids).await
     }
 

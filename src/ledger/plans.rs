@@ -20,6 +20,13 @@ pub struct Plans {
     by_id: Mutex<HashMap<i64, Arc<Plan>>>,
 }
 
+/// What the tree has to know of a definition.
+#[derive(Default, serde::Deserialize)]
+struct Whole {
+    #[serde(default)]
+    all_or_nothing: bool,
+}
+
 /// A plan on its way into the ledger.
 pub struct NewPlan {
     /// What makes it different from others.
@@ -147,10 +154,14 @@ impl Plans {
         if known.len() >= MOST {
             known.clear();
         }
+        let definition: String = row.get("definition");
+        // A plan that can't be read is told of where it is carried out.
+        let whole = serde_json::from_str(&definition).unwrap_or(Whole::default());
         let plan = Arc::new(Plan {
             id,
             partitions,
-            definition: row.get("definition"),
+            definition,
+            all_or_nothing: whole.all_or_nothing,
         });
         known.insert(id, plan.clone());
         Ok(plan)

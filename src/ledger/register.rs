@@ -204,6 +204,7 @@ pub fn first_claim(file: &NewFile, id: FileId, plan: Arc<Plan>) -> Claim {
             .collect(),
         watermark: file.base,
         hash_mark: file.mark,
+        rejected: 0,
         plan,
     }
 }

@@ -19,6 +19,7 @@ use super::others::takeable;
 use super::verdict::same_metadata;
 use crate::fs::{candidate_at, open_regular};
 use crate::postgres::Client;
+use crate::postgres::stages::clear_away;
 
 /// What stands at the path of a known file.
 enum There {
@@ -55,6 +56,7 @@ impl Core {
     async fn take_up(&self, left: Left) -> Result<Vec<Verdict>> {
         let alone = !self.lease.check().await?;
         let mut client = self.database.client().await?;
+        clear_away(&client).await?;
         let known = self.find_left(&client, left, alone).await?;
         let looked = blocking(move || {
             let look = |known: Known| {

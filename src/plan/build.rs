@@ -54,6 +54,7 @@ pub fn build(
         key: pipeline.key.clone(),
         mode: pipeline.mode,
         rules: pipeline.rules.clone(),
+        all_or_nothing: pipeline.tolerance.all_or_nothing,
     };
     let layout = plan.layout(header)?;
     if pipeline.refuses_extra() {

@@ -55,6 +55,9 @@ pub struct LoadPlan {
     /// What the mode leaves open.
     #[serde(default, skip_serializing_if = "WriteRules::are_none")]
     pub rules: WriteRules,
+    /// Whether the file's rows come into the table all at once, or none does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_or_nothing: bool,
 }
 
 impl LoadPlan {

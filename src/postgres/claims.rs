@@ -121,6 +121,13 @@ impl Claims {
         }
     }
 
+    /// Takes in that a share is over its file's error budget: nothing of it is written.
+    pub fn give_up(&mut self, share: usize) {
+        let share = &mut self.shares[share];
+        let file = share.wanted.file;
+        share.outcome = Some(ShareOutcome::OverBudget { file });
+    }
+
     /// What a COMMIT that is about to be sent will have done.
     pub fn pending(&self, counts: &[Counts]) -> Pending {
         Pending {

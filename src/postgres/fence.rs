@@ -155,10 +155,11 @@ pub async fn count(client: &Client, lane: i32, counts: &[(FileId, Counts)]) -> R
         set inserted = c.inserted + w.inserted, updated = c.updated + w.updated,
             unchanged = c.unchanged + w.unchanged, duplicate = c.duplicate + w.duplicate,
             deleted = c.deleted + w.deleted, filtered = c.filtered + w.filtered,
-            rejected = c.rejected + w.rejected
+            rejected = c.rejected + w.rejected, staged = c.staged + w.staged
         from unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[],
-                    $8::int8[], $9::int8[])
-            as w (file_id, inserted, updated, unchanged, duplicate, deleted, filtered, rejected)
+                    $8::int8[], $9::int8[], $10::int8[])
+            as w (file_id, inserted, updated, unchanged, duplicate, deleted, filtered, rejected,
+                  staged)
         where c.file_id = w.file_id and c.lane = $1";
     let files: Vec<i64> = counts.iter().map(|(file, _)| file.0).collect();
     let column = |get: fn(&Counts) -> u64| {
@@ -178,6 +179,7 @@ pub async fn count(client: &Client, lane: i32, counts: &[(FileId, Counts)]) -> R
                 (&column(|c| c.deleted), Type::INT8_ARRAY),
                 (&column(|c| c.filtered), Type::INT8_ARRAY),
                 (&column(|c| c.rejected), Type::INT8_ARRAY),
+                (&column(|c| c.staged), Type::INT8_ARRAY),
             ],
         )
         .await

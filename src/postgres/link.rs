@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use ingestd_actors::error::{Error, Result};
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 use uuid::Uuid;
 
 use super::database::PINNED_LOCALLY;
@@ -44,7 +44,8 @@ pub struct Link {
     pub staged: Vec<i64>,
     /// Whether its session is its own for a transaction only.
     pub pooled: bool,
-    begin: String,
+    /// What is set in each transaction.
+    settings: String,
 }
 
 /// PURE: an SQL condition on a row `lock` of `pg_locks`: it is the one that a lane has in each of its
@@ -87,7 +88,7 @@ impl Link {
             client,
             staged: Vec::new(),
             pooled: false,
-            begin: begin(owner),
+            settings: settings(owner),
         })
     }
 
@@ -109,10 +110,10 @@ impl Link {
             client,
             staged: Vec::new(),
             pooled: true,
-            begin: format!(
+            settings: format!(
                 "{}; {PINNED_LOCALLY}; \
                  SELECT pg_try_advisory_xact_lock_shared(hashtext('ingestd.lane'), hashtext({lock}))",
-                begin(owner)
+                settings(owner)
             ),
         })
     }
@@ -121,10 +122,28 @@ impl Link {
     ///
     /// A deferrable constraint is checked inside of it: at COMMIT it could refuse no single row.
     pub async fn begin(&self) -> Result<()> {
+        let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {}", self.settings);
         self.client
-            .batch_execute(&self.begin)
+            .batch_execute(&begin)
             .await
             .map_err(|error| classify_ledger(error, "opening a transaction"))
+    }
+
+    /// The same for whoever ends it by the driver's own means.
+    pub async fn transaction(&mut self) -> Result<Transaction<'_>> {
+        let failed = |error| classify_ledger(error, "opening a transaction");
+        let transaction = self
+            .client
+            .build_transaction()
+            .isolation_level(IsolationLevel::ReadCommitted)
+            .start()
+            .await
+            .map_err(failed)?;
+        transaction
+            .batch_execute(&self.settings)
+            .await
+            .map_err(failed)?;
+        Ok(transaction)
     }
 
     /// Gives the transaction up; the connection is as good as new after it.
@@ -147,10 +166,9 @@ impl Link {
     }
 }
 
-fn begin(owner: &Owner) -> String {
+fn settings(owner: &Owner) -> String {
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {OPEN} = 'yes'; \
-         SET LOCAL lock_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE",
+        "SET LOCAL {OPEN} = 'yes'; SET LOCAL lock_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE",
         owner.lock_timeout.as_millis()
     )
 }

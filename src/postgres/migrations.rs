@@ -40,6 +40,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../sql/0005_archive.sql"),
     },
     Migration {
+        version: 6,
+        name: "budget",
+        sql: include_str!("../../sql/0006_budget.sql"),
+    },
+    Migration {
         version: 7,
         name: "control",
         sql: include_str!("../../sql/0007_control.sql"),

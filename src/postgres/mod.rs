@@ -22,6 +22,7 @@ pub mod quote;
 pub mod rejects;
 pub mod resolver;
 pub mod sink;
+pub mod stages;
 mod time_zone;
 mod tls;
 pub mod tls_mode;
@@ -36,6 +37,7 @@ pub use origins::Origins;
 pub use rejects::PostgresRejects;
 pub use resolver::Resolver;
 pub use sink::PostgresSink;
+pub use stages::Stages;
 
 #[cfg(test)]
 mod tests;

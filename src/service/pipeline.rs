@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::fs::{FsInbox, ListInbox};
 use crate::ledger::{LedgerOptions, PostgresArchive, PostgresLedger, PostgresSweep};
 use crate::postgres::{
-    Database, Origins, PostgresIndexes, PostgresRejects, PostgresSink, Resolver,
+    Database, Origins, PostgresIndexes, PostgresRejects, PostgresSink, Resolver, Stages,
 };
 use crate::settings::{Pipeline, Service};
 use crate::source::CsvSource;
@@ -121,6 +121,7 @@ pub fn pipeline_spec(
             bytes: pipeline.batch_bytes,
         },
         memory: pipeline.memory,
+        budget: pipeline.tolerance.budget,
         scan_interval: pipeline.scan_interval,
         restarts: RestartPolicy::default(),
         stuck_after: service.stuck_after,
@@ -131,6 +132,7 @@ pub fn pipeline_spec(
                 database.runtime().clone(),
                 resolver,
                 Origins::new(database.clone()),
+                Stages::new(database.clone()),
                 pipeline.batch_rows,
                 log,
             )),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check_mode::default_mode;
-use super::{ArchiveRules, Companions, FileOrder, Mapping, Pipeline, Redropped};
+use super::{ArchiveRules, Companions, FileOrder, Mapping, Pipeline, Redropped, Tolerance};
 use crate::plan::{Dialect, TableName, WriteRules};
 
 /// What the names of such pipelines begin with; configured ones can't.
@@ -50,6 +50,7 @@ impl Pipeline {
             archive_rules: ArchiveRules::default(),
             redropped: Redropped::default(),
             companions: Companions::default(),
+            tolerance: Tolerance::default(),
         }
     }
 }

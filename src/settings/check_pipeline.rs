@@ -13,6 +13,7 @@ use super::check_input::{self, Input};
 use super::check_mapping::{self, RawMapping};
 use super::check_mode::{self, RawMode};
 use super::check_redropped::{self, RawCompanions};
+use super::check_tolerance::{self, RawTolerance};
 use super::entry::Size;
 use super::inboxes::{self, Nesting};
 use super::problems::{Problems, Section};
@@ -201,6 +202,13 @@ pub(super) fn check(
         },
         section,
     );
+    let tolerance = RawTolerance {
+        all_or_nothing: raw.all_or_nothing,
+        max_errors: raw.max_errors,
+        max_error_ratio: raw.max_error_ratio,
+        min_records: raw.min_records,
+    };
+    let tolerance = check_tolerance::check(tolerance, section);
 
     let pipeline = Pipeline {
         name: name.to_owned(),
@@ -229,6 +237,7 @@ pub(super) fn check(
         archive_rules: leaving.rules,
         redropped,
         companions,
+        tolerance,
     };
     check_targets(&pipeline, section);
     Some(pipeline)

@@ -61,6 +61,22 @@ impl FromValue for u64 {
     }
 }
 
+/// A number, with a fraction or without.
+impl FromValue for f64 {
+    fn from_value(value: &ValueKind) -> Result<Self, String> {
+        const WHAT: &str = "a number such as 0.05";
+        match value {
+            ValueKind::Float(number) => Ok(*number),
+            ValueKind::I64(number) => Ok(*number as f64),
+            ValueKind::String(text) => {
+                let number = text.replace('_', "").parse();
+                number.map_err(|_| format!("{text:?} is not {WHAT}"))
+            }
+            other => Err(expected(WHAT, other)),
+        }
+    }
+}
+
 /// Yes or no.
 impl FromValue for bool {
     fn from_value(value: &ValueKind) -> Result<Self, String> {

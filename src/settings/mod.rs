@@ -15,6 +15,7 @@ mod check_mapping;
 mod check_mode;
 mod check_pipeline;
 mod check_redropped;
+mod check_tolerance;
 mod check_values;
 mod entry;
 mod glob;
@@ -26,6 +27,7 @@ mod raw;
 mod redropped;
 mod service;
 mod sources;
+mod tolerance;
 mod units;
 
 #[cfg(test)]
@@ -48,6 +50,7 @@ pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline
 pub use redropped::{Companions, OnReturn, Redropped};
 pub use service::{LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};
+pub use tolerance::Tolerance;
 
 /// What the demo runs.
 pub const ECOMMERCE: ConfigFile = ConfigFile::Embedded {

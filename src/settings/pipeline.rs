@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ArchiveRules, Companions, Finished, Redropped};
+use super::{ArchiveRules, Companions, Finished, Redropped, Tolerance};
 use crate::plan::{
     Case, ColumnSource, Dialect, Filter, TableName, ValueRules, WriteMode, WriteRules,
 };
@@ -64,6 +64,8 @@ pub struct Pipeline {
     pub redropped: Redropped,
     /// The small files that come with a file.
     pub companions: Companions,
+    /// What happens to files with records that can't be loaded.
+    pub tolerance: Tolerance,
 }
 
 /// How the fields of a file are matched with columns, and which records are loaded.

@@ -20,7 +20,7 @@ use super::{Decoder, Origin};
 use crate::csv::{Header, HeaderFault, HeaderSearch};
 use crate::fs::{SMALL, candidate_of, edge_hashes, file_error, open_regular};
 use crate::plan::{Dialect, LoadPlan};
-use crate::postgres::{Origins, Resolver};
+use crate::postgres::{Origins, Resolver, Stages};
 
 /// How many bytes a header is first looked for in.
 const HEADER_READ: usize = 16 << 10;
@@ -30,6 +30,7 @@ pub struct CsvSource {
     runtime: Handle,
     resolver: Resolver,
     origins: Origins,
+    stages: Stages,
     zones: Zones,
     batch_rows: usize,
 }
@@ -37,12 +38,13 @@ pub struct CsvSource {
 impl CsvSource {
     /// A source that reads and decodes on the blocking threads of `runtime`, and asks `resolver`
     /// what the server makes of values that the decoder does not recognise, and `origins` what a file
-    /// was when its reading began. No chunk has more than `batch_rows` records, so that every one fits
+    /// was when its reading began; `stages` has a table for each file that is loaded as a whole. No chunk has more than `batch_rows` records, so that every one fits
     /// into a batch.
     pub fn new(
         runtime: Handle,
         resolver: Resolver,
         origins: Origins,
+        stages: Stages,
         batch_rows: usize,
         log: Logger,
     ) -> Self {
@@ -51,6 +53,7 @@ impl CsvSource {
             zones: Zones::new(resolver.clone(), log),
             resolver,
             origins,
+            stages,
             batch_rows,
         }
     }
@@ -62,7 +65,12 @@ impl Source for CsvSource {
         let (runtime, resolver) = (self.runtime.clone(), self.resolver.clone());
         let (origins, batch_rows) = (self.origins.clone(), self.batch_rows);
         let zones = self.zones.clone();
+        let stages = self.stages.clone();
         Box::pin(async move {
+            if claim.plan.all_or_nothing {
+                pulse.waiting();
+                stages.make(&claim).await?;
+            }
             let (asking, waiting) = (runtime.clone(), pulse.clone());
             if claim.resume_at() > claim.base {
                 // What is compressed is read from its start once more, which takes its time.
@@ -231,11 +239,13 @@ mod tests {
                 id: 1,
                 partitions: 1,
                 definition: String::new(),
+                all_or_nothing: false,
             }),
             base: Position::START,
             checkpoints: Vec::new(),
             watermark: Position::START,
             hash_mark: None,
+            rejected: 0,
         };
         let check = |file: &File| check_identity(file, &claim, Path::new("a.csv"));
         file.write_all(b"2\n").expect("written");

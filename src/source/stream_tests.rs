@@ -35,6 +35,7 @@ fn plan() -> LoadPlan {
         key: Vec::new(),
         mode: WriteMode::Append,
         rules: WriteRules::default(),
+        all_or_nothing: false,
     }
 }
 
@@ -64,11 +65,13 @@ fn opened_at(path: &Path, at: Option<Position>, mark: Option<HashMark>) -> Readi
             id: 1,
             partitions: 1,
             definition: String::new(),
+            all_or_nothing: false,
         }),
         base: Position::START,
         checkpoints: Vec::new(),
         watermark: Position::START,
         hash_mark: None,
+        rejected: 0,
     };
     let input = input_at(&file, &plan.dialect, at, mark).expect("the part before");
     let decoder = Decoder::new(&plan, &header.names).expect("a decoder");

@@ -65,6 +65,13 @@ impl Home {
         directory
     }
 
+    /// Replaces a part of the configuration.
+    pub fn replace(&self, from: &str, to: &str) {
+        let path = self.scratch.path().join("ingestd.toml");
+        let text = fs::read_to_string(&path).expect("the configuration");
+        fs::write(&path, replaced(&text, from, to)).expect("written");
+    }
+
     /// Starts the service.
     pub fn run(&self) -> Service {
         self.start(&["run"])

@@ -40,27 +40,33 @@ impl Handler<OpenFileFor> for BatchAccumulator {
             epoch: claim.epoch,
             plan: Arc::clone(&claim.plan),
             outstanding: 0,
-            ended: false,
+            ended: None,
+            errors: claim.rejected,
+            judged: claim.farthest().record,
+            given_up: None,
         };
-        self.files.insert(claim.file, open);
+        let file = claim.file;
+        self.files.insert(file, open);
         self.deps.opened.do_send(FileOpened(claim));
+        self.check_budget(file);
     }
 }
 
-/// A chunk; the answer comes once the next one may be read.
+/// A chunk; the answer comes once the next one may be read, and says whether any is wanted.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<()>")]
+#[rtype(result = "Result<bool>")]
 pub struct Decoded(pub Chunk);
 
 impl Handler<Decoded> for BatchAccumulator {
-    type Result = ResponseFuture<Result<()>>;
+    type Result = ResponseFuture<Result<bool>>;
 
     fn handle(&mut self, Decoded(chunk): Decoded, context: &mut Context<Self>) -> Self::Result {
         let known = self
             .files
             .get(&chunk.file)
-            .is_some_and(|open| open.epoch == chunk.epoch && !open.ended);
+            .is_some_and(|open| open.epoch == chunk.epoch && open.ended.is_none());
         let (owed, answer) = later("the accumulator");
+        let file = chunk.file;
         let queued = if known {
             self.queue(chunk)
         } else {
@@ -71,7 +77,7 @@ impl Handler<Decoded> for BatchAccumulator {
         };
         match queued {
             Ok(()) => {
-                self.waiting_for_credit.push(owed);
+                self.waiting_for_credit.push((file, owed));
                 self.dispatch_all(context);
                 self.answer_waiting();
             }
@@ -85,11 +91,16 @@ impl Handler<FileEnded> for BatchAccumulator {
     type Result = ();
 
     fn handle(&mut self, ended: FileEnded, context: &mut Context<Self>) {
-        if let Some(open) = self.files.get_mut(&ended.file) {
-            open.ended = true;
-        }
         let file = ended.file;
-        self.deps.ended.do_send(ended);
+        let mut given_up = false;
+        if let Some(open) = self.files.get_mut(&file) {
+            open.ended = Some(ended.waited);
+            given_up = open.given_up.is_some();
+        }
+        // What is given up ends once nothing of it is in flight, however its reading ended.
+        if !given_up {
+            self.deps.ended.do_send(ended);
+        }
         // Nothing more of it is read, and its commit waits for the counts.
         self.rejects.hurry();
         self.dispatch_rejects(context);

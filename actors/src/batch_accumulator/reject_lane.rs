@@ -9,7 +9,9 @@ use super::{BatchAccumulator, InFlight};
 use crate::answer::ended;
 use crate::dead_letters::StoreRejects;
 use crate::flow::{LaneQueue, Limits, Patience};
-use crate::model::{DeadLetter, FileId, Filtered, Lane, Position, RejectBatch, RejectShare};
+use crate::model::{
+    DeadLetter, FileId, Filtered, Lane, Position, RejectBatch, RejectShare, StageTimes, Written,
+};
 
 /// The lane.
 pub(super) struct RejectLane {
@@ -78,7 +80,7 @@ impl BatchAccumulator {
         if lane.queue.is_empty() {
             lane.patience.renew();
         }
-        let in_flight = InFlight::of(&taken);
+        let in_flight = InFlight::of(&taken, &self.files);
         let shares = taken.shares.into_iter().map(|share| {
             let mut batch = RejectShare {
                 file: share.file,
@@ -100,7 +102,11 @@ impl BatchAccumulator {
         let stored = self.deps.dead_letters.send(StoreRejects(Arc::new(batch)));
         let outcomes = async move {
             match stored.await {
-                Ok(result) => result,
+                Ok(result) => result.map(|outcomes| Written {
+                    outcomes,
+                    over_budget: Vec::new(),
+                    times: StageTimes::default(),
+                }),
                 Err(_) => Err(ended("the dead-letter actor")),
             }
         };

@@ -26,6 +26,8 @@ impl Handler<FileOpened> for Checkpointer {
             epoch: claim.epoch,
             tracker: FileTracker::new(claim.resume_at(), claim.hash_mark),
             candidate: claim.candidate,
+            plan: claim.plan,
+            turn: self.opened,
             noted: None,
             counts: Counts::default(),
             lanes: BTreeMap::new(),
@@ -34,6 +36,7 @@ impl Handler<FileOpened> for Checkpointer {
             read_for: Duration::ZERO,
             waited_for: Duration::ZERO,
         };
+        self.opened += 1;
         self.files.insert(claim.file, open);
         self.note_opened_soon(context);
         self.step(context);

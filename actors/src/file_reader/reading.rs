@@ -179,7 +179,10 @@ impl FileReader {
         let work = async move {
             let start = Instant::now();
             for chunk in reading.held.drain(..) {
-                ask(&chunks, Decoded(chunk), "the accumulator").await?;
+                if !ask(&chunks, Decoded(chunk), "the accumulator").await? {
+                    reading.ending = Some(Ending::Stopped);
+                    break;
+                }
             }
             reading.waited += start.elapsed();
             Ok(reading)

@@ -161,6 +161,20 @@ impl<T> LaneQueue<T> {
         }
     }
 
+    /// Drops what waits of a file: how many pieces, and their bytes.
+    pub fn drop_waiting(&mut self, file: FileId) -> (usize, usize) {
+        let (mut dropped, mut bytes) = (0, 0);
+        self.pieces.retain(|piece| {
+            let keep = piece.file != file;
+            if !keep {
+                dropped += 1;
+                bytes += piece.bytes;
+            }
+            keep
+        });
+        (dropped, bytes)
+    }
+
     /// Forgets a file that has nothing waiting and nothing in flight any more.
     pub fn forget(&mut self, file: FileId) {
         self.files.remove(&file);

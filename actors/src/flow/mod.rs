@@ -1,5 +1,6 @@
 //! PURE: what flows, in which order, and how far it has come. No actor, no runtime, no log.
 
+mod budget;
 mod credits;
 mod lane_queue;
 mod opening;
@@ -7,6 +8,7 @@ mod patience;
 mod standing;
 mod tracker;
 
+pub use budget::{Budget, Known, Millionths};
 pub use credits::Credits;
 pub use lane_queue::{LaneQueue, Limits, Taken, TakenShare};
 pub use opening::{Judgement, Opening};

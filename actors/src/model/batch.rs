@@ -30,6 +30,8 @@ pub struct Share {
     pub to: Position,
     /// The rows, in record order.
     pub rows: Vec<Arc<Rows>>,
+    /// How many dead letters the file's error budget leaves to them; `None`: any number.
+    pub room: Option<u64>,
 }
 
 impl Batch {
@@ -93,6 +95,8 @@ pub struct Counts {
     pub filtered: u64,
     /// Records that became dead letters.
     pub rejected: u64,
+    /// Rows that wait to be moved into the table, with all others of a file that is loaded as a whole.
+    pub staged: u64,
 }
 
 impl Counts {
@@ -105,6 +109,7 @@ impl Counts {
             + self.deleted
             + self.filtered
             + self.rejected
+            + self.staged
     }
 }
 
@@ -117,6 +122,7 @@ impl AddAssign for Counts {
         self.deleted += other.deleted;
         self.filtered += other.filtered;
         self.rejected += other.rejected;
+        self.staged += other.staged;
     }
 }
 
@@ -142,6 +148,11 @@ pub enum ShareOutcome {
         /// The claim that is no longer good.
         epoch: Epoch,
     },
+    /// Nothing of the share was written: the server refuses more of its rows than there was room for.
+    OverBudget {
+        /// The file.
+        file: FileId,
+    },
 }
 
 /// How long the stages of a transaction took.
@@ -162,6 +173,9 @@ pub struct StageTimes {
 pub struct Written {
     /// One for each share of the batch, in its order.
     pub outcomes: Vec<ShareOutcome>,
+    /// For each share that is over its budget, its file and the dead letters that were found: one more
+    /// than there was room for, at most.
+    pub over_budget: Vec<(FileId, Vec<DeadLetter>)>,
     /// How long it took.
     pub times: StageTimes,
 }

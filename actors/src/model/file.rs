@@ -76,6 +76,9 @@ pub struct Plan {
     pub partitions: u16,
     /// The definition as it is stored in the ledger (JSON).
     pub definition: String,
+    /// Whether a file's rows become visible all at once, as it is committed: then files are committed
+    /// one by one, in the order in which they were begun.
+    pub all_or_nothing: bool,
 }
 
 /// The position up to which one lane of a file is committed.
@@ -117,6 +120,8 @@ pub struct Claim {
     pub watermark: Position,
     /// The state of the content hash at or before the watermark.
     pub hash_mark: Option<HashMark>,
+    /// How many of its records are dead letters already.
+    pub rejected: u64,
 }
 
 impl Claim {
@@ -132,5 +137,11 @@ impl Claim {
             .min()
             .unwrap_or(self.base);
         lowest_checkpoint.max(self.watermark).max(self.base)
+    }
+
+    /// How far any lane has come: what was counted so far stands before it.
+    pub fn farthest(&self) -> Position {
+        let checkpoints = self.checkpoints.iter().map(|it| it.position);
+        checkpoints.max().unwrap_or(self.base).max(self.watermark)
     }
 }

@@ -8,6 +8,7 @@ mod dead_letter;
 mod file;
 mod filtered;
 mod order;
+mod over_budget;
 mod position;
 mod rows;
 
@@ -19,5 +20,6 @@ pub use dead_letter::{DeadLetter, Reason};
 pub use file::{Candidate, Checkpoint, Claim, Ends, Epoch, FileId, FileState, Plan};
 pub use filtered::Filtered;
 pub use order::{Order, Report, Wanted};
+pub use over_budget::OverBudget;
 pub use position::{Lane, Position};
 pub use rows::{Place, RowRef, Rows};

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::inbox::candidate;
 use super::{FileEntry, State, Step, World};
 use crate::error::{Error, ErrorKind, Result};
+use crate::flow::Known;
 use crate::model::{
-    Candidate, Checkpoint, Claim, Counts, Epoch, FileId, FileState, Lane, Plan, Position,
+    Candidate, Checkpoint, Claim, Counts, Epoch, FileId, FileState, Lane, OverBudget, Plan,
+    Position,
 };
 use crate::port::{
     Archivable, Committed, Completion, Ledger, PortFuture, Progress, Quarantined, Skipped, Verdict,
@@ -75,6 +77,29 @@ impl Ledger for World {
                 }
                 _ => Err(Error::new(ErrorKind::Fenced, "claimed by another life")),
             }
+        })
+    }
+
+    fn give_up(&self, file: FileId, epoch: Epoch, over: OverBudget) -> PortFuture<String> {
+        self.ledger(Step::Quarantine, move |state| {
+            let entry = state.files.get(&file);
+            let reason = format!("over {}", over.limit);
+            let quarantined = |it: &FileEntry| it.state == FileState::Quarantined;
+            if entry.is_some_and(|it| quarantined(it) && it.epoch.0 - 1 == epoch.0) {
+                return Ok(reason);
+            }
+            if entry.is_none_or(|entry| entry.epoch != epoch) {
+                return Err(Error::new(ErrorKind::Fenced, "claimed by another life"));
+            }
+            for letter in &over.dead_letters {
+                state.bury(file, letter.record, letter.reason.code().to_owned());
+            }
+            if let Some(entry) = state.files.get_mut(&file) {
+                // What is still in flight is fenced by it.
+                entry.epoch.0 += 1;
+                entry.state = FileState::Quarantined;
+            }
+            Ok(reason)
         })
     }
 
@@ -162,7 +187,7 @@ impl State {
     }
 
     fn claim(&mut self, file: FileId) -> Claim {
-        let partitions = self.partitions;
+        let (partitions, all_or_nothing) = (self.partitions, self.all_or_nothing);
         let entry = self.files.get_mut(&file).expect("known to the caller");
         entry.epoch.0 += 1;
         let checkpoints = entry
@@ -178,11 +203,17 @@ impl State {
                 id: entry.content.plan,
                 partitions,
                 definition: String::new(),
+                all_or_nothing,
             }),
             base: Position::START,
             checkpoints: checkpoints.collect(),
             watermark: entry.watermark,
             hash_mark: entry.hash_mark,
+            rejected: entry
+                .lanes
+                .values()
+                .map(|(_, counts)| counts.rejected)
+                .sum(),
         }
     }
 
@@ -211,7 +242,7 @@ impl State {
     }
 
     fn commit(&mut self, completion: &Completion) -> Committed {
-        let file = completion.file;
+        let (file, budget) = (completion.file, self.budget);
         let Some(entry) = self
             .files
             .get_mut(&file)
@@ -233,6 +264,11 @@ impl State {
             entry.state = FileState::Failed;
             self.violation(format!("{file:?} is out of balance: {reason}"));
             return Committed::Unbalanced { file, reason };
+        }
+        if let Some(limit) = budget.passed(counts.rejected, Known::All(records)) {
+            entry.state = FileState::Quarantined;
+            let reason = format!("over {limit} at its end");
+            return Committed::Refused { file, reason };
         }
         entry.counts = counts;
         if entry.content.refused_at_end {

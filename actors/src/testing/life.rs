@@ -62,6 +62,7 @@ impl Setting {
             ports: world.ports(),
             limits: self.limits,
             memory: self.memory,
+            budget: world.state().budget,
             scan_interval: self.scan_interval,
             restarts: self.restarts,
             stuck_after: self.stuck_after,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::{State, Step, World};
 use crate::error::Result;
 use crate::model::{
-    Batch, Counts, Epoch, FileId, Lane, Position, RejectBatch, RowRef, Rows, ShareOutcome,
-    StageTimes, Written,
+    Batch, Counts, DeadLetter, Epoch, FileId, Lane, Position, Reason, RejectBatch, RowRef, Rows,
+    Share, ShareOutcome, StageTimes, Written,
 };
 use crate::port::{BatchWriter, PortFuture, RejectStore, Sink};
 use crate::supervision::Pulse;
@@ -51,6 +52,25 @@ impl RejectStore for World {
     }
 }
 
+/// The dead letters of a share's rows that the server refuses.
+fn refused_of(share: &Share) -> Vec<DeadLetter> {
+    let rows = share.rows.iter();
+    let rows = rows.flat_map(|rows| rows.index.iter().map(move |row| (rows, row)));
+    let refused = rows.filter(|(rows, row)| rows.data_of(row)[8..16] == REFUSED.to_le_bytes());
+    let letter = |(_, row): (&Arc<Rows>, &RowRef)| DeadLetter {
+        record: row.record,
+        line: row.line,
+        offset: row.offset,
+        length: 0,
+        raw: Bytes::new(),
+        column: None,
+        reason: Reason::Refused,
+        message: "refused".to_owned(),
+        sqlstate: None,
+    };
+    refused.map(letter).collect()
+}
+
 /// What a share wants of the fence.
 struct Crossing {
     file: FileId,
@@ -62,7 +82,13 @@ struct Crossing {
 
 impl State {
     fn write(&mut self, batch: &Batch) -> Written {
+        let mut over_budget = Vec::new();
         let shares = batch.shares.iter().map(|share| {
+            let refused = refused_of(share);
+            if share.room.is_some_and(|room| refused.len() as u64 > room) {
+                over_budget.push((share.file, refused));
+                return ShareOutcome::OverBudget { file: share.file };
+            }
             let crossing = Crossing {
                 file: share.file,
                 epoch: share.epoch,
@@ -83,8 +109,10 @@ impl State {
                 counts
             })
         });
+        let outcomes = shares.collect();
         Written {
-            outcomes: shares.collect(),
+            outcomes,
+            over_budget,
             times: StageTimes::default(),
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::fault::{Armed, Fault, Step};
 use super::{TestFile, TestRecord};
 use crate::error::{Error, Result};
+use crate::flow::Budget;
 use crate::model::{
     Candidate, Counts, Epoch, FileId, FileState, HashMark, Lane, Order, Position, Report,
 };
@@ -41,6 +42,10 @@ pub struct State {
     pub orders: BTreeMap<String, Order>,
     /// What was last told of each pipeline.
     pub reports: BTreeMap<String, Report>,
+    /// Whether plans say that files are committed one by one, in order.
+    pub all_or_nothing: bool,
+    /// How many dead letters a file may have; for lives that begin after it was set.
+    pub budget: Budget,
     /// How often the pipeline was let go.
     pub released: u64,
     /// The append-only table: every row in the order of its insertion.

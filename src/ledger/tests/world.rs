@@ -20,7 +20,9 @@ use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger, Pos
 use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode, WriteRules};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
-use crate::settings::{ArchiveRules, Companions, FileOrder, Mapping, Pipeline, Redropped};
+use crate::settings::{
+    ArchiveRules, Companions, FileOrder, Mapping, Pipeline, Redropped, Tolerance,
+};
 use crate::test_databases::{TestDatabase, database};
 
 pub struct World {
@@ -57,6 +59,7 @@ impl Planner for TestPlanner {
                 key: Vec::new(),
                 mode: WriteMode::Append,
                 rules: WriteRules::default(),
+                all_or_nothing: false,
             }),
         };
         std::future::ready(plan).boxed()
@@ -110,6 +113,7 @@ impl World {
             archive_rules: ArchiveRules::default(),
             redropped: Redropped::default(),
             companions: Companions::default(),
+            tolerance: Tolerance::default(),
         };
         let place = tokio::task::spawn_blocking(database).await.unwrap();
         let database = Database::new(&place.url.parse().expect("a URL"), Handle::current())
@@ -252,6 +256,7 @@ impl World {
             epoch: claim.epoch,
             seen: Vec::new(),
             end,
+            plan: Arc::clone(&claim.plan),
         };
         ledger.commit(vec![completion]).await.unwrap().remove(0)
     }

@@ -7,25 +7,17 @@
 use std::ops::Range;
 
 use ingestd_actors::error::{ErrorKind, Result};
-use ingestd_actors::model::{Counts, DeadLetter};
+use ingestd_actors::model::Counts;
 use tokio_postgres::{Client, Statement};
 
 use super::bisection::Bisection;
-use super::fault::{Fault, Refusal, fault, refusal_of};
+use super::fault::{Fault, fault, refusal_of};
 use super::load::{self, Loading, Staged};
-use super::refused::{Refused, check_not_all_alike, dead_letter};
+use super::refused::Refused;
+use super::room::{Room, over_budget};
 use super::selection::{Run, Selection};
+use super::sifted::Sifted;
 use crate::postgres::error::{classify_ledger, with_kind};
-
-/// What became of the rows.
-pub struct Sifted {
-    /// For each share of the batch.
-    pub counts: Vec<Counts>,
-    /// The refused rows: their share, and their dead letter.
-    pub refused: Vec<(usize, DeadLetter)>,
-    /// How many row statements it took.
-    pub statements: u64,
-}
 
 /// Stages and merges the rows of a transaction that has its staging table.
 ///
@@ -36,7 +28,7 @@ pub async fn sift(
     client: &Client,
     loading: &Loading,
     selection: &Selection<'_>,
-    shares: usize,
+    rooms: &[Option<u64>],
 ) -> Result<Sifted> {
     let stage = load::prepare_copy(client, &loading.statements.stage, loading).await?;
     let mut sieve = Sieve {
@@ -44,29 +36,33 @@ pub async fn sift(
         loading,
         selection,
         stage,
-        counts: vec![Counts::default(); shares],
-        tried_instead: vec![0; shares],
+        room: Room::new(rooms),
+        counts: vec![Counts::default(); rooms.len()],
+        tried_instead: vec![0; rooms.len()],
         passed: [0; 2],
         refused: Vec::new(),
         statements: 0,
     };
-    let waves = sieve.stage_all().await?;
-    sieve.merge_all(&waves).await?;
-    sieve.finish()
+    match sieve.stage_and_merge().await {
+        Ok(()) => sieve.finish(),
+        Err(_) if sieve.room.over().is_some() => Ok(sieve.found_so_far()),
+        Err(error) => Err(error),
+    }
 }
 
-struct Sieve<'a> {
-    client: &'a Client,
-    loading: &'a Loading,
-    selection: &'a Selection<'a>,
-    stage: Statement,
-    counts: Vec<Counts>,
+pub(super) struct Sieve<'a> {
+    pub(super) client: &'a Client,
+    pub(super) loading: &'a Loading,
+    pub(super) selection: &'a Selection<'a>,
+    pub(super) stage: Statement,
+    pub(super) room: Room,
+    pub(super) counts: Vec<Counts>,
     /// How many rows of each share were tried instead of one that was refused.
-    tried_instead: Vec<u64>,
+    pub(super) tried_instead: Vec<u64>,
     /// How many rows passed: of those that write, and of those that delete.
-    passed: [usize; 2],
-    refused: Vec<Refused>,
-    statements: u64,
+    pub(super) passed: [usize; 2],
+    pub(super) refused: Vec<Refused>,
+    pub(super) statements: u64,
 }
 
 /// The staged rows of one wave, in the order of their numbers.
@@ -76,6 +72,11 @@ struct StagedWave {
 }
 
 impl Sieve<'_> {
+    async fn stage_and_merge(&mut self) -> Result<()> {
+        let waves = self.stage_all().await?;
+        self.merge_all(&waves).await
+    }
+
     /// Stages what the types of the columns accept.
     async fn stage_all(&mut self) -> Result<Vec<StagedWave>> {
         let selection = self.selection;
@@ -103,7 +104,7 @@ impl Sieve<'_> {
                     let refusal = refusal_of(fault, range.len())?;
                     if bisection.failed(range.clone(), refusal.by_a_row()) {
                         let row = kept[range.start];
-                        self.refuse(row, deletes, refusal);
+                        self.refuse(row, deletes, refusal)?;
                         staged.extend(self.reinstate(row, deletes).await?);
                     }
                 }
@@ -120,7 +121,7 @@ impl Sieve<'_> {
             self.tried_instead[self.selection.share_of(row)] += 1;
             match self.try_stage(&[row]).await {
                 Ok(()) => return Ok(Some(row)),
-                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?),
+                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?)?,
             }
             next = self.selection.instead_of(row);
         }
@@ -216,7 +217,8 @@ impl Sieve<'_> {
         StagedWave { deletes, rows }: &StagedWave,
         ordinals: &[i64],
     ) -> Result<Vec<Refused>> {
-        let mut refused = Vec::new();
+        let mut refused: Vec<Refused> = Vec::new();
+        self.room.count_again(self.selection, &self.refused);
         let mut bisection = Bisection::new(rows.len());
         while let Some(range) = bisection.next_range() {
             match self
@@ -227,11 +229,18 @@ impl Sieve<'_> {
                 Err(fault) => {
                     let refusal = refusal_of(fault, range.len())?;
                     if bisection.failed(range.clone(), refusal.by_a_row()) {
-                        refused.push(Refused {
+                        let one = Refused {
                             row: rows[range.start],
                             deletes: *deletes,
                             refusal,
-                        });
+                        };
+                        let counts = !self.may_be_early(&one);
+                        let fits = !counts || self.room.takes(self.selection, &one);
+                        refused.push(one);
+                        if !fits {
+                            self.refused.append(&mut refused);
+                            return Err(over_budget());
+                        }
                     }
                 }
             }
@@ -247,7 +256,7 @@ impl Sieve<'_> {
             let last = &ordinals[ordinals.len() - 1..];
             match self.try_merge(&[row], last, 0..1, deletes).await {
                 Ok(()) => return Ok(()),
-                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?),
+                Err(fault) => self.refuse(row, deletes, refusal_of(fault, 1)?)?,
             }
             next = self.reinstate(row, deletes).await?;
         }
@@ -343,14 +352,6 @@ impl Sieve<'_> {
         }
     }
 
-    fn refuse(&mut self, row: u32, deletes: bool, refusal: Refusal) {
-        self.refused.push(Refused {
-            row,
-            deletes,
-            refusal,
-        });
-    }
-
     /// The numbers of the staged rows: ascending, with gaps where an attempt failed.
     async fn ordinals(&self) -> Result<Vec<i64>> {
         let sql = &self.loading.statements.ordinals;
@@ -362,30 +363,5 @@ impl Sieve<'_> {
     async fn ledger(&self, sql: &str) -> Result<()> {
         let done = self.client.batch_execute(sql).await;
         done.map_err(|error| classify_ledger(error, "looking for refused rows"))
-    }
-
-    fn finish(mut self) -> Result<Sifted> {
-        for (deletes, passed) in [false, true].into_iter().zip(self.passed) {
-            if passed == 0 {
-                check_not_all_alike(&self.refused, deletes, &self.loading.plan.table)?;
-            }
-        }
-        self.refused.sort_by_key(|refused| refused.row);
-        let mut letters = Vec::with_capacity(self.refused.len());
-        for Refused { row, refusal, .. } in self.refused {
-            let share = self.selection.share_of(row);
-            self.counts[share].rejected += 1;
-            letters.push((share, dead_letter(self.selection, row, refusal)));
-        }
-        let preferred_to = self.selection.duplicates();
-        let duplicates = preferred_to.iter().zip(&self.tried_instead);
-        for (counts, (all, tried)) in self.counts.iter_mut().zip(duplicates) {
-            counts.duplicate += all - tried;
-        }
-        Ok(Sifted {
-            counts: self.counts,
-            refused: letters,
-            statements: self.statements,
-        })
     }
 }

@@ -69,6 +69,8 @@ impl Rules {
     /// that some become equal.
     pub fn new(plan: &LoadPlan, cut_version: bool) -> Rules {
         let picks = match plan.mode {
+            // The server picks among all rows of the file, as they are moved.
+            _ if plan.all_or_nothing => Picks::All,
             WriteMode::Append => Picks::All,
             WriteMode::Upsert if plan.rules.update.is_some() => Picks::Server,
             WriteMode::Upsert => Picks::Last,

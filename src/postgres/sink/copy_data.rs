@@ -9,10 +9,10 @@ use ingestd_actors::model::Rows;
 use super::selection::Span;
 
 /// The signature, no flags, no extension.
-const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 /// Where the tuple's field count would stand.
-const TRAILER: i16 = -1;
+pub const TRAILER: i16 = -1;
 
 /// Spans below this are gathered.
 const SHORT: usize = 16 << 10;

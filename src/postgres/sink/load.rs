@@ -199,7 +199,8 @@ pub async fn copy(
         .map_err(|error| fault(error, &doing, loading))
 }
 
-async fn send(
+/// Sends the messages of a COPY.
+pub async fn send(
     client: &Client,
     statement: &Statement,
     data: impl Iterator<Item = Bytes>,

@@ -30,10 +30,44 @@ pub fn check_not_all_alike(refused: &[Refused], deletes: bool, table: &TableName
         return Ok(());
     };
     let alike = |it: &Refusal| !it.known && it.code == first.code;
-    let all_alike = alike(first) && refused.all(|it| alike(&it.refusal));
-    if !all_alike {
-        return Ok(());
+    match alike(first) && refused.all(|it| alike(&it.refusal)) {
+        true => all_alike(first, table),
+        false => Ok(()),
     }
+}
+
+/// The same for rows that come one by one and are not kept.
+#[derive(Default)]
+pub struct Alike {
+    first: Option<Refusal>,
+    differ: bool,
+}
+
+impl Alike {
+    /// One more.
+    pub fn add(&mut self, refusal: Refusal) {
+        match &self.first {
+            Some(first) => self.differ |= refusal.known || refusal.code != first.code,
+            None => {
+                self.differ = refusal.known;
+                self.first = Some(refusal);
+            }
+        }
+    }
+
+    /// As [`check_not_all_alike`].
+    ///
+    /// # Errors
+    /// `Configuration` where all were refused alike.
+    pub fn check(&self, table: &TableName) -> Result<()> {
+        match &self.first {
+            Some(first) if !self.differ => all_alike(first, table),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn all_alike(first: &Refusal, table: &TableName) -> Result<()> {
     let (message, advice) = match &first.column {
         Some(column) if first.code == "23502" => (
             format!("table {table}: column {column:?} refuses NULL, and no file fills it"),
@@ -73,21 +107,26 @@ pub fn may_be_out_of_turn(batch: &Batch, letters: &[(usize, DeadLetter)]) -> boo
 /// The dead letter of a row.
 pub fn dead_letter(selection: &Selection<'_>, index: u32, refusal: Refusal) -> DeadLetter {
     let (rows, row) = selection.row(index);
-    let raw = rows.raw_of(row);
+    let place = [row.record, row.line, row.offset];
+    letter(place, rows.raw_of(row), &refusal)
+}
+
+/// The dead letter of a record that stands there: its number, its line and its offset.
+pub fn letter([record, line, offset]: [u64; 3], raw: &[u8], refusal: &Refusal) -> DeadLetter {
     let reason = if refusal.code.starts_with("22") {
         Reason::InvalidValue
     } else {
         Reason::Refused
     };
     DeadLetter {
-        record: row.record,
-        line: row.line,
-        offset: row.offset,
+        record,
+        line,
+        offset,
         length: raw.len() as u64,
         raw: Bytes::copy_from_slice(&raw[..raw.len().min(RAW_CAP)]),
-        column: refusal.column,
+        column: refusal.column.clone(),
         reason,
-        message: refusal.message,
-        sqlstate: Some(refusal.code),
+        message: refusal.message.clone(),
+        sqlstate: Some(refusal.code.clone()),
     }
 }

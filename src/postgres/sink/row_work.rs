@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::load::{self, Loading, Staged};
 use super::pace::Way;
 use super::selection::{Run, Selection};
+use super::staging::Staging;
 use crate::postgres::link::Link;
 
 /// From so many waves on, an index of the staged rows is worth making.
@@ -22,8 +23,12 @@ pub struct RowWork<'a> {
     pub loading: &'a Loading,
     /// The rows.
     pub selection: &'a Selection<'a>,
-    /// How many shares the batch has.
-    pub shares: usize,
+    /// How many dead letters each share of the batch may make; `None`: any number.
+    pub rooms: Vec<Option<u64>>,
+    /// Whether refused rows are looked for.
+    pub careful: bool,
+    /// The share that would make more.
+    pub over: Option<usize>,
     /// How many row statements were sent, the fruitless ones included.
     pub statements: u64,
     /// Whether the connection has the plan's staging table, once the transaction commits.
@@ -60,7 +65,10 @@ impl RowWork<'_> {
     ) -> Result<Outcome, Fault> {
         let kept = self.selection.kept();
         if kept.is_empty() {
-            return Ok((vec![Counts::default(); self.shares], Vec::new()));
+            return Ok((vec![Counts::default(); self.rooms.len()], Vec::new()));
+        }
+        if self.loading.plan.all_or_nothing {
+            return self.stage().await;
         }
         let Some(way) = way else {
             return self.sift().await;
@@ -109,11 +117,29 @@ impl RowWork<'_> {
         Ok((counts, Vec::new()))
     }
 
+    /// Into the staging tables of the files, whose commit moves the rows.
+    async fn stage(&mut self) -> Result<Outcome, Fault> {
+        let staging = Staging {
+            client: &self.link.client,
+            loading: self.loading,
+            selection: self.selection,
+            rooms: &self.rooms,
+        };
+        self.statements += 1;
+        let staged = match self.careful {
+            true => staging.what_passes().await?,
+            false => staging.all().await?,
+        };
+        self.over = staged.over;
+        Ok((staged.counts, staged.refused))
+    }
+
     async fn sift(&mut self) -> Result<Outcome, Fault> {
         load::ensure_staging(self.link, self.loading).await?;
         self.staged = true;
         let client = &self.link.client;
-        let sifted = careful::sift(client, self.loading, self.selection, self.shares).await?;
+        let sifted = careful::sift(client, self.loading, self.selection, &self.rooms).await?;
+        self.over = sifted.over;
         self.statements += sifted.statements;
         self.sight = Sight {
             rows: self.selection.kept().len() as u64,

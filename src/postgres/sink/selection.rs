@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ingestd_actors::model::{Batch, RowRef, Rows};
+use ingestd_actors::model::{Batch, FileId, RowRef, Rows};
 
 use super::choice::{Choice, Rules, Wave, choose};
 use crate::postgres::claims::Claims;
@@ -82,6 +82,11 @@ impl<'a> Selection<'a> {
     /// The row that is tried where this one is refused.
     pub fn instead_of(&self, index: u32) -> Option<u32> {
         self.choice.instead.get(&index).copied()
+    }
+
+    /// The file of a share.
+    pub fn file_of(&self, share: usize) -> FileId {
+        self.batch.shares[share].file
     }
 
     /// The share that a row belongs to.
@@ -165,7 +170,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    use ingestd_actors::model::{Epoch, FileId, Place, Plan, Position, Share};
+    use ingestd_actors::model::{Epoch, Place, Plan, Position, Share};
 
     use crate::postgres::fence::Move;
     use crate::postgres::sink::choice::Picks;
@@ -202,12 +207,14 @@ mod tests {
             epoch: Epoch(1),
             from: Position::START,
             to: end(100),
+            room: None,
             rows,
         };
         let plan = Plan {
             id: 1,
             partitions: 1,
             definition: String::new(),
+            all_or_nothing: false,
         };
         let batch = Batch {
             partition: 0,

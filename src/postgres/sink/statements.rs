@@ -117,7 +117,7 @@ impl Statements {
 
 /// The columns as they are staged. A deletion is NULL where nothing tells, which a domain may refuse:
 /// beside a NULL without a type a domain is its base type, and the INSERT checks what it inserts.
-fn staged(plan: &LoadPlan) -> String {
+pub fn staged(plan: &LoadPlan) -> String {
     let staged = plan.columns.iter().map(|column| {
         let name = quote::identifier(&column.name);
         match plan.rules.delete_when.is_some() && !plan.tells(&column.name) {

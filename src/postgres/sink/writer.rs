@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Batch, Counts, StageTimes, Written};
+use ingestd_actors::model::{Batch, Counts, DeadLetter, FileId, StageTimes, Written};
 use tokio_postgres::Statement;
 
 use super::fault::Fault;
@@ -55,6 +55,8 @@ enum Care {
 enum Attempt {
     /// A deletion that stands before a refused row may have to come before it.
     OutOfTurn,
+    /// A share is over its budget: nothing was written, and what was found of it.
+    OverBudget(usize, Vec<DeadLetter>),
     /// Committed, with what became of each share's rows.
     Committed(Vec<Counts>),
     /// A checkpoint stands elsewhere; nothing was written.
@@ -113,17 +115,21 @@ impl Writer {
             to: share.to,
         }))?;
         let mut care = Care::None;
-        for _ in 0..ROUNDS {
+        let mut over_budget: Vec<(FileId, Vec<DeadLetter>)> = Vec::new();
+        for _ in 0..ROUNDS + batch.shares.len() {
             if self.pending.is_some() {
                 self.read_standings(&mut claims).await?;
             }
             if claims.settled() {
-                let outcomes = claims.outcomes();
-                return Ok(Written { outcomes, times });
+                return Ok(written(&claims, over_budget, times));
             }
             match self.attempt(batch, &claims, care, &mut times).await {
                 Ok(Attempt::Committed(counts)) => claims.settle_committed(&counts),
                 Ok(Attempt::FenceLost) => self.read_standings(&mut claims).await?,
+                Ok(Attempt::OverBudget(share, letters)) => {
+                    claims.give_up(share);
+                    over_budget.push((batch.shares[share].file, letters));
+                }
                 Ok(Attempt::Conflict) => self.pace.conflicted(),
                 Ok(Attempt::Refused) => care = Care::Refused,
                 Ok(Attempt::OutOfTurn) => care = Care::InTurn,
@@ -134,8 +140,7 @@ impl Writer {
             }
         }
         if claims.settled() && self.pending.is_none() {
-            let outcomes = claims.outcomes();
-            return Ok(Written { outcomes, times });
+            return Ok(written(&claims, over_budget, times));
         }
         let kind = match self.pending {
             Some(_) => ErrorKind::Unknown,
@@ -212,7 +217,9 @@ impl Writer {
             link: &link,
             loading: &loading,
             selection: &selection,
-            shares: batch.shares.len(),
+            rooms: batch.shares.iter().map(|share| share.room).collect(),
+            careful,
+            over: None,
             statements: 0,
             staged: false,
             sight: Sight::default(),
@@ -222,6 +229,7 @@ impl Writer {
             statements,
             staged,
             sight,
+            over,
             ..
         } = work;
         self.row_statements += statements;
@@ -244,6 +252,13 @@ impl Writer {
             link.rollback().await?;
             self.link = Some(link);
             return Ok(Attempt::OutOfTurn);
+        }
+        if let Some(over) = over {
+            link.rollback().await?;
+            self.link = Some(link);
+            let letters = letters.into_iter().filter(|(share, _)| *share == over);
+            let letters = letters.map(|(_, letter)| letter).collect();
+            return Ok(Attempt::OverBudget(over, letters));
         }
         let letters = letters.into_iter();
         let letters: Vec<_> = letters
@@ -320,7 +335,7 @@ impl Writer {
 
     /// The way for this transaction; `None` where refused rows are looked for.
     fn way(&self, loading: &Loading, selection: &Selection<'_>, careful: bool) -> Option<Way> {
-        if careful {
+        if careful || loading.plan.all_or_nothing {
             None
         } else if loading.facts.insert_only {
             Some(Way::Upsert)
@@ -360,6 +375,18 @@ impl Writer {
         let loading = Arc::new(load::prepare(&link.client, id, plan).await?);
         self.loadings.insert(id, loading.clone());
         Ok(loading)
+    }
+}
+
+fn written(
+    claims: &Claims,
+    over_budget: Vec<(FileId, Vec<DeadLetter>)>,
+    times: StageTimes,
+) -> Written {
+    Written {
+        outcomes: claims.outcomes(),
+        over_budget,
+        times,
     }
 }
 

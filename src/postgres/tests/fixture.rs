@@ -200,6 +200,7 @@ pub fn plan(key: &[&str], routing: Routing) -> LoadPlan {
             WriteMode::Upsert
         },
         rules: WriteRules::default(),
+        all_or_nothing: false,
     }
 }
 
@@ -209,6 +210,7 @@ pub fn stored(plan: &LoadPlan) -> Arc<Plan> {
         id: 7,
         partitions: 1,
         definition: serde_json::to_string(plan).expect("JSON"),
+        all_or_nothing: false,
     })
 }
 
@@ -237,6 +239,7 @@ pub fn share(file: FileId, from: u64, items: &[Item<'_>]) -> Share {
         epoch: Epoch(1),
         from: at(from),
         to: at(from + items.len() as u64),
+        room: None,
         rows: vec![Arc::new(rows(from + 1, items))],
     }
 }
@@ -277,7 +280,7 @@ pub fn counts_of(written: &Written) -> Counts {
 pub fn counts(outcome: &ShareOutcome) -> Counts {
     match outcome {
         ShareOutcome::Moved { counts, .. } => *counts,
-        ShareOutcome::Fenced { .. } => panic!("the share is fenced"),
+        other => panic!("the share is not written: {other:?}"),
     }
 }
 

@@ -115,6 +115,7 @@ pub fn share_of(file: FileId, from: u64, plan: &LoadPlan, ops: &[Op]) -> Share {
         epoch: Epoch(1),
         from: at(from),
         to: at(from + ops.len() as u64),
+        room: None,
         rows: vec![Arc::new(rows)],
     }
 }

@@ -12,7 +12,7 @@ use crate::postgres::catalog::read_table;
 use crate::postgres::ddl::{FurtherIndexes, create_table};
 use crate::postgres::migrations::{migrate, versions};
 use crate::settings::{
-    ArchiveRules, ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline,
+    ArchiveRules, ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline, Tolerance,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,6 +195,7 @@ pub fn pipeline(table: TableName) -> Pipeline {
         archive_rules: ArchiveRules::default(),
         redropped: crate::settings::Redropped::default(),
         companions: crate::settings::Companions::default(),
+        tolerance: Tolerance::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod database;
 mod documents;
 mod mapping;
 mod mistakes;
+mod tolerance;
 mod values;
 
 use std::path::Path;
@@ -103,6 +104,7 @@ fn the_defaults_are_those_of_the_documentation() {
         archive_rules: ArchiveRules::default(),
         redropped: Redropped::default(),
         companions: Companions::default(),
+        tolerance: Tolerance::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }
@@ -297,6 +299,7 @@ fn every_key_has_its_effect() {
             done_marker: Some(".ok".into()),
             manifest: Some(".json".into()),
         },
+        tolerance: Tolerance::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }

@@ -51,6 +51,7 @@ fn plan() -> LoadPlan {
         key: vec!["id".into()],
         mode: WriteMode::Upsert,
         rules: WriteRules::default(),
+        all_or_nothing: false,
     }
 }
 
