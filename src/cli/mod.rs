@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod check;
 mod context;
 mod dead_letters;
 mod demo;
@@ -34,6 +35,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Load(load::LoadArgs),
+    Check(check::CheckArgs),
     Demo(demo::DemoArgs),
     Generate(generate::GenerateArgs),
     Files(files::FilesArgs),
@@ -64,6 +66,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(args).map(|()| ExitCode::SUCCESS),
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),

@@ -14,6 +14,6 @@ mod watch;
 pub use content_hash::{BLOCK, ContentHasher, hash_file, hash_prefix};
 pub use fingerprint::{EDGE, Fingerprint, SMALL, edge_hashes, fingerprint};
 pub use identity::{candidate_at, candidate_of, file_error, open_regular};
-pub use inbox::FsInbox;
+pub use inbox::{FsInbox, count_files, matcher};
 pub use list_inbox::ListInbox;
 pub use path_text::{path_from_text, path_text};

@@ -58,15 +58,20 @@ impl Link {
         tolerate(client.batch_execute(interval).await)?;
         terminate_predecessor(&client, owner).await?;
         record(&client, owner).await?;
-        Ok(Link {
+        Ok(Link::on(client, owner.lock_timeout))
+    }
+
+    /// A connection that is recorded nowhere: for transactions that are rolled back.
+    pub fn on(client: Client, lock_timeout: Duration) -> Link {
+        Link {
             client,
             staged: Vec::new(),
             begin: format!(
                 "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {OPEN} = 'yes'; \
                  SET LOCAL lock_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE",
-                owner.lock_timeout.as_millis()
+                lock_timeout.as_millis()
             ),
-        })
+        }
     }
 
     /// Opens a transaction.

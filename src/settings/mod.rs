@@ -33,6 +33,7 @@ use problems::Problems;
 use raw::RawSettings;
 use service::DataDirDefaults;
 
+pub use keys::nearest;
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
 pub use service::{DatabaseUrl, LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};

@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 use super::run;
 use crate::support::{Scratch, ingestd};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "load",
+    "check",
     "demo",
     "generate",
     "files",
