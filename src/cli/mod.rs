@@ -5,6 +5,7 @@ mod context;
 mod dead_letters;
 mod demo;
 mod files;
+mod find_file;
 pub mod generate;
 mod load;
 mod migrate;
@@ -12,6 +13,7 @@ mod missing_indexes;
 mod output;
 mod psql;
 mod reset;
+mod retry;
 mod run;
 mod status;
 
@@ -41,6 +43,7 @@ enum Command {
     Files(files::FilesArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Status(status::StatusArgs),
+    Retry(retry::RetryArgs),
     Psql(psql::PsqlArgs),
     Migrate(migrate::MigrateArgs),
     Reset(reset::ResetArgs),
@@ -72,6 +75,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(args) => dead_letters::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Retry(args) => retry::run(&args),
         Command::Psql(args) => psql::run(&args),
         Command::Migrate(args) => migrate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Reset(args) => reset::run(&args).map(|()| ExitCode::SUCCESS),

@@ -20,6 +20,7 @@ mod pause;
 mod plans;
 mod register;
 mod resume;
+pub mod retry;
 mod taken;
 pub mod verdict;
 

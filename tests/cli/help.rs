@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 use super::run;
 use crate::support::{Scratch, ingestd};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "run",
     "load",
     "check",
+    "retry",
     "demo",
     "generate",
     "files",

@@ -5,6 +5,7 @@ mod degraded;
 mod errors;
 mod help;
 mod load;
+mod retry;
 mod summaries;
 
 use std::process::{Command, Output};

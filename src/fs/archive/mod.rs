@@ -9,7 +9,7 @@ mod reason;
 mod rename;
 mod steps;
 
-pub use naming::target;
+pub use naming::{private_path, reason_path, target};
 pub use reason::write_reason;
 pub use steps::{Move, Outcome, move_error, run_all};
 
