@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod audit;
 mod check;
 mod context;
 mod dead_letters;
@@ -43,6 +44,7 @@ enum Command {
     Files(files::FilesArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Status(status::StatusArgs),
+    Audit(audit::AuditArgs),
     Retry(retry::RetryArgs),
     Psql(psql::PsqlArgs),
     Migrate(migrate::MigrateArgs),
@@ -75,6 +77,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(args) => dead_letters::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Audit(args) => audit::run(&args),
         Command::Retry(args) => retry::run(&args),
         Command::Psql(args) => psql::run(&args),
         Command::Migrate(args) => migrate::run(&args).map(|()| ExitCode::SUCCESS),

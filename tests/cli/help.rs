@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use super::run;
 use crate::support::{Scratch, ingestd};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
+    "audit",
     "run",
     "load",
     "check",

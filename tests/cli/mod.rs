@@ -1,5 +1,6 @@
 //! The program as somebody meets it who types its commands.
 
+mod audit;
 mod check;
 mod degraded;
 mod errors;
