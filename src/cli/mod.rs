@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod config;
 mod context;
 mod dead_letters;
 mod demo;
@@ -45,6 +46,7 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArgs),
     Status(status::StatusArgs),
     Audit(audit::AuditArgs),
+    Config(config::ConfigCommandArgs),
     Retry(retry::RetryArgs),
     Psql(psql::PsqlArgs),
     Migrate(migrate::MigrateArgs),
@@ -78,6 +80,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::DeadLetters(args) => dead_letters::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => audit::run(&args),
+        Command::Config(args) => config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Retry(args) => retry::run(&args),
         Command::Psql(args) => psql::run(&args),
         Command::Migrate(args) => migrate::run(&args).map(|()| ExitCode::SUCCESS),

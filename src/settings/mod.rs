@@ -16,10 +16,14 @@ mod glob;
 mod inboxes;
 mod keys;
 mod pipeline;
+mod places;
 mod problems;
 mod raw;
+mod secrets;
 mod service;
+pub mod show;
 mod sources;
+mod toml_text;
 mod units;
 
 #[cfg(test)]

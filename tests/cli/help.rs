@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use super::run;
 use crate::support::{Scratch, ingestd};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
+    "config",
+    "config show",
     "audit",
     "run",
     "load",

@@ -3,6 +3,7 @@
 mod documents;
 mod mapping;
 mod mistakes;
+mod shown;
 mod values;
 
 use std::path::Path;
