@@ -7,6 +7,7 @@ mod context;
 mod dead_letters;
 mod demo;
 mod files;
+mod filters;
 mod find_file;
 pub mod generate;
 mod load;
@@ -17,7 +18,9 @@ mod psql;
 mod reset;
 mod retry;
 mod run;
+mod show_file;
 mod status;
+mod watch_status;
 
 use std::process::ExitCode;
 

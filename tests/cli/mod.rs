@@ -5,6 +5,7 @@ mod check;
 mod degraded;
 mod errors;
 mod help;
+mod lists;
 mod load;
 mod retry;
 mod summaries;
