@@ -46,7 +46,7 @@ pub struct CheckArgs {
     #[arg(long, requires = "files")]
     dry_run: bool,
 
-    /// How many rows of each file --dry-run tries; without it, how many records are looked at
+    /// How many records of each file are looked at [default: all; with --dry-run 10000]
     #[arg(long, value_name = "N", requires = "files",
           value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,

@@ -5,4 +5,5 @@ mod growth;
 mod identity;
 mod leases;
 mod lives;
+mod quarantines;
 mod world;
