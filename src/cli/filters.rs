@@ -121,13 +121,17 @@ pub fn check_pipeline(client: &mut postgres::Client, name: Option<&str>) -> Resu
     if names.iter().any(|known| known == name) {
         return Ok(());
     }
-    let advice = match nearest(name, names.iter().map(String::as_str)) {
+    let message = format!("the ledger knows no pipeline {name:?}");
+    Err(Error::new(ErrorKind::Configuration, message).with_advice(near(name, &names)))
+}
+
+/// What to say of a name that is none of these.
+fn near(name: &str, names: &[String]) -> String {
+    match nearest(name, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near:?}?"),
         None if names.is_empty() => "none has run yet".to_owned(),
         None => format!("it knows {}", names.join(", ")),
-    };
-    let message = format!("the ledger knows no pipeline {name:?}");
-    Err(Error::new(ErrorKind::Configuration, message).with_advice(advice))
+    }
 }
 
 #[cfg(test)]

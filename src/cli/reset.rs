@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use ingestd_actors::error::{Error, ErrorKind, Result};
 
 use super::context::{ConfigArgs, connect_to_ledger};
+use super::filters::check_pipeline;
 use super::output::{count_of, harmless, print};
 use crate::ledger::FORGET;
 use crate::plan::LoadPlan;
@@ -37,6 +38,7 @@ pub struct ResetArgs {
 /// Runs the subcommand.
 pub fn run(args: &ResetArgs) -> Result<()> {
     let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
+    check_pipeline(&mut connection.client, Some(&args.pipeline))?;
     let what = Forgotten::find(&mut connection.client, &args.pipeline)?;
     if !args.yes && !confirmed(&what, args)? {
         return print("nothing was changed\n");
@@ -72,8 +74,7 @@ impl Forgotten {
         let read = |error| classify(error, "reading the ledger");
         let row = client
             .query_one(
-                "select exists (select from ingestd.pipelines where name = $1),
-                        (select count(*) from ingestd.files where pipeline = $1),
+                "select (select count(*) from ingestd.files where pipeline = $1),
                         (select count(*) from ingestd.dead_letters where pipeline = $1),
                         exists (select from ingestd.pipelines p join pg_stat_activity a
                                 on a.pid = p.lease_backend and a.backend_start = p.lease_backend_start
@@ -81,14 +82,7 @@ impl Forgotten {
                 &[&pipeline],
             )
             .map_err(read)?;
-        if !row.get::<_, bool>(0) {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                format!("no pipeline {pipeline:?} has loaded anything into this database"),
-            )
-            .with_advice("`ingestd status` shows those that have"));
-        }
-        if row.get::<_, bool>(3) {
+        if row.get::<_, bool>(2) {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!("pipeline {pipeline:?} is running"),
@@ -109,8 +103,8 @@ impl Forgotten {
         tables.sort();
         tables.dedup();
         Ok(Forgotten {
-            files: row.get::<_, i64>(1).cast_unsigned(),
-            dead_letters: row.get::<_, i64>(2).cast_unsigned(),
+            files: row.get::<_, i64>(0).cast_unsigned(),
+            dead_letters: row.get::<_, i64>(1).cast_unsigned(),
             tables,
         })
     }

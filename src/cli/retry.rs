@@ -8,6 +8,7 @@ use serde_json::json;
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::find_file::find_file;
 use super::output::{complain, harmless, print, print_json, thousands};
+use crate::fs::path_from_text;
 use crate::ledger::retry::{Retried, Retry};
 use crate::postgres::classify;
 use crate::settings::Settings;
@@ -78,6 +79,7 @@ pub fn run(args: &RetryArgs) -> Result<ExitCode> {
                     path: String::new(),
                     outcome: Err(error),
                     running: true,
+                    in_inbox: true,
                 });
             }
         }
@@ -104,6 +106,8 @@ struct Said {
     outcome: Result<Retried>,
     /// Whether a service is there to take it up.
     running: bool,
+    /// Whether it stands where a service looks.
+    in_inbox: bool,
 }
 
 /// The files in the state, and those that an interrupted retry has left half-way.
@@ -148,9 +152,13 @@ fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Resul
             &[&file],
         )
         .map_err(failed)?;
+    let path: String = row.get(0);
+    let inbox = &pipeline.directory;
+    let inbox = inbox.canonicalize().unwrap_or_else(|_| inbox.clone());
     Ok(Said {
         file,
-        path: row.get(0),
+        in_inbox: path_from_text(&path).starts_with(inbox),
+        path,
         outcome: Ok(outcome),
         running,
     })
@@ -183,9 +191,10 @@ impl Said {
                 return Ok(());
             }
         };
-        let service = match self.running {
-            true => "",
-            false => "; no service runs: `ingestd run` takes it up",
+        let service = match (self.in_inbox, self.running) {
+            (false, _) => "; it does not stand in the inbox: `ingestd load` takes it up",
+            (true, true) => "",
+            (true, false) => "; no service runs: `ingestd run` takes it up",
         };
         let path = harmless(&self.path);
         print(&format!("file {} ({path}) {how}{service}\n", self.file))

@@ -84,7 +84,7 @@ impl<'a> Retry<'a> {
                 Ok(Some(self.end(Retried::Afresh)))
             }
             FileState::Scheduled | FileState::Reading | FileState::Completed => {
-                if seen.is_outside() {
+                if seen.moves_back {
                     moving::back(&seen, &seen.known.candidate.path)?;
                 }
                 Ok(Some(self.end(Retried::OnItsWay)))

@@ -324,6 +324,40 @@ fn a_file_of_which_nothing_was_loaded_is_looked_at_afresh() {
     }
 }
 
+/// A file that was loaded by its name has no place in the inbox.
+#[test]
+fn a_file_that_was_named_from_elsewhere_stays_there() {
+    let shop = Shop::new("create table events (id int primary key, price int)", "");
+    let file = shop.home.data().join("mine.csv");
+    fs::write(&file, "id,cost\n1,2\n").expect("written");
+    let load = || {
+        let output = shop.home.ask(&["load", file.to_str().expect("plain")]);
+        output.status.code()
+    };
+    assert_eq!(load(), Some(1));
+    assert_eq!(shop.states(), ["QUARANTINED"]);
+    let mut client = shop.database.client();
+    client
+        .batch_execute("alter table events rename price to cost")
+        .expect("altered");
+    let (said, code) = shop.retry(&["1"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("does not stand in the inbox"), "{said}");
+    assert!(file.exists() && names_in(&shop.at("inbox")).is_empty());
+    assert_eq!(load(), Some(0));
+    assert_eq!(shop.states(), ["SKIPPED", "COMMITTED"]);
+    // One that is being loaded from elsewhere is left alone too.
+    client
+        .batch_execute(
+            "update ingestd.files set state = 'READING', load_path = path where file_id = 2",
+        )
+        .expect("unfinished");
+    let (said, code) = shop.retry(&["2"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("on its way already"), "{said}");
+    assert!(file.exists() && names_in(&shop.at("inbox")).is_empty());
+}
+
 #[test]
 fn afresh_too_it_may_be_killed_at_any_step() {
     for steps in 0..=3 {

@@ -20,14 +20,9 @@ pub struct Seen {
     pub place: PathBuf,
     /// Whether a checkpoint is there for each of its lanes.
     pub has_checkpoints: bool,
-    inbox: PathBuf,
-}
-
-impl Seen {
-    /// Whether the ledger has it outside of the inbox.
-    pub fn is_outside(&self) -> bool {
-        !self.known.candidate.path.starts_with(&self.inbox)
-    }
+    /// Whether its move back into the inbox has begun: the ledger has it elsewhere than where its
+    /// reading began. (What was loaded by its name from elsewhere stays there.)
+    pub moves_back: bool,
 }
 
 /// Reads it.
@@ -57,7 +52,13 @@ pub fn look(client: &mut Client, file: i64, pipeline: &Pipeline) -> Result<Seen>
         (Some(path), true) => path.clone(),
         _ => known.candidate.path.clone(),
     };
-    let place = place(&inbox, &known.candidate.path, first.as_deref());
+    let path = &known.candidate.path;
+    let moves_back = !path.starts_with(&inbox) && first.as_ref().is_some_and(|first| first != path);
+    let place = match known.archived || moves_back {
+        true => place(&inbox, path, first.as_deref()),
+        // It was never moved away.
+        false => path.clone(),
+    };
     Ok(Seen {
         stands,
         place,
@@ -65,7 +66,7 @@ pub fn look(client: &mut Client, file: i64, pipeline: &Pipeline) -> Result<Seen>
             .get::<_, Option<bool>>("has_checkpoints")
             .unwrap_or(false),
         known,
-        inbox,
+        moves_back,
     })
 }
 
