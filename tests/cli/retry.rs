@@ -224,6 +224,35 @@ fn a_retry_that_is_killed_at_any_step_loses_and_doubles_nothing() {
     }
 }
 
+/// In the middle of the move the file has a private name.
+#[test]
+fn a_retry_that_is_killed_in_the_middle_of_its_move_goes_on() {
+    let shop = Shop::new(SLOW, "batch_rows = 20\n");
+    shop.half_way();
+    let (pipeline, mut client) = (shop.pipeline(), shop.database.client());
+    let mut retry = Retry::new(1, &pipeline);
+    for _ in 0..2 {
+        retry.advance(&mut client).expect("a step");
+    }
+    let quarantine = shop.at("quarantine/events");
+    fs::rename(
+        quarantine.join("a.csv"),
+        quarantine.join(".ingestd-1.moving"),
+    )
+    .expect("taken");
+    // A file of that name that comes meanwhile is not replaced.
+    fs::write(shop.at("inbox/a.csv"), "id,price\n").expect("written");
+    let (said, code) = shop.retry(&["1"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("another file stands there by now"), "{said}");
+    fs::remove_file(shop.at("inbox/a.csv")).expect("removed");
+    let (said, code) = shop.retry(&["1"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(names_in(&quarantine), [""; 0]);
+    shop.finish();
+    shop.assert_exactly_once();
+}
+
 #[test]
 fn a_retry_that_is_killed_while_it_waits_for_the_ledger_changes_nothing() {
     let shop = Shop::new(SLOW, "batch_rows = 20\n");
