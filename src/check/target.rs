@@ -7,7 +7,7 @@ use ingestd_actors::error::Result;
 use tokio_postgres::Client;
 
 use super::key::near_misses;
-use super::{Finding, Level};
+use super::Finding;
 use crate::plan::catalog::Table;
 use crate::plan::{ColumnSource, HeaderError, build, check_key};
 use crate::postgres::{catalog, classify, ddl, quote};
@@ -211,7 +211,6 @@ async fn unique_key(client: &Client, pipeline: &Pipeline, table: &Table) -> Resu
             if !near.is_empty() {
                 finding.what = format!("{}; index {}", finding.what, near.join(", "));
             }
-            debug_assert_eq!(finding.level, Level::Error);
             Ok(vec![finding])
         }
     }

@@ -9,7 +9,7 @@ use super::context::{ConfigArgs, connect_to_ledger};
 use super::find_file::find_file;
 use super::output::{complain, harmless, print, print_json, thousands};
 use crate::fs::path_from_text;
-use crate::ledger::retry::{Retried, Retry};
+use crate::ledger::retry::{RETRIED, Retried, Retry};
 use crate::postgres::classify;
 use crate::settings::Settings;
 
@@ -17,7 +17,7 @@ use crate::settings::Settings;
 ///
 /// A file of which rows were loaded goes on from its checkpoints, under the plan that it began with: no
 /// row is loaded twice. One of which nothing was loaded is looked at afresh, under the configuration
-/// of today. The file is moved back to its place in the inbox, and never replaces another one; a
+/// of today; the dead letters it had are forgotten, since they come again. The file is moved back to its place in the inbox, and never replaces another one; a
 /// running service takes it up at its next scan. Type it again where it was interrupted.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -117,9 +117,9 @@ fn all(client: &mut postgres::Client, args: &RetryArgs) -> Result<Vec<i64>> {
             "select file_id from ingestd.files
              where ($1::text is null or pipeline = $1)
                and (state = upper($2)
-                    or state = 'SKIPPED' and archive_path is not null and reason like 'retried: %')
+                    or state = 'SKIPPED' and archive_path is not null and reason = $3)
              order by file_id",
-            &[&args.pipeline, &args.state],
+            &[&args.pipeline, &args.state, &RETRIED],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())

@@ -23,7 +23,7 @@ use crate::settings::Pipeline;
 use read::Seen;
 
 /// Why a file that is looked at afresh has ended.
-const RETRIED: &str = "retried: it is looked at afresh, as a new file";
+pub const RETRIED: &str = "retried: it is looked at afresh, as a new file";
 
 /// How a file goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]

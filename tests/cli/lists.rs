@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{Said, run};
-use crate::support::{Scratch, TestDatabase, database, ingestd};
+use crate::support::{OwnServer, Scratch, TestDatabase, database, ingestd};
 
 /// Two files are loaded, of which one has two dead letters; a third one is quarantined.
 struct Shop {
@@ -233,6 +233,37 @@ fn a_watch_goes_on_until_it_is_told_to_stop() {
     }
     let said = shop.ask(&["status", "--interval", "1s"]);
     assert_eq!(said.code, Some(2));
+}
+
+#[test]
+fn a_watch_outlives_the_server() {
+    let mut server = OwnServer::start_new();
+    let said = run(ingestd().args(["migrate", "--database-url", &server.url()]));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let mut child = ingestd()
+        .args([
+            "status",
+            "--watch",
+            "--interval",
+            "50ms",
+            "--database-url",
+            &server.url(),
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut until = |hint: &str| {
+        let mut lines = lines.by_ref().map(|line| line.expect("text"));
+        assert!(lines.any(|line| line.contains(hint)), "{hint} never came");
+    };
+    until("no pipeline has run yet");
+    server.stop_immediate();
+    until("trying again");
+    server.start();
+    until("no pipeline has run yet");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
+    assert_eq!(child.wait().expect("ended").code(), Some(0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ingestd::ledger::retry::{Retried, Retry};
 use ingestd::ledger::{LedgerOptions, PostgresArchive, PostgresLedger};
@@ -129,7 +129,15 @@ impl Shop {
             LedgerOptions::default(),
             log(),
         );
-        let resumed = ledger.resume().await.expect("a lease");
+        // The lease is free once the server has noticed the death of the last one that had it.
+        let deadline = Instant::now() + TIMEOUT;
+        let resumed = loop {
+            match ledger.resume().await {
+                Ok(resumed) => break resumed,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
         let [Verdict::Load(claim)] = &resumed[..] else {
             panic!("one file is unfinished: {resumed:?}");
         };
@@ -302,6 +310,12 @@ fn what_can_not_go_on_is_refused_and_stays_as_it_is() {
     refused("did you mean \"a.csv\"?", &["b.csv"]);
     fs::write(&file, &whole).expect("written");
     let mut client = shop.database.client();
+    let mut older = |statement: &str| client.batch_execute(statement).expect(statement);
+    older(
+        "create table kept as select * from ingestd.checkpoints; delete from ingestd.checkpoints",
+    );
+    refused("kept no checkpoints", &["1"]);
+    older("insert into ingestd.checkpoints select * from kept; drop table kept");
     let mut rename = |name: &str| {
         let statement = format!("update ingestd.files set pipeline = '{name}'");
         client.batch_execute(&statement).expect("renamed");
@@ -385,6 +399,29 @@ fn a_file_that_was_named_from_elsewhere_stays_there() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("on its way already"), "{said}");
     assert!(file.exists() && names_in(&shop.at("inbox")).is_empty());
+}
+
+/// Looked at afresh, it would be loaded from its start, which is in the table.
+#[test]
+fn a_file_that_begins_with_what_is_loaded_is_refused() {
+    let table = "create table events (id int primary key, price int)";
+    let shop = Shop::new(table, "archive = false\n");
+    let path = shop.at("inbox/a.csv");
+    fs::write(&path, "id,price\n1,1").expect("written");
+    let service = shop.home.run();
+    wait_until(TIMEOUT, || shop.states() == ["COMMITTED"]);
+    fs::write(&path, "id,price\n1,12\n2,2\n").expect("written");
+    wait_until(TIMEOUT, || {
+        shop.number("select count(*) from ingestd.files where state = 'QUARANTINED' and archived_at is not null") == 1
+    });
+    service.stop();
+    let (said, code) = shop.retry(&["2"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("begins with what is loaded as file 1"),
+        "{said}"
+    );
+    assert!(names_in(&shop.at("inbox")).is_empty());
 }
 
 #[test]
