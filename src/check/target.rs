@@ -6,8 +6,8 @@ mod rights;
 use ingestd_actors::error::Result;
 use tokio_postgres::Client;
 
-use super::key::near_misses;
 use super::Finding;
+use super::key::near_misses;
 use crate::plan::catalog::Table;
 use crate::plan::{ColumnSource, HeaderError, build, check_key};
 use crate::postgres::{catalog, classify, ddl, quote};
