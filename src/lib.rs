@@ -16,6 +16,8 @@
 //! | [`fs`] | the inbox, fingerprints and hashes, the archive |
 //! | [`local_server`] | the private PostgreSQL server |
 //! | [`service`] | the one place that composes them |
+//! | [`audit`] | the proof that a file is loaded exactly once |
+//! | [`check`] | what an operator asks before anything is loaded |
 //! | [`generate`], [`demo`] | e-commerce events with a known answer, and the comparison with it |
 //! | [`watch`], [`logging`] | figures and log lines |
 //! | [`allocator`] | what keeps the process small |
@@ -23,6 +25,8 @@
 #![warn(missing_docs)]
 
 pub mod allocator;
+pub mod audit;
+pub mod check;
 pub mod cli;
 pub mod csv;
 pub mod demo;

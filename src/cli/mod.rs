@@ -1,10 +1,15 @@
 //! The command line: one file a subcommand.
 
+mod audit;
+mod check;
+mod config;
 mod context;
 mod control;
 mod dead_letters;
 mod demo;
 mod files;
+mod filters;
+mod find_file;
 pub mod generate;
 mod instances;
 mod load;
@@ -13,9 +18,12 @@ mod missing_indexes;
 mod output;
 mod psql;
 mod reset;
+mod retry;
 mod run;
+mod show_file;
 mod state;
 mod status;
+mod watch_status;
 
 #[cfg(test)]
 mod documents;
@@ -41,6 +49,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Load(load::LoadArgs),
+    Check(check::CheckArgs),
     Demo(demo::DemoArgs),
     Generate(generate::GenerateArgs),
     Files(files::FilesArgs),
@@ -64,6 +73,9 @@ enum Command {
     /// Look through the directories of pipelines now
     #[command(after_help = "Example:\n  ingestd rescan events")]
     Rescan(control::ControlArgs),
+    Audit(audit::AuditArgs),
+    Config(config::ConfigCommandArgs),
+    Retry(retry::RetryArgs),
     Psql(psql::PsqlArgs),
     Migrate(migrate::MigrateArgs),
     Reset(reset::ResetArgs),
@@ -89,6 +101,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Generate(args) => generate::run(args).map(|()| ExitCode::SUCCESS),
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
@@ -98,6 +111,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Resume(args) => control::run(&args, Control::Resume),
         Command::Drain(args) => control::run(&args, Control::Drain),
         Command::Rescan(args) => control::run(&args, Control::Rescan),
+        Command::Audit(args) => audit::run(&args),
+        Command::Config(args) => config::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Retry(args) => retry::run(&args),
         Command::Psql(args) => psql::run(&args),
         Command::Migrate(args) => migrate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Reset(args) => reset::run(&args).map(|()| ExitCode::SUCCESS),

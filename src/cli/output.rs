@@ -22,6 +22,26 @@ pub fn print_json(value: &serde_json::Value) -> Result<()> {
     print(&format!("{value:#}\n"))
 }
 
+/// Prints objects as CSV: a heading, then a line for each; what an object lacks is empty.
+pub fn print_csv(columns: &[&str], objects: &[serde_json::Value]) -> Result<()> {
+    let failed =
+        |error: csv::Error| Error::new(ErrorKind::Bug, format!("CSV can't be written: {error}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(columns).map_err(failed)?;
+    for object in objects {
+        let cells = columns.iter().map(|column| match &object[*column] {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => harmless(text),
+            other => other.to_string(),
+        });
+        writer.write_record(cells).map_err(failed)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Error::new(ErrorKind::Bug, format!("CSV can't be written: {error}")))?;
+    print(&String::from_utf8_lossy(&bytes))
+}
+
 /// Rows below a heading, each column as wide as its widest cell; numbers to the right.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {

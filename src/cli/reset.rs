@@ -6,6 +6,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio_postgres::types::Type;
 
 use super::context::{ConfigArgs, connect_to_ledger};
+use super::filters::check_pipeline;
 use super::output::{count_of, harmless, print};
 use crate::ledger::FORGET;
 use crate::plan::LoadPlan;
@@ -38,6 +39,7 @@ pub struct ResetArgs {
 /// Runs the subcommand.
 pub fn run(args: &ResetArgs) -> Result<()> {
     let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
+    check_pipeline(&mut connection.client, Some(&args.pipeline))?;
     let what = Forgotten::find(&mut connection.client, &args.pipeline)?;
     if !args.yes && !confirmed(&what, args)? {
         return print("nothing was changed\n");
@@ -73,21 +75,13 @@ impl Forgotten {
         let read = |error| classify(error, "reading the ledger");
         let row = client
             .query_typed_one(
-                "select exists (select from ingestd.pipelines where name = $1),
-                        (select count(*) from ingestd.files where pipeline = $1),
+                "select (select count(*) from ingestd.files where pipeline = $1),
                         (select count(*) from ingestd.dead_letters where pipeline = $1),
                         exists (select from ingestd.live_instances where pipeline = $1)",
                 &[(&pipeline, Type::TEXT)],
             )
             .map_err(read)?;
-        if !row.get::<_, bool>(0) {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                format!("no pipeline {pipeline:?} has loaded anything into this database"),
-            )
-            .with_advice("`ingestd status` shows those that have"));
-        }
-        if row.get::<_, bool>(3) {
+        if row.get::<_, bool>(2) {
             return Err(Error::new(
                 ErrorKind::Configuration,
                 format!("pipeline {pipeline:?} is running"),
@@ -108,8 +102,8 @@ impl Forgotten {
         tables.sort();
         tables.dedup();
         Ok(Forgotten {
-            files: row.get::<_, i64>(1).cast_unsigned(),
-            dead_letters: row.get::<_, i64>(2).cast_unsigned(),
+            files: row.get::<_, i64>(0).cast_unsigned(),
+            dead_letters: row.get::<_, i64>(1).cast_unsigned(),
             tables,
         })
     }

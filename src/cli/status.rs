@@ -6,8 +6,8 @@ use serde_json::json;
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::instances::{self, Instance};
 use super::missing_indexes::{self, MissingIndex};
-use super::output::{harmless, print, print_json, table, thousands};
-use super::state;
+use super::output::{harmless, print, table, thousands};
+use super::{state, watch_status};
 use crate::postgres::classify;
 
 /// Show the pipelines: what they do, what holds them up
@@ -15,14 +15,26 @@ use crate::postgres::classify;
 /// Every pipeline that has ever run into this database: its state, its files, its dead letters, and
 /// the indexes that are still to be built after a first load.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example:\n  ingestd status --json | jq '.[].state'")]
+#[command(
+    after_help = "Examples:\n  ingestd status --watch\n  ingestd status --json | jq '.[].state'"
+)]
 pub struct StatusArgs {
     #[command(flatten)]
     config: ConfigArgs,
 
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "watch")]
     json: bool,
+
+    /// Look again and again, until Ctrl-C: on a terminal the picture is drawn anew, elsewhere each
+    /// look is a line for each pipeline
+    #[arg(long)]
+    watch: bool,
+
+    /// How often --watch looks
+    #[arg(long, value_name = "DURATION", default_value = "2s", requires = "watch",
+          value_parser = humantime::parse_duration)]
+    interval: std::time::Duration,
 }
 
 /// Before it stand the columns of [`state::COLUMNS`] and of [`instances::COLUMNS`].
@@ -51,9 +63,17 @@ order by p.name";
 
 /// Runs the subcommand.
 pub fn run(args: &StatusArgs) -> Result<()> {
-    let mut connection = connect_to_ledger(&args.config.settings_or_defaults()?)?;
-    let rows = connection
-        .client
+    let settings = args.config.settings_or_defaults()?;
+    let mut connection = connect_to_ledger(&settings)?;
+    if args.watch {
+        return watch_status::run(&settings, connection, args.interval);
+    }
+    print(&look(&mut connection.client, args.json)?)
+}
+
+/// What there is to be seen now.
+pub(super) fn look(client: &mut postgres::Client, as_json: bool) -> Result<String> {
+    let rows = client
         .query_typed(
             &format!(
                 "select {},{}{QUERY}{}{FILES}",
@@ -64,9 +84,9 @@ pub fn run(args: &StatusArgs) -> Result<()> {
             &[],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
-    let missing = missing_indexes::read(&mut connection.client)?;
+    let missing = missing_indexes::read(client)?;
     let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();
-    if args.json {
+    if as_json {
         let pipelines = rows.iter().map(|row| {
             let name: String = row.get("name");
             let missing = missing.iter().filter(|index| index.pipeline == name);
@@ -88,10 +108,10 @@ pub fn run(args: &StatusArgs) -> Result<()> {
                 "missing_indexes": missing,
             })
         });
-        return print_json(&pipelines.collect());
+        return Ok(format!("{:#}\n", pipelines.collect::<serde_json::Value>()));
     }
     if rows.is_empty() {
-        return print(&format!(
+        return Ok(format!(
             "no pipeline has run yet\n{}",
             missing_indexes::in_words(&missing)
         ));
@@ -132,7 +152,7 @@ pub fn run(args: &StatusArgs) -> Result<()> {
         "loaded by",
         "held up by",
     ];
-    print(&format!(
+    Ok(format!(
         "{}{}",
         table(&heading, &lines),
         missing_indexes::in_words(&missing)

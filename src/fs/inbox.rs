@@ -74,29 +74,9 @@ impl FsInbox {
     /// # Errors
     /// `Configuration` where the directory can't be had, or the pattern is none.
     pub fn new(pipeline: &Pipeline, runtime: Handle, log: Logger) -> Result<FsInbox> {
-        let pattern = GlobBuilder::new(&pipeline.pattern)
-            .literal_separator(true)
-            // `*.csv{,.gz}` is meant as it is written.
-            .empty_alternates(true)
-            .build()
-            .map_err(|error| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    format!(
-                        "pipeline {}: the pattern is no glob: {error}",
-                        pipeline.name
-                    ),
-                )
-                .with_advice("write something like *.csv")
-            })?
-            .compile_matcher();
+        let pattern = matcher(pipeline)?;
         let directory = existing(&pipeline.directory, &log)?;
-        let excluded = [&pipeline.archive, &pipeline.quarantine]
-            .into_iter()
-            .flatten()
-            .filter_map(|path| std::path::absolute(path).ok())
-            .map(|path| path.canonicalize().unwrap_or(path))
-            .collect();
+        let excluded = excluded(pipeline);
         let inner = Inner {
             directory,
             recursive: pipeline.recursive,
@@ -293,6 +273,56 @@ impl Inner {
             }
         }
     }
+}
+
+/// Which names are files of a pipeline.
+///
+/// # Errors
+/// `Configuration` where its pattern is none.
+pub fn matcher(pipeline: &Pipeline) -> Result<GlobMatcher> {
+    let pattern = GlobBuilder::new(&pipeline.pattern)
+        .literal_separator(true)
+        // `*.csv{,.gz}` is meant as it is written.
+        .empty_alternates(true)
+        .build()
+        .map_err(|error| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "pipeline {}: the pattern is no glob: {error}",
+                    pipeline.name
+                ),
+            )
+            .with_advice("write something like *.csv")
+        })?;
+    Ok(pattern.compile_matcher())
+}
+
+/// The directories that finished files go to.
+fn excluded(pipeline: &Pipeline) -> Vec<PathBuf> {
+    [&pipeline.archive, &pipeline.quarantine]
+        .into_iter()
+        .flatten()
+        .filter_map(|path| std::path::absolute(path).ok())
+        .map(|path| path.canonicalize().unwrap_or(path))
+        .collect()
+}
+
+/// How many files of its pattern stand in a pipeline's directory, settled or not; and why others
+/// are passed over.
+///
+/// # Errors
+/// Where the directory can't be read.
+pub fn count_files(pipeline: &Pipeline) -> Result<(usize, Vec<(PathBuf, String)>)> {
+    let found = walk(&Search {
+        directory: &pipeline.directory,
+        recursive: pipeline.recursive,
+        pattern: &matcher(pipeline)?,
+        excluded: &excluded(pipeline),
+        companions: &pipeline.companions.endings(),
+    })
+    .map_err(|error| directory_error(error, &pipeline.directory))?;
+    Ok((found.files.len(), found.passed_over))
 }
 
 fn existing(directory: &Path, log: &Logger) -> Result<PathBuf> {

@@ -16,6 +16,6 @@ pub use companion::{Companion, companion_of, companion_path, read_small};
 pub use content_hash::{BLOCK, ContentHasher, hash_file, hash_prefix};
 pub use fingerprint::{EDGE, Fingerprint, SMALL, edge_hashes, fingerprint};
 pub use identity::{candidate_at, candidate_of, file_error, open_regular};
-pub use inbox::FsInbox;
+pub use inbox::{FsInbox, count_files, matcher};
 pub use list_inbox::ListInbox;
 pub use path_text::{path_from_text, path_text};

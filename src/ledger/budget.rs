@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 use super::Core;
 use super::error::{fenced, ledger_error};
 use super::known::{to_signed, unsigned};
-use super::notes::{delete_checkpoints, end_files, lock_checkpoints, lock_files};
+use super::notes::{end_files, keep_checkpoints, lock_checkpoints, lock_files};
 use crate::postgres::dead_letters;
 use crate::postgres::stages::drop_tables;
 
@@ -76,16 +76,16 @@ impl Core {
         self.lease.check().await?;
         let failed = |error| ledger_error(error, "giving up a file");
         let mut client = self.database.client().await?;
-        let transaction = client.transaction().await.map_err(failed)?;
+        let transaction = self.database.begin(&mut client).await?;
         let ids = vec![file.0];
         lock_files(&transaction, &ids).await?;
         lock_checkpoints(&transaction, &ids).await?;
         let known = transaction
-            .query_opt(
+            .query_typed_opt(
                 "select state in ('SCHEDULED', 'READING', 'COMPLETED') and epoch = $2,
                         state = 'QUARANTINED' and epoch - 1 = $2, coalesce(reason, '')
                  from ingestd.files where file_id = $1",
-                &[&file.0, &epoch.0],
+                &[(&file.0, Type::INT8), (&epoch.0, Type::INT8)],
             )
             .await
             .map_err(failed)?;
@@ -130,13 +130,22 @@ async fn bury(
         return Ok(());
     }
     let count = to_signed(letters.len() as u64);
+    let records: Vec<i64> = letters.iter().map(|it| to_signed(it.record)).collect();
     let letters: Vec<_> = letters.into_iter().map(|letter| (file, letter)).collect();
     dead_letters::store(transaction.client(), pipeline, &letters).await?;
     transaction
-        .execute(
-            "update ingestd.checkpoints set rejected = rejected + $3
+        .execute_typed(
+            "with beyond as (
+                 update ingestd.dead_letters set beyond = true
+                 where file_id = $1 and record = any($4))
+             update ingestd.checkpoints set rejected = rejected + $3
              where file_id = $1 and lane = $2",
-            &[&file.0, &Lane::Rejects.number(), &count],
+            &[
+                (&file.0, Type::INT8),
+                (&Lane::Rejects.number(), Type::INT4),
+                (&count, Type::INT8),
+                (&records, Type::INT8_ARRAY),
+            ],
         )
         .await
         .map_err(|error| ledger_error(error, "counting dead letters"))?;
@@ -153,13 +162,17 @@ pub(super) async fn quarantine(
     let reason = passed.reason(&found(transaction, file).await?);
     let ids = vec![file.0];
     transaction
-        .execute(
+        .execute_typed(
             &end_files("'QUARANTINED'", "$2", "f.epoch = $3", "f.epoch + 1"),
-            &[&ids, &reason, &epoch.0],
+            &[
+                (&ids, Type::INT8_ARRAY),
+                (&reason, Type::TEXT),
+                (&epoch.0, Type::INT8),
+            ],
         )
         .await
         .map_err(|error| ledger_error(error, "giving up a file"))?;
-    delete_checkpoints(transaction, &ids).await?;
+    keep_checkpoints(transaction, &ids).await?;
     drop_tables(transaction, &ids).await?;
     Ok(reason)
 }

@@ -18,7 +18,7 @@ use super::budget::{Passed, quarantine};
 use super::error::ledger_error;
 use super::known::{COLUMNS, Known, to_signed, to_unsigned, unsigned};
 use super::manifest::Expected;
-use super::notes::{delete_checkpoints, end_files};
+use super::notes::{delete_checkpoints, end_files, keep_checkpoints};
 use crate::fs::edge_hashes;
 
 const COUNTS: [&str; 7] = [
@@ -372,5 +372,5 @@ pub(super) async fn make_refused(
         )
         .await
         .map_err(failed)?;
-    delete_checkpoints(transaction, &ids).await
+    keep_checkpoints(transaction, &ids).await
 }

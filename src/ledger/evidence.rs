@@ -137,7 +137,7 @@ fn is_plain(file: &File, dialect: &Dialect) -> io::Result<bool> {
 
 /// Whether a file begins with the content that is known: by the hash of all of it, or, where that
 /// was never taken, by its ends and the hash of what was read of it.
-fn prove(file: &File, known: &Known) -> io::Result<(bool, Option<HashMark>)> {
+pub fn prove(file: &File, known: &Known) -> io::Result<(bool, Option<HashMark>)> {
     let length = known.candidate.size;
     // Cheap, and enough to tell most files apart.
     let (head, tail) = edge_hashes(file, length)?;

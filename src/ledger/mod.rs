@@ -28,6 +28,7 @@ mod plans;
 mod register;
 mod resume;
 mod retention;
+pub mod retry;
 mod sweep;
 mod taken;
 pub mod verdict;

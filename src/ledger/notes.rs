@@ -166,7 +166,7 @@ impl Core {
                 None => Err(fenced(format!("file {} has a newer claim", file.0))),
             };
         }
-        delete_checkpoints(&transaction, &ids).await?;
+        keep_checkpoints(&transaction, &ids).await?;
         drop_tables(&transaction, &ids).await?;
         transaction.commit().await.map_err(failed)
     }
@@ -314,6 +314,28 @@ pub(super) async fn lock_checkpoints(transaction: &Transaction<'_>, ids: &[i64])
         .execute_typed(statement, &[(&ids, Type::INT8_ARRAY)])
         .await
         .map_err(|error| ledger_error(error, "locking checkpoints"))?;
+    Ok(())
+}
+
+/// Fences the checkpoints of quarantined files of which rows are loaded, and keeps them: a retry goes
+/// on from there. Those of files of which none is are of no use.
+pub(super) async fn keep_checkpoints(transaction: &Transaction<'_>, ids: &[i64]) -> Result<()> {
+    let failed = |error| ledger_error(error, "keeping checkpoints");
+    let loaded = "f.inserted + f.updated + f.unchanged + f.duplicate + f.deleted > 0";
+    for statement in [
+        format!(
+            "delete from ingestd.checkpoints c using ingestd.files f
+             where c.file_id = any($1) and f.file_id = c.file_id and not ({loaded})"
+        ),
+        "update ingestd.checkpoints c set epoch = f.epoch from ingestd.files f
+         where c.file_id = any($1) and f.file_id = c.file_id"
+            .to_owned(),
+    ] {
+        transaction
+            .execute_typed(&statement, &[(&ids, Type::INT8_ARRAY)])
+            .await
+            .map_err(failed)?;
+    }
     Ok(())
 }
 

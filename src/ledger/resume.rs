@@ -220,7 +220,7 @@ fn waits(known: Known, there: There) -> Verdict {
             "it was begun, but can't be read any more; give the service's user the right to, and its loading goes on"
         }
         There::Nothing => {
-            "it was begun, but is gone; put it back, anywhere in the inbox, and its loading goes on"
+            "it was begun, but is gone; put it back, anywhere in the inbox, and its loading goes on (an interrupted `ingestd retry` does so when it is typed again)"
         }
     };
     Verdict::Later {

@@ -240,14 +240,19 @@ fn loaded_before(known: &Known) -> String {
 
 /// Why a file is not loaded whose content is in the table in part.
 pub fn half_loaded(known: &Known) -> String {
+    let goes_on = match known.state {
+        FileState::Quarantined => format!("`retry {}` goes on with it, ", known.file.0),
+        _ => String::new(),
+    };
     format!(
         "it has the content of file {} ({}), which is {}: {}; {} of its records are in the table \
-         already, `load --again` loads all of it once more",
+         already: {}`load --again` loads all of it once more",
         known.file.0,
         path_text(&known.candidate.path),
         known.state.name(),
         known.reason.as_deref().unwrap_or("no reason is recorded"),
         known.loaded,
+        goes_on,
     )
 }
 

@@ -95,6 +95,19 @@ pub fn use_or_start(data_dir: &Path) -> Result<Borrowed> {
     }
 }
 
+/// The private server's database, as [`use_or_start`] gives it; `None` where no cluster was made yet.
+/// None is made.
+///
+/// # Errors
+/// As [`use_or_start`].
+pub fn use_if_there(data_dir: &Path) -> Result<Option<Borrowed>> {
+    let there = data_dir.join("cluster").join("PG_VERSION");
+    match std::fs::symlink_metadata(&there) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        _ => use_or_start(data_dir).map(Some),
+    }
+}
+
 /// The URL of a server that takes connections.
 fn url_of_running(layout: &Layout) -> Result<Option<String>> {
     let found = PidFile::read(&layout.cluster()).map_err(|error| {

@@ -32,7 +32,7 @@ mod server;
 mod socket;
 
 pub use binaries::{Binaries, find_binaries, find_psql};
-pub use borrow::{Borrowed, use_or_start};
+pub use borrow::{Borrowed, use_if_there, use_or_start};
 pub use layout::default_data_dir;
 pub use server::{LocalServer, RunningServer};
 

@@ -4,10 +4,11 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
-use super::Database;
 use super::deferred_indexes::{self, Index};
 use super::error::classify;
 use super::quote;
+use super::{Database, catalog};
+use crate::plan::catalog::Table;
 use crate::settings::Pipeline;
 
 /// When the further indexes of a table that is created are built. Its key is always there.
@@ -54,13 +55,7 @@ pub async fn create_table(
     if there {
         return Ok(false);
     }
-    if let Some(schema) = &pipeline.table.schema {
-        create_schema(&transaction, schema).await?;
-    }
-    transaction
-        .batch_execute(&table_statement(pipeline)?)
-        .await
-        .map_err(failed)?;
+    create_bare(&transaction, pipeline, &doing).await?;
     let indexes = indexes(pipeline);
     let statements: Vec<String> = indexes
         .iter()
@@ -82,6 +77,44 @@ pub async fn create_table(
     }
     transaction.commit().await.map_err(failed)?;
     Ok(true)
+}
+
+/// The table and its schema, without further indexes.
+async fn create_bare(
+    transaction: &Transaction<'_>,
+    pipeline: &Pipeline,
+    doing: &str,
+) -> Result<()> {
+    if let Some(schema) = &pipeline.table.schema {
+        create_schema(transaction, schema).await?;
+    }
+    transaction
+        .batch_execute(&table_statement(pipeline)?)
+        .await
+        .map_err(|error| classify(error, doing))
+}
+
+/// What the table that a pipeline creates would be: it is created with its indexes, looked at, and
+/// taken back.
+///
+/// # Errors
+/// As [`create_table`].
+pub async fn would_create(client: &mut Client, pipeline: &Pipeline) -> Result<Option<Table>> {
+    let doing = format!("trying to create table {}", pipeline.table);
+    let failed = |error| classify(error, &doing);
+    let transaction = client.transaction().await.map_err(failed)?;
+    leave_the_ledger_alone(&transaction).await?;
+    create_bare(&transaction, pipeline, &doing).await?;
+    for index in indexes(pipeline) {
+        let statement = index.create_at_once(&pipeline.table);
+        transaction
+            .batch_execute(&statement)
+            .await
+            .map_err(failed)?;
+    }
+    let table = catalog::read_table(transaction.client(), &pipeline.table).await?;
+    transaction.rollback().await.map_err(failed)?;
+    Ok(table)
 }
 
 /// A role called `ingestd` has the ledger's schema first in its search path; a table without a

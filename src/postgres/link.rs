@@ -84,12 +84,17 @@ impl Link {
         let backend =
             "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()";
         record(&client, owner, backend).await?;
-        Ok(Link {
+        Ok(Link::on(client, owner.lock_timeout))
+    }
+
+    /// A connection that is recorded nowhere: for transactions that are rolled back.
+    pub fn on(client: Client, lock_timeout: Duration) -> Link {
+        Link {
             client,
             staged: Vec::new(),
             pooled: false,
-            settings: settings(owner),
-        })
+            settings: settings(lock_timeout),
+        }
     }
 
     /// The same behind a pooler: nothing is set, and no backend is this lane's.
@@ -113,7 +118,7 @@ impl Link {
             settings: format!(
                 "{}; {PINNED_LOCALLY}; \
                  SELECT pg_try_advisory_xact_lock_shared(hashtext('ingestd.lane'), hashtext({lock}))",
-                settings(owner)
+                settings(owner.lock_timeout)
             ),
         })
     }
@@ -166,10 +171,10 @@ impl Link {
     }
 }
 
-fn settings(owner: &Owner) -> String {
+fn settings(lock_timeout: Duration) -> String {
     format!(
         "SET LOCAL {OPEN} = 'yes'; SET LOCAL lock_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE",
-        owner.lock_timeout.as_millis()
+        lock_timeout.as_millis()
     )
 }
 

@@ -92,6 +92,22 @@ pub async fn migrate(client: &mut Client) -> Result<Vec<Applied>> {
     }
 }
 
+/// The names of the migrations that a database lacks; nothing is changed or waited for.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn missing(client: &mut Client) -> Result<Vec<String>> {
+    let failed = |error| classify_ledger(error, "looking at the ledger");
+    let transaction = client.transaction().await.map_err(failed)?;
+    let present = applied_versions(&transaction).await?;
+    check(&present, MIGRATIONS)?;
+    let missing = MIGRATIONS.iter().filter(|wanted| {
+        let mut versions = present.iter().map(|(version, _)| *version);
+        !versions.any(|version| version == wanted.version)
+    });
+    Ok(missing.map(|it| it.name.to_owned()).collect())
+}
+
 async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Applied>> {
     let doing = "migrating the ledger";
     let failed = |error| classify_ledger(error, doing);

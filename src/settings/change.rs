@@ -44,7 +44,10 @@ impl Change {
         if old.data_dir != new.data_dir {
             self.impossible.push("service.data_dir");
         }
-        if old.database != new.database {
+        // Where it is said does not matter.
+        let connection =
+            |service: &Service| service.database.as_ref().map(|it| it.connection.clone());
+        if connection(old) != connection(new) {
             self.impossible.push("[database]");
         }
         if old.shutdown_timeout != new.shutdown_timeout {

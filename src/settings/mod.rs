@@ -22,12 +22,16 @@ mod glob;
 mod inboxes;
 mod keys;
 mod pipeline;
+mod places;
 mod problems;
 mod raw;
 mod redropped;
+mod secrets;
 mod service;
+pub mod show;
 mod sources;
 mod tolerance;
+mod toml_text;
 mod units;
 
 #[cfg(test)]

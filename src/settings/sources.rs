@@ -175,6 +175,16 @@ impl Sources {
         &self.environment
     }
 
+    /// What messages call the file.
+    pub(super) fn file_name(&self) -> String {
+        self.file.name()
+    }
+
+    /// The file's text.
+    pub(super) fn text(&self) -> Result<String> {
+        self.file.text()
+    }
+
     pub(super) fn is_root(&self) -> bool {
         self.root
     }

@@ -11,6 +11,7 @@ mod column_encoder;
 mod decoder;
 mod filters;
 mod input;
+mod look;
 mod marker;
 mod open;
 mod origin;
@@ -27,6 +28,7 @@ mod width;
 mod zones;
 
 pub use decoder::{Decoded, Decoder};
+pub use look::{Eyes, Looking};
 pub use open::{CsvSource, read_file_header};
 pub use origin::Origin;
 pub use pending::Pending;

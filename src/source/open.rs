@@ -113,13 +113,24 @@ fn open(
     let plan: LoadPlan = serde_json::from_str(&claim.plan.definition).map_err(|error| {
         Error::new(ErrorKind::Bug, "the stored plan can't be read").with_source(error)
     })?;
+    begin(claim, &plan, file, origin, batch_rows)
+}
+
+/// Reading a file under a plan, from where the claim goes on.
+pub(super) fn begin(
+    claim: &Claim,
+    plan: &LoadPlan,
+    file: File,
+    origin: impl FnOnce() -> Result<Origin>,
+    batch_rows: usize,
+) -> Result<Reading> {
     let header = read_file_header(&file, &plan.dialect)?;
     let at = start_of(claim, header.end);
     if at == header.end && claim.candidate.size <= SMALL {
         check_archive(&file, &plan.dialect)?;
     }
     let input = input_at(&file, &plan.dialect, at, claim.hash_mark)?;
-    let mut decoder = Decoder::new(&plan, &header.names)?
+    let mut decoder = Decoder::new(plan, &header.names)?
         .with_most_records(batch_rows)
         .with_encoding(input.encoding());
     if plan.columns.iter().any(|it| it.source.is_of_file()) {

@@ -5,9 +5,15 @@ use std::process::{Command, Stdio};
 use super::run;
 use crate::support::{Scratch, ingestd};
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 22] = [
+    "files show",
+    "config",
+    "config show",
+    "audit",
     "run",
     "load",
+    "check",
+    "retry",
     "demo",
     "generate",
     "files",
@@ -33,6 +39,76 @@ fn every_command_has_help_with_an_example() {
         let example = format!("  ingestd {command}");
         assert!(said.out.contains(&example), "{command}: {}", said.out);
     }
+}
+
+#[test]
+fn the_readme_names_every_command() {
+    let readme = include_str!("../../README.md");
+    for command in COMMANDS {
+        let name = command.split(' ').next().expect("a word");
+        let row = format!("| `ingestd {name}");
+        assert!(readme.contains(&row), "{name} is not in the table");
+    }
+}
+
+/// What the server's codes mean is decided in one place; whatever has advice there has it on the page.
+#[test]
+fn the_page_for_trouble_has_every_code_that_has_advice() {
+    let page = include_str!("../../docs/troubleshooting.md");
+    let source = include_str!("../../src/postgres/error.rs");
+    let (_, advice) = source.split_once("fn advice_for").expect("there");
+    let (advice, _) = advice.split_once("\n}").expect("an end");
+    let mut codes = 0;
+    for code in advice.split('"').filter(|word| {
+        word.len() == 5
+            && word
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+    }) {
+        assert!(page.contains(code), "{code} is not on the page");
+        codes += 1;
+    }
+    assert!(codes > 15, "{codes}");
+}
+
+/// The words of messages that say what holds a pipeline or a file up, as the page quotes them, are
+/// the program's own.
+#[test]
+fn the_page_for_trouble_quotes_the_program() {
+    let page = include_str!("../../docs/troubleshooting.md");
+    let mut source = String::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut open = vec![root.join("src"), root.join("actors/src")];
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(path).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            match path.extension() {
+                None => open.push(path),
+                Some(_) => source.push_str(&std::fs::read_to_string(path).expect("text")),
+            }
+        }
+    }
+    let spaces = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let source = spaces(&source.replace("\\\n", " "));
+    let mut quotes = 0;
+    let mut foreign = Vec::new();
+    for cell in page.lines().filter_map(|line| line.strip_prefix("| *")) {
+        let cell = format!("*{}", cell.split('|').next().unwrap_or_default());
+        for quote in cell.split('*').skip(1).step_by(2) {
+            for part in quote
+                .split('…')
+                .map(str::trim)
+                .filter(|part| part.len() > 8)
+            {
+                if !source.contains(part) {
+                    foreign.push(part.to_owned());
+                }
+                quotes += 1;
+            }
+        }
+    }
+    assert!(foreign.is_empty(), "nowhere in the program: {foreign:#?}");
+    assert!(quotes > 40, "{quotes}");
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The program as somebody meets it who types its commands.
 
+mod audit;
+mod check;
 mod degraded;
 mod errors;
 mod help;
+mod lists;
 mod load;
+mod retry;
 mod summaries;
 
 use std::process::{Command, Output};

@@ -6,5 +6,6 @@ mod identity;
 mod leases;
 mod leaving;
 mod lives;
+mod quarantines;
 mod shares;
 mod world;

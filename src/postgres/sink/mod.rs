@@ -9,6 +9,7 @@ mod bisection;
 mod careful;
 pub mod choice;
 pub mod copy_data;
+pub mod dry_run;
 mod fault;
 mod load;
 mod merge_sql;

@@ -6,6 +6,7 @@ mod database;
 mod documents;
 mod mapping;
 mod mistakes;
+mod shown;
 mod tolerance;
 mod values;
 

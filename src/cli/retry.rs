@@ -1,0 +1,202 @@
+//! `ingestd retry`: quarantined files go on.
+
+use std::process::ExitCode;
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use serde_json::json;
+
+use super::context::{ConfigArgs, connect_to_ledger};
+use super::find_file::find_file;
+use super::output::{complain, harmless, print, print_json, thousands};
+use crate::fs::path_from_text;
+use crate::ledger::retry::{RETRIED, Retried, Retry};
+use crate::postgres::classify;
+use crate::settings::Settings;
+
+/// Let a quarantined file go on
+///
+/// A file of which rows were loaded goes on from its checkpoints, under the plan that it began with: no
+/// row is loaded twice. One of which nothing was loaded is looked at afresh, under the configuration
+/// of today; the dead letters it had are forgotten, since they come again. The file is moved back to its place in the inbox, and never replaces another one; a
+/// running service takes it up at its next scan. Type it again where it was interrupted.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ingestd retry 17
+  ingestd retry --all --pipeline events
+
+Exit code: 0; 1 where a file of several can't go on; 2 for wrong usage, or where the only one can't.")]
+pub struct RetryArgs {
+    /// The file: its number, or its path
+    #[arg(value_name = "FILE", required_unless_present = "all")]
+    files: Vec<String>,
+
+    /// All that are quarantined
+    #[arg(long, conflicts_with = "files")]
+    all: bool,
+
+    /// Only this pipeline's
+    #[arg(long, value_name = "NAME", requires = "all")]
+    pipeline: Option<String>,
+
+    /// Those in this state: QUARANTINED or FAILED
+    #[arg(long, value_name = "STATE", requires = "all", ignore_case = true,
+          default_value = "QUARANTINED", value_parser = ["QUARANTINED", "FAILED"])]
+    state: String,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &RetryArgs) -> Result<ExitCode> {
+    let settings = args.config.settings()?;
+    if let Some(name) = &args.pipeline {
+        settings.pipeline(name)?;
+    }
+    let mut connection = connect_to_ledger(&settings)?;
+    let client = &mut connection.client;
+    let files = match args.all {
+        true => all(client, args)?,
+        false => {
+            let found = args.files.iter().map(|named| find_file(client, named));
+            found.collect::<Result<Vec<i64>>>()?
+        }
+    };
+    let mut said = Vec::new();
+    let mut refused = 0;
+    for file in &files {
+        match retry(client, &settings, *file) {
+            Ok(one) => said.push(one),
+            Err(error) if files.len() == 1 && !args.json => return Err(error),
+            Err(error) => {
+                refused += 1;
+                said.push(Said {
+                    file: *file,
+                    path: String::new(),
+                    outcome: Err(error),
+                    running: true,
+                    in_inbox: true,
+                });
+            }
+        }
+    }
+    if args.json {
+        print_json(&said.iter().map(Said::json).collect())?;
+    } else if files.is_empty() {
+        print(&format!("no file is {}\n", args.state.to_uppercase()))?;
+    } else {
+        for one in &said {
+            one.print()?;
+        }
+    }
+    Ok(match refused {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// What became of one file.
+struct Said {
+    file: i64,
+    path: String,
+    outcome: Result<Retried>,
+    /// Whether a service is there to take it up.
+    running: bool,
+    /// Whether it stands where a service looks.
+    in_inbox: bool,
+}
+
+/// The files in the state, and those that an interrupted retry has left half-way.
+fn all(client: &mut postgres::Client, args: &RetryArgs) -> Result<Vec<i64>> {
+    let rows = client
+        .query(
+            "select file_id from ingestd.files
+             where ($1::text is null or pipeline = $1)
+               and (state = upper($2)
+                    or state = 'SKIPPED' and archive_path is not null and reason = $3)
+             order by file_id",
+            &[&args.pipeline, &args.state, &RETRIED],
+        )
+        .map_err(|error| classify(error, "reading the ledger"))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Result<Said> {
+    let failed = |error| classify(error, "reading the ledger");
+    let row = client
+        .query_one(
+            "select f.pipeline,
+                    coalesce(p.lease_expires > now(), false)
+                        and exists (select from pg_stat_activity a where a.pid = p.lease_backend
+                                    and a.backend_start = p.lease_backend_start)
+             from ingestd.files f left join ingestd.pipelines p on p.name = f.pipeline
+             where f.file_id = $1",
+            &[&file],
+        )
+        .map_err(failed)?;
+    let (name, running): (String, bool) = (row.get(0), row.get(1));
+    let known = settings.pipelines.iter().find(|it| it.name == name);
+    let Some(pipeline) = known else {
+        let message = format!("file {file} is of pipeline {name}, which is not configured");
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .with_advice("configure it again; or load the file by `ingestd load --again`"));
+    };
+    let outcome = Retry::new(file, pipeline).run(client)?;
+    let row = client
+        .query_one(
+            "select path from ingestd.files where file_id = $1",
+            &[&file],
+        )
+        .map_err(failed)?;
+    let path: String = row.get(0);
+    let inbox = &pipeline.directory;
+    let inbox = inbox.canonicalize().unwrap_or_else(|_| inbox.clone());
+    Ok(Said {
+        file,
+        in_inbox: path_from_text(&path).starts_with(inbox),
+        path,
+        outcome: Ok(outcome),
+        running,
+    })
+}
+
+impl Said {
+    fn json(&self) -> serde_json::Value {
+        let (outcome, records) = match &self.outcome {
+            Ok(Retried::GoesOn(records)) => ("goes_on", Some(*records)),
+            Ok(Retried::Afresh) => ("afresh", None),
+            Ok(Retried::OnItsWay) => ("on_its_way", None),
+            Err(_) => ("refused", None),
+        };
+        json!({
+            "file": self.file, "outcome": outcome, "records_before": records,
+            "reason": self.outcome.as_ref().err().map(ToString::to_string),
+        })
+    }
+
+    fn print(&self) -> Result<()> {
+        let how = match &self.outcome {
+            Ok(Retried::GoesOn(records)) => format!(
+                "goes on from its checkpoints; {} of its records are accounted for",
+                thousands(*records)
+            ),
+            Ok(Retried::Afresh) => "is looked at afresh, as a new file".to_owned(),
+            Ok(Retried::OnItsWay) => "is on its way already".to_owned(),
+            Err(error) => {
+                complain(&error.to_string());
+                return Ok(());
+            }
+        };
+        let service = match (self.in_inbox, self.running) {
+            (false, _) => "; it does not stand in the inbox: `ingestd load` takes it up",
+            (true, true) => "",
+            (true, false) => "; no service runs: `ingestd run` takes it up",
+        };
+        let path = harmless(&self.path);
+        print(&format!("file {} ({path}) {how}{service}\n", self.file))
+    }
+}

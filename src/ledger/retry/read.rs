@@ -1,0 +1,107 @@
+//! What there is of a file that is to be retried.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ingestd_actors::error::{Error, ErrorKind, Result};
+use postgres::Client;
+use postgres::types::Type;
+
+use crate::fs::path_from_text;
+use crate::ledger::known::{COLUMNS, Known};
+use crate::postgres::classify;
+use crate::settings::Pipeline;
+
+/// What the ledger and the configuration say of it.
+pub struct Seen {
+    /// Its row.
+    pub known: Known,
+    /// Where it stands, as far as the ledger knows.
+    pub stands: PathBuf,
+    /// The ledger's own part of private names.
+    pub tag: Arc<str>,
+    /// What stands beside it on its account.
+    pub companions: Vec<PathBuf>,
+    /// Where it belongs in the inbox.
+    pub place: PathBuf,
+    /// Whether a checkpoint is there for each of its lanes.
+    pub has_checkpoints: bool,
+    /// Whether its move back into the inbox has begun: the ledger has it elsewhere than where its
+    /// reading began. (What was loaded by its name from elsewhere stays there.)
+    pub moves_back: bool,
+}
+
+/// Reads it.
+pub fn look(client: &mut Client, file: i64, pipeline: &Pipeline) -> Result<Seen> {
+    let row = client
+        .query_typed_opt(
+            &format!(
+                "select {COLUMNS}, f.load_path,
+                        (select p.tag from ingestd.pipelines p where p.name = f.pipeline) as tag,
+                        (select count(*) from ingestd.checkpoints c where c.file_id = f.file_id)
+                        = (select p.partitions + 1 from ingestd.plans p where p.plan_id = f.plan_id)
+                        as has_checkpoints
+                 from ingestd.files f where f.file_id = $1"
+            ),
+            &[(&file, Type::INT8)],
+        )
+        .map_err(|error| classify(error, "reading the ledger"))?;
+    let Some(row) = row else {
+        let message = format!("there is no file {file} in the ledger");
+        return Err(Error::new(ErrorKind::Configuration, message));
+    };
+    let known = Known::read(&row)?;
+    let inbox = std::path::absolute(&pipeline.directory)
+        .map(|path| path.canonicalize().unwrap_or(path))
+        .unwrap_or_default();
+    let first = row.get::<_, Option<&str>>("load_path").map(path_from_text);
+    let stands = match (&known.archive_path, known.archived) {
+        (Some(path), true) => path.clone(),
+        _ => known.candidate.path.clone(),
+    };
+    let path = &known.candidate.path;
+    let moves_back = !path.starts_with(&inbox) && first.as_ref().is_some_and(|first| first != path);
+    let place = match known.archived || moves_back {
+        true => place(&inbox, path, first.as_deref()),
+        // It was never moved away.
+        false => path.clone(),
+    };
+    let tag = row.get::<_, Option<&str>>("tag").unwrap_or_default();
+    Ok(Seen {
+        tag: Arc::from(tag),
+        companions: pipeline.companions.beside(&stands),
+        stands,
+        place,
+        has_checkpoints: row
+            .get::<_, Option<bool>>("has_checkpoints")
+            .unwrap_or(false),
+        known,
+        moves_back,
+    })
+}
+
+/// PURE: where a file belongs: where it stood, as far as that is in the inbox of today.
+fn place(inbox: &Path, path: &Path, first: Option<&Path>) -> PathBuf {
+    let stood = [Some(path), first].into_iter().flatten();
+    let mut inside = stood.filter(|path| path.starts_with(inbox));
+    let name = first.unwrap_or(path).file_name();
+    let otherwise = || inbox.join(name.unwrap_or_default());
+    inside.next().map_or_else(otherwise, Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_belongs_where_it_stood() {
+        let place = |path: &str, first: Option<&str>| {
+            let place = place(Path::new("/in"), Path::new(path), first.map(Path::new));
+            place.display().to_string()
+        };
+        assert_eq!(place("/in/x/a.csv", None), "/in/x/a.csv");
+        assert_eq!(place("/bad/a-7.csv", Some("/in/x/a.csv")), "/in/x/a.csv");
+        assert_eq!(place("/bad/a-7.csv", Some("/old/a.csv")), "/in/a.csv");
+        assert_eq!(place("/old/a.csv", None), "/in/a.csv");
+    }
+}
