@@ -1,6 +1,6 @@
 //! What differs between two configurations of one service.
 
-use super::{Pipeline, Settings};
+use super::{Pipeline, Service, Settings};
 
 /// What a reload has to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -115,6 +115,7 @@ impl Shop {
     /// What the service does with a file that it can't read on.
     async fn quarantine(&self, runtime: tokio::runtime::Handle) {
         let log = || slog::Logger::root(slog::Discard, slog::o!());
+        let instance = Uuid::new_v4();
         let pipeline = Arc::new(self.pipeline());
         let database = Database::new(&self.database.url.parse().expect("a URL"), runtime)
             .await
@@ -124,7 +125,7 @@ impl Shop {
         let ledger = PostgresLedger::new(
             database.clone(),
             pipeline.clone(),
-            Uuid::new_v4(),
+            instance,
             Arc::new(planner),
             LedgerOptions::default(),
             log(),
@@ -151,7 +152,7 @@ impl Shop {
             candidate: claim.candidate.clone(),
             reason,
         });
-        let archive = PostgresArchive::new(database, pipeline, false, Uuid::new_v4(), log());
+        let archive = PostgresArchive::new(database, pipeline, false, instance, log());
         let answers = archive.take_out(vec![leaving]).await.expect("moved");
         assert!(answers[0].is_ok());
         ledger.release().await.expect("released");

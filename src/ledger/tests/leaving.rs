@@ -409,7 +409,8 @@ async fn what_can_not_be_removed_keeps_no_other_back_and_is_tried_again() {
 
 #[tokio::test]
 async fn a_pipeline_that_is_paused_or_another_instances_is_not_swept() {
-    let world = deleting(HOUR).await;
+    let mut world = deleting(HOUR).await;
+    world.set(|pipeline| pipeline.key = vec!["x".to_owned()]);
     let (file, _) = world.load_and_leave("a.csv", "x\n1\n").await;
     world.pass(2).await;
     let life = world.life().await;
