@@ -10,6 +10,7 @@ mod kills;
 mod local_server;
 mod mapping;
 mod memory;
+mod model;
 mod modes;
 mod peers;
 mod signals;

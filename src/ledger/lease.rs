@@ -124,15 +124,20 @@ impl Lease {
         }
     }
 
-    /// Makes sure in a transaction that the lease is held until its end.
+    /// Makes sure in a transaction that the lease is held until its end, and that its commit waits for
+    /// the disk, whatever the session has set: a server that forgets in a crash which number or which
+    /// epoch it gave out gives it out once more, and what an earlier holder still sends would be
+    /// written as what it is not.
     ///
     /// # Errors
     /// `Fenced` where it is not.
     pub async fn hold(&self, transaction: &Transaction<'_>) -> Result<()> {
         let held = transaction
             .query_typed_opt(
-                "select from ingestd.pipelines
-                 where name = $1 and lease_instance = $2::uuid for share",
+                "with durable as materialized (
+                     select set_config('synchronous_commit', 'on', true))
+                 select from ingestd.pipelines p, durable
+                 where p.name = $1 and p.lease_instance = $2::uuid for share of p",
                 &[
                     (&self.who.pipeline, Type::TEXT),
                     (&self.who.instance, Type::TEXT),

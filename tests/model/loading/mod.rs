@@ -1,0 +1,79 @@
+//! Loading: files of a few records, through processes that die, a server that crashes, answers that are
+//! lost and transactions that arrive late.
+
+mod describe;
+mod life;
+mod mutations;
+mod rules;
+mod scene;
+mod scenes;
+mod server;
+mod world;
+
+use std::time::Instant;
+
+use super::explore::{Found, explore, wander};
+use scene::Scene;
+
+/// More states than any of the scenes has.
+const MOST: usize = 5_000_000;
+
+fn walk_through(scenes: &[Scene]) {
+    for scene in scenes {
+        let start = Instant::now();
+        let outcome = explore(scene, MOST);
+        println!(
+            "{}: {} states, {} steps, at most {} steps away, {:.1} s",
+            scene.name,
+            outcome.states,
+            outcome.steps,
+            outcome.depth,
+            start.elapsed().as_secs_f64()
+        );
+        if let Some(found) = outcome.found {
+            panic!("{}: {}", scene.name, told(&found));
+        }
+    }
+}
+
+fn told(found: &Found) -> String {
+    format!("{}\n    {}", found.what, found.trace.join("\n    "))
+}
+
+#[test]
+fn every_record_is_there_once_whatever_happens() {
+    walk_through(&scenes::all());
+}
+
+#[test]
+fn random_ways_through_a_larger_scene_lose_and_double_nothing() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    if let Err(found) = wander(&scenes::crowded(), seed, 150, 400) {
+        panic!("seed {seed}: {}", told(&found));
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: see docs/reliability.md"]
+fn larger_scenes() {
+    walk_through(&scenes::larger());
+    let seed = rand::random();
+    println!("seed {seed}");
+    match wander(&scenes::crowded(), seed, 20_000, 1_000) {
+        Ok(steps) => println!("{steps} random steps"),
+        Err(found) => panic!("seed {seed}: {}", told(&found)),
+    }
+}
+
+/// A limit that docs/tuning.md tells of: where commits don't wait for the disk, a crash of the server may
+/// forget rows of a file and keep later ones, of the file behind it.
+#[test]
+fn a_forgetful_server_may_turn_the_order_of_two_files() {
+    let outcome = explore(&scenes::forgotten_order(), MOST);
+    let what = outcome.found.map(|found| found.what);
+    assert_eq!(
+        what.as_deref(),
+        Some("rows of one key were written out of order")
+    );
+}
