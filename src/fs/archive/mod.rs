@@ -11,7 +11,7 @@ mod steps;
 
 pub use naming::target;
 pub use reason::write_reason;
-pub use steps::{Move, Outcome, move_error, run_all};
+pub use steps::{Move, Outcome, Seen, Step, There, move_error, next, run_all};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ mod world;
 use std::time::Instant;
 
 use super::explore::{Found, explore, wander};
+use rules::Rule;
 use scene::Scene;
 
 /// More states than any of the scenes has.
@@ -58,6 +59,16 @@ fn random_ways_through_a_larger_scene_lose_and_double_nothing() {
 #[ignore = "takes minutes: see docs/reliability.md"]
 fn larger_scenes() {
     walk_through(&scenes::larger());
+    // What others stand behind: nothing is found without these.
+    let noted = || {
+        [
+            scenes::noted(),
+            scenes::forgetful(),
+            scenes::two_holders_that_note(),
+        ]
+    };
+    walk_through(&noted().map(|scene| scene.without(&[Rule::NoteComparesEpoch])));
+    walk_through(&noted().map(|scene| scene.without(&[Rule::NotesNeverGoBack])));
     let seed = rand::random();
     println!("seed {seed}");
     match wander(&scenes::crowded(), seed, 20_000, 1_000) {

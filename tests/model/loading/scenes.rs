@@ -93,6 +93,16 @@ pub fn two_holders() -> Scene {
     }
 }
 
+/// The same, noting their progress in a file of three records.
+pub fn two_holders_that_note() -> Scene {
+    let three: &[Fate] = &[Row(0), Row(1), Row(0)];
+    Scene {
+        files: vec![three.to_vec()],
+        notes: true,
+        ..two_holders()
+    }
+}
+
 /// Commits return before they are on the disk, and the server crashes.
 pub fn forgetful() -> Scene {
     let faults = Faults {

@@ -313,9 +313,11 @@ impl Server {
             found.is_none_or(|lane| lane.position.record < seen.position.record)
         };
         let lost = note.seen.iter().any(stands_below);
-        if row.epoch != note.epoch
+        let stale = row.epoch != note.epoch && rules.hold(Rule::NoteComparesEpoch);
+        let older = row.watermark.record > note.watermark.record;
+        if stale
             || !row.is_unfinished()
-            || row.watermark.record > note.watermark.record
+            || older && rules.hold(Rule::NotesNeverGoBack)
             || lost && rules.hold(Rule::NoteComparesSeen)
         {
             return;
