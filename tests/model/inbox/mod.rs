@@ -75,7 +75,10 @@ fn another_device() -> Scene {
     }
 }
 
-const MUTATIONS: &[(&[Rule], fn() -> Scene)] = &[
+/// A line that is taken out, and where that is found.
+type Mutation = (&'static [Rule], fn() -> Scene);
+
+const MUTATIONS: &[Mutation] = &[
     (&[WholeIsHashed], dropped_again),
     (&[EqualsWait], dropped_again),
     (&[MovedGoesOn], moved),

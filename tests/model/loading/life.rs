@@ -62,6 +62,8 @@ pub struct OpenFile {
 pub struct LaneState {
     pub queue: LaneQueue<Vec<Record>>,
     pub writing: Option<Writing>,
+    /// Whether its connection is still to be made, after one that a crash of the server has ended.
+    pub is_anew: bool,
 }
 
 /// A batch on its way.
@@ -96,6 +98,7 @@ impl Life {
         let lane = || LaneState {
             queue: LaneQueue::default(),
             writing: None,
+            is_anew: false,
         };
         Life {
             known: BTreeSet::new(),
@@ -353,13 +356,31 @@ impl Life {
         self.leaving.insert(file);
     }
 
+    /// `Acknowledged::compare`, with the files whose COMMITTED was not seen; the rejects have no order.
+    pub fn misses(&self, lane: Lane, files: &BTreeMap<FileId, FileRow>, scene: &Scene) -> bool {
+        if lane == Lane::Rejects || !scene.rules.hold(Rule::LaneRemembers) {
+            return false;
+        }
+        self.open.iter().any(|(file, open)| {
+            let row = files.get(file);
+            let mut lanes = row.into_iter().flat_map(|row| &row.lanes);
+            let stands = lanes.find(|row| row.lane == lane && row.epoch == open.epoch);
+            let seen = open.seen.get(&lane);
+            seen.zip(stands)
+                .is_some_and(|(seen, row)| row.position.record < seen.record)
+        })
+    }
+
     /// What is on its way to the server, and arrives perhaps after the process is gone.
-    pub fn in_flight(&self, scene: &Scene) -> Vec<Transaction> {
+    pub fn in_flight(&self, files: &BTreeMap<FileId, FileRow>, scene: &Scene) -> Vec<Transaction> {
         let sent = LANES
             .into_iter()
             .zip(&self.lanes)
             .filter_map(|(lane, state)| {
                 let writing = state.writing.as_ref()?;
+                if state.is_anew && self.misses(lane, files, scene) {
+                    return None;
+                }
                 (writing.phase == Phase::Sent).then(|| writing.transaction(lane, scene))
             });
         let commits = self.completion(scene).map(Transaction::Commit);

@@ -13,6 +13,7 @@ pub enum Rule {
     RejectsOneTransaction,
     UnknownIsRead,
     FromIsLedger,
+    LaneRemembers,
     ClaimRaisesEpoch,
     ClaimIsOnDisk,
     LeaseIsHeld,
@@ -52,6 +53,9 @@ impl Rule {
             }
             UnknownIsRead => "what came of an unanswered COMMIT is read from the checkpoint",
             FromIsLedger => "a batch starts where the ledger stands, not where its chunk does",
+            LaneRemembers => {
+                "on a new connection, what the lane was seen to commit is still there, or nothing is written"
+            }
             ClaimRaisesEpoch => "a claim raises the epoch",
             ClaimIsOnDisk => "a number or an epoch is on the disk before it is used",
             LeaseIsHeld => "files are begun only while the lease is held",
@@ -88,6 +92,7 @@ impl Rule {
             ClaimRaisesEpoch => "Core::claim",
             ClaimIsOnDisk | LeaseIsHeld => "Lease::hold",
             TakeoverTerminates => "Core::end_other_writers",
+            LaneRemembers => "Acknowledged::compare",
             ResumeFromLowest | ResumeCountsRejects => "Claim::resume_at",
             WatermarkWaits => "FileTracker",
             NoteComparesSeen | NoteComparesEpoch | NotesNeverGoBack => "Core::progress",

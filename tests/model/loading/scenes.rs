@@ -158,6 +158,7 @@ pub fn all() -> Vec<Scene> {
         changed(),
         forgetful(),
         forgotten_files(),
+        forgotten_order(),
     ]
 }
 

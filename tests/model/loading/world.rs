@@ -337,8 +337,13 @@ impl World {
                     life.read(text, scene.chunk << deaths, self.changed, scene);
                 }
             }
-            Step::Arrive(process, lane) => self.arrive(process, lane, scene),
-            Step::Ask(process, lane) => self.ask(process, lane, scene),
+            Step::Arrive(process, lane) if self.connects(process, lane, scene) => {
+                self.arrive(process, lane, scene);
+            }
+            Step::Ask(process, lane) if self.connects(process, lane, scene) => {
+                self.ask(process, lane, scene);
+            }
+            Step::Arrive(..) | Step::Ask(..) => {}
             Step::Commit(process) => self.commit(process, scene),
             Step::Note(process) => {
                 let life = self.lives[process].as_mut();
@@ -511,6 +516,20 @@ impl World {
         }
     }
 
+    /// `Writer::connect`: whether what the lane was seen to commit is there.
+    fn connects(&mut self, process: usize, lane: Lane, scene: &Scene) -> bool {
+        let Some(life) = &mut self.lives[process] else {
+            return false;
+        };
+        let is_anew = std::mem::take(&mut life.lanes[index_of(lane)].is_anew);
+        if is_anew && life.misses(lane, &self.server.files, scene) {
+            life.lanes[index_of(lane)].is_anew = true;
+            self.end_life(process, scene);
+            return false;
+        }
+        true
+    }
+
     /// `Writer::attempt`, `rejects::attempt`: one transaction, with its answer.
     fn arrive(&mut self, process: usize, lane: Lane, scene: &Scene) {
         let Some(batch) = self.batch(process, lane, scene) else {
@@ -625,7 +644,7 @@ impl World {
     /// The memory of a process is gone; what it has sent is not.
     fn end_life(&mut self, process: usize, scene: &Scene) {
         if let Some(life) = self.lives[process].take() {
-            self.limbo.extend(life.in_flight(scene));
+            self.limbo.extend(life.in_flight(&self.server.files, scene));
             let most = self.limbo.len().saturating_sub(MOST_IN_LIMBO);
             self.limbo.drain(..most);
         }
@@ -648,6 +667,9 @@ impl World {
         self.limbo.clear();
         for process in 0..self.lives.len() {
             for lane in LANES {
+                if let Some(life) = &mut self.lives[process] {
+                    life.lanes[index_of(lane)].is_anew = true;
+                }
                 if self
                     .writing(process, lane)
                     .is_some_and(|it| it.phase == Phase::Sent)
