@@ -173,19 +173,24 @@ impl Lease {
         })
     }
 
-    /// Makes sure in a transaction that the lease is held until its end.
+    /// Makes sure in a transaction that the lease is held until its end, and that its commit waits for
+    /// the disk, whatever the session has set: a server that forgets in a crash which number or which
+    /// epoch it gave out gives it out once more, and what an earlier holder still sends would be
+    /// written as what it is not.
     ///
     /// # Errors
     /// `Fenced` where it is not.
     pub async fn hold(&self, transaction: &Transaction<'_>) -> Result<()> {
         let held = transaction
             .query_typed_opt(
-                "select from ingestd.pipelines
-                 where name = $1
-                   and (lease_instance = $2::uuid
-                        or lease_instance is null
+                "with durable as materialized (
+                     select set_config('synchronous_commit', 'on', true))
+                 select from ingestd.pipelines p, durable
+                 where p.name = $1
+                   and (p.lease_instance = $2::uuid
+                        or p.lease_instance is null
                            and exists (select from ingestd.instances where instance = $2::uuid))
-                 for share",
+                 for share of p",
                 &[
                     (&self.who.pipeline, Type::TEXT),
                     (&self.who.instance, Type::TEXT),

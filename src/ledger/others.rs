@@ -150,7 +150,10 @@ impl Core {
         };
         let admitted = transaction
             .execute_typed(
-                "update ingestd.pipelines set admissions = admissions + 1
+                // Durable, as in `Lease::hold`.
+                "with durable as materialized (
+                     select set_config('synchronous_commit', 'on', true))
+                 update ingestd.pipelines set admissions = admissions + 1 from durable
                  where name = $1 and admissions = $2 and lease_instance is null
                    and exists (select from ingestd.instances where instance = $3::uuid)",
                 &[

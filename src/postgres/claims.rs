@@ -8,19 +8,19 @@ use ingestd_actors::model::{Counts, FileId, Position, ShareOutcome};
 use super::fence::{Decision, Move, Standing, decide};
 
 /// The shares of one batch: some are still to be written, others are settled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claims {
     shares: Vec<Claimed>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Claimed {
     wanted: Move,
     outcome: Option<ShareOutcome>,
 }
 
 /// A transaction whose COMMIT was sent and not answered: what it will have done, if it did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pending {
     done: Vec<(Move, Counts)>,
 }

@@ -12,7 +12,7 @@ use super::error::classify_ledger;
 use super::link::OPEN;
 
 /// How one file's checkpoint is to move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Move {
     /// The file.
     pub file: FileId,

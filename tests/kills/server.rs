@@ -1,10 +1,13 @@
 //! The server is stopped as by a crash, and started again, while the program runs on.
 
+use std::time::Duration;
+
+use postgres::Client;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::support::OwnServer;
 use crate::support::scene::{Scene, Watcher};
+use crate::support::{OwnServer, wait_until};
 
 const STOPS: u32 = 10;
 const FILES: u64 = 3;
@@ -25,6 +28,34 @@ fn ten_times_without_a_key() {
 /// What it has acknowledged lately is lost each time, and has to be loaded again.
 #[test]
 fn ten_times_where_commits_do_not_wait_for_the_disk() {
+    stop_and_compare(forgetful_server(), true);
+}
+
+/// A number or an epoch that a crash took back would be given out once more, while what its first
+/// holder has sent under it is still on its way.
+#[test]
+fn a_claim_is_on_the_disk_where_commits_do_not_wait_for_it() {
+    let mut server = forgetful_server();
+    let scene = Scene::small_batches(Some(&server.url()), true, 1, 100_000);
+    for expected in 1..=3 {
+        let service = scene.home.run();
+        let mut client = server.client();
+        wait_until(Duration::from_secs(60), || epoch(&mut client) == expected);
+        service.kill();
+        server.stop_immediate();
+        server.start();
+        assert_eq!(epoch(&mut server.client()), expected);
+    }
+}
+
+/// The newest claim of the only file; 0 where it is not known.
+fn epoch(client: &mut Client) -> i64 {
+    let newest = client.query_one("select coalesce(max(epoch), 0) from ingestd.files", &[]);
+    newest.map_or(0, |row| row.get(0))
+}
+
+/// One whose crash takes back what it has acknowledged lately.
+fn forgetful_server() -> OwnServer {
     let server = OwnServer::start_new();
     let mut client = server.client();
     for setting in [
@@ -34,7 +65,7 @@ fn ten_times_where_commits_do_not_wait_for_the_disk() {
     ] {
         client.batch_execute(setting).expect(setting);
     }
-    stop_and_compare(server, true);
+    server
 }
 
 fn stop_and_compare(mut server: OwnServer, keyed: bool) {

@@ -2,7 +2,7 @@
 
 /// A budget of bytes. What is in flight may exceed it by the one chunk that was let in last, so
 /// that a chunk larger than the budget still gets through, alone.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Credits {
     budget: usize,
     in_flight: usize,

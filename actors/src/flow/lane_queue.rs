@@ -1,11 +1,11 @@
 //! What waits to be written in one lane, and the shares that the next batch takes from it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::{Epoch, FileId, Position};
 
 /// The most that one batch takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Rows (or dead letters).
     pub rows: usize,
@@ -16,13 +16,13 @@ pub struct Limits {
 /// The pieces of one lane, in the order in which they were read, with the lane's positions.
 ///
 /// `T` is what a piece carries: rows, or dead letters.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LaneQueue<T> {
     pieces: VecDeque<Piece<T>>,
-    files: HashMap<FileId, LanePosition>,
+    files: BTreeMap<FileId, LanePosition>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Piece<T> {
     file: FileId,
     to: Position,
@@ -31,7 +31,7 @@ struct Piece<T> {
     payload: T,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct LanePosition {
     epoch: Epoch,
     /// As last read from or committed to the ledger: where the next batch's fence starts.
@@ -68,7 +68,7 @@ impl<T> Default for LaneQueue<T> {
     fn default() -> Self {
         Self {
             pieces: VecDeque::new(),
-            files: HashMap::new(),
+            files: BTreeMap::new(),
         }
     }
 }

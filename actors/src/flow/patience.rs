@@ -7,7 +7,7 @@ use super::Limits;
 ///
 /// They wait until so much was read that rows would have filled a batch. That bounds what the waiting
 /// costs too: they hold the watermark, and what is read again after a crash begins there.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Patience {
     limits: Limits,
     records: u64,

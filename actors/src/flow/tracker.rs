@@ -8,14 +8,14 @@ use crate::model::{HashMark, Lane, Position};
 ///
 /// A lane without records in a chunk does not hold the watermark back, so that an idle partition
 /// never pins the place where reading would go on.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FileTracker {
     outstanding: VecDeque<Outstanding>,
     watermark: Position,
     hash_mark: Option<HashMark>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Outstanding {
     to: Position,
     lanes: Vec<Lane>,

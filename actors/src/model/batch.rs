@@ -79,7 +79,7 @@ pub struct RejectShare {
 }
 
 /// What became of records; committed with the checkpoint that it counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Counts {
     /// Rows that are new in the table.
     pub inserted: u64,
@@ -127,7 +127,7 @@ impl AddAssign for Counts {
 }
 
 /// What became of one file's share of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShareOutcome {
     /// The checkpoint stands at the share's end (or stood above it already).
     Moved {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{DeadLetter, Epoch, FileId, Filtered, Position, Rows};
 
 /// The state of a content hash after whole blocks, from which hashing can go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HashMark {
     /// The bytes hashed so far: a multiple of the hash's block length.
     pub offset: u64,

@@ -82,7 +82,7 @@ pub struct Plan {
 }
 
 /// The position up to which one lane of a file is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Checkpoint {
     /// The lane.
     pub lane: Lane,

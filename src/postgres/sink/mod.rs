@@ -5,6 +5,7 @@
 //! the careful way, which finds them by bisection and makes them dead letters. All three move the
 //! checkpoints first.
 
+mod acknowledged;
 mod bisection;
 mod careful;
 pub mod choice;
@@ -28,7 +29,8 @@ mod statements;
 mod tuple;
 pub mod writer;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -41,6 +43,7 @@ use uuid::Uuid;
 
 use super::Database;
 use super::link::Owner;
+use acknowledged::Acknowledged;
 use writer::Writer;
 
 /// The tables of one pipeline.
@@ -49,7 +52,12 @@ pub struct PostgresSink {
     pipeline: String,
     instance: Uuid,
     lock_timeout: Duration,
+    /// Of each partition; it outlives the partition's writers.
+    acknowledged: std::sync::Mutex<HashMap<u16, Memory>>,
 }
+
+/// What a lane was seen to commit, shared by its writers, of which one works at a time.
+type Memory = Arc<tokio::sync::Mutex<Acknowledged>>;
 
 impl PostgresSink {
     /// The tables of `pipeline`, written by this life (`instance`) of the service.
@@ -59,6 +67,7 @@ impl PostgresSink {
             pipeline: pipeline.into(),
             instance,
             lock_timeout: Duration::from_secs(10),
+            acknowledged: std::sync::Mutex::default(),
         }
     }
 
@@ -66,6 +75,12 @@ impl PostgresSink {
     pub fn with_lock_timeout(mut self, timeout: Duration) -> PostgresSink {
         self.lock_timeout = timeout;
         self
+    }
+
+    fn memory(&self, partition: u16) -> Memory {
+        let all = self.acknowledged.lock();
+        let mut all = all.unwrap_or_else(PoisonError::into_inner);
+        all.entry(partition).or_default().clone()
     }
 
     /// Whose connection the writer of a partition has.
@@ -83,12 +98,14 @@ impl PostgresSink {
 impl Sink for PostgresSink {
     fn open(&self, partition: u16, pulse: Pulse) -> PortFuture<Box<dyn BatchWriter>> {
         let owner = self.owner(partition);
+        let memory = self.memory(partition);
         pulse.waiting();
         self.database.run(async move {
-            let mut writer = Writer::new(owner.clone());
+            let mut writer = Writer::new(owner.clone()).with_memory(memory.clone());
             writer.connect().await?;
             Ok(Box::new(PostgresWriter {
                 owner,
+                memory,
                 writer: Some(writer),
                 pulse,
             }) as Box<dyn BatchWriter>)
@@ -102,6 +119,7 @@ impl Sink for PostgresSink {
 /// connection is closed with whatever was open on it, and the next batch starts with a new one.
 struct PostgresWriter {
     owner: Owner,
+    memory: Memory,
     writer: Option<Writer>,
     pulse: Pulse,
 }
@@ -109,7 +127,8 @@ struct PostgresWriter {
 impl BatchWriter for PostgresWriter {
     fn write(&mut self, batch: Arc<Batch>) -> BoxFuture<'_, Result<Written>> {
         let writer = self.writer.take();
-        let mut writer = writer.unwrap_or_else(|| Writer::new(self.owner.clone()));
+        let mut writer = writer
+            .unwrap_or_else(|| Writer::new(self.owner.clone()).with_memory(self.memory.clone()));
         // Next to all of it is waiting on the server.
         self.pulse.waiting();
         let working = self.owner.database.run(async move {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Batch, Counts, DeadLetter, FileId, StageTimes, Written};
+use ingestd_actors::model::{Batch, Counts, DeadLetter, FileId, ShareOutcome, StageTimes, Written};
 use tokio_postgres::Statement;
 
+use super::Memory;
 use super::fault::Fault;
 use super::load::{self, Loading};
 use super::pace::{Pace, Way};
@@ -36,6 +37,7 @@ pub struct Writer {
     pace: Pace,
     /// A COMMIT that was sent and not answered.
     pending: Option<Pending>,
+    acknowledged: Memory,
     /// Row statements sent so far, the fruitless ones included.
     pub row_statements: u64,
 }
@@ -92,15 +94,28 @@ impl Writer {
             loadings: HashMap::new(),
             pace: Pace::default(),
             pending: None,
+            acknowledged: Memory::default(),
             row_statements: 0,
         }
     }
 
+    /// A writer that knows what the lane's earlier writers have committed.
+    pub fn with_memory(mut self, acknowledged: Memory) -> Writer {
+        self.acknowledged = acknowledged;
+        self
+    }
+
     /// Makes sure that there is a connection.
+    ///
+    /// # Errors
+    /// `Fenced` where the server lacks what it has acknowledged on an earlier one.
     pub async fn connect(&mut self) -> Result<()> {
         if self.link.is_none() {
             self.loadings.clear();
-            self.link = Some(Link::open(&self.owner).await?);
+            let link = Link::open(&self.owner).await?;
+            let mut acknowledged = self.acknowledged.lock().await;
+            acknowledged.compare(&link.client, self.owner.lane).await?;
+            self.link = Some(link);
         }
         Ok(())
     }
@@ -121,7 +136,9 @@ impl Writer {
                 self.read_standings(&mut claims).await?;
             }
             if claims.settled() {
-                return Ok(written(&claims, over_budget, times));
+                let written = written(&claims, over_budget, times);
+                self.remember(&written.outcomes).await?;
+                return Ok(written);
             }
             match self.attempt(batch, &claims, care, &mut times).await {
                 Ok(Attempt::Committed(counts)) => claims.settle_committed(&counts),
@@ -140,7 +157,9 @@ impl Writer {
             }
         }
         if claims.settled() && self.pending.is_none() {
-            return Ok(written(&claims, over_budget, times));
+            let written = written(&claims, over_budget, times);
+            self.remember(&written.outcomes).await?;
+            return Ok(written);
         }
         let kind = match self.pending {
             Some(_) => ErrorKind::Unknown,
@@ -150,6 +169,18 @@ impl Writer {
             kind,
             "writing a batch: its checkpoints or its connection kept changing",
         ))
+    }
+
+    /// Keeps in mind what is committed, for the lane's next connection.
+    async fn remember(&mut self, outcomes: &[ShareOutcome]) -> Result<()> {
+        let mut acknowledged = self.acknowledged.lock().await;
+        acknowledged.note(outcomes);
+        if acknowledged.is_large()
+            && let Some(link) = &self.link
+        {
+            acknowledged.compare(&link.client, self.owner.lane).await?;
+        }
+        Ok(())
     }
 
     /// Reads the checkpoints under their locks, which wait for the transaction of whatever backend

@@ -42,6 +42,31 @@ async fn a_backend_that_ends_before_its_commit_has_written_nothing() {
     assert_eq!(fixture.items().await, ["1|a|1"]);
 }
 
+/// A crash of a server whose commits don't wait for its disk, as the ledger shows it. Rows of the next
+/// file would be committed before those of the first one come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_behind_what_the_server_has_forgotten() {
+    let fixture = Fixture::new(LOG).await;
+    let (first, second) = (fixture.file().await, fixture.file().await);
+    let sink = fixture.sink();
+    let open = || sink.open(0, ingestd_actors::supervision::Pulse::default());
+    let batch = |file, id| Arc::new(appended(vec![share(file, 0, &[(id, "a", 1)])]));
+    let mut writer = open().await.expect("a writer");
+    writer.write(batch(first, 1)).await.expect("written");
+    drop(writer);
+    open().await.expect("all of it is there");
+
+    fixture.set_checkpoint(first, 0, 1, 0).await;
+    let error = open().await.err().expect("it was forgotten");
+    assert_eq!(error.kind(), ErrorKind::Fenced);
+    assert!(error.to_string().contains("has forgotten"), "{error}");
+
+    // The next life has claimed it, and knows.
+    fixture.set_checkpoint(first, 0, 2, 0).await;
+    let mut writer = open().await.expect("a writer");
+    writer.write(batch(second, 2)).await.expect("written");
+}
+
 /// A proxy on a socket of its own that cuts the connection when it sees a COMMIT: before it has
 /// passed it on, or after, with the answer kept back.
 pub mod proxy;

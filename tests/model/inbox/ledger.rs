@@ -1,0 +1,145 @@
+//! What the ledger knows of files, and what its evidence shows: `Core::examine`.
+
+use ingestd::ledger::known::Known;
+use ingestd::ledger::verdict::{
+    Decision, Fact, Quick, Relation, Rules, by_content, by_metadata, relation, same_metadata,
+};
+use ingestd_actors::model::{Candidate, Epoch, FileId, FileState, Position};
+
+use super::files::{Content, Files, Place, fingerprint, path_of};
+use super::rules::Rule;
+
+/// A row of `ingestd.files`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Row {
+    pub path: u8,
+    pub inode: usize,
+    pub modified: i64,
+    /// What it held when it was last looked at: its length and its hashes come from that.
+    pub content: Content,
+    pub state: FileState,
+    /// Up to where its records are loaded, and where its own begin.
+    pub loaded: usize,
+    pub base: usize,
+    pub parent: Option<i64>,
+    /// The name in the archive that is stored.
+    pub target: Option<u8>,
+    pub archived: bool,
+}
+
+impl Row {
+    pub fn is_unfinished(&self) -> bool {
+        use FileState::{Completed, Reading, Scheduled};
+        matches!(self.state, Scheduled | Reading | Completed)
+    }
+
+    pub fn candidate(&self) -> Candidate {
+        Candidate {
+            path: path_of(self.path),
+            size: self.content.len() as u64,
+            modified: self.modified,
+            device: 1,
+            inode: self.inode as u64,
+        }
+    }
+
+    /// The row as [`Known::read`] gives it.
+    fn known(&self, file: i64) -> Known {
+        let print = fingerprint(&self.content);
+        let finished = !self.is_unfinished();
+        Known {
+            file: FileId(file),
+            candidate: self.candidate(),
+            head: print.head.to_vec(),
+            tail: print.tail.to_vec(),
+            // Taken while it is read: whole at its end.
+            content: finished.then(|| self.content.clone()),
+            mark: None,
+            plan: Some(1),
+            parent: self.parent.map(FileId),
+            base: Position {
+                offset: self.base as u64,
+                ..Position::START
+            },
+            state: self.state,
+            reason: None,
+            duplicate_of: None,
+            epoch: Epoch(1),
+            watermark: Position::START,
+            records: (finished && self.state != FileState::Skipped)
+                .then(|| (self.loaded - self.base) as u64),
+            loaded: (self.loaded - self.base) as u64,
+            archive_path: self.target.map(|name| format!("out/{name}").into()),
+            archived: self.archived,
+            committed_at: None,
+        }
+    }
+}
+
+/// What is to be done with the file at a path.
+pub enum Verdict {
+    Quick(Quick),
+    Content(Decision),
+}
+
+/// `Core::admit_group`, up to what is written down.
+pub fn decide(rows: &[Row], files: &Files, path: u8, inode: usize, off: &[Rule]) -> Verdict {
+    let candidate = files.candidate(path, inode);
+    let numbered = || {
+        rows.iter()
+            .zip(1..)
+            .map(|(row, file)| (row.known(file), row))
+    };
+    let at_path: Vec<Known> = numbered()
+        .filter(|(_, row)| row.path == path && !row.archived)
+        .map(|(known, _)| known)
+        .collect();
+    match by_metadata(&candidate, &at_path, Rules::default()) {
+        Quick::Content => {}
+        quick => return Verdict::Quick(quick),
+    }
+    let content = &files.inodes[inode].content;
+    let facts: Vec<Fact> = numbered()
+        .filter_map(|(known, row)| evidence(&candidate, content, known, row, files, off))
+        .collect();
+    Verdict::Content(by_content(&candidate, &facts, Rules::default()))
+}
+
+/// `evidence::look_closer`.
+fn evidence(
+    candidate: &Candidate,
+    content: &[u8],
+    known: Known,
+    row: &Row,
+    files: &Files,
+    off: &[Rule],
+) -> Option<Fact> {
+    let relation = relation(candidate, &fingerprint(content), &known);
+    let there = files.at(Place::Inbox(row.path));
+    let now = there.map(|inode| files.candidate(row.path, inode));
+    let still_there = now.is_some_and(|now| same_metadata(&now, &known.candidate));
+    let elsewhere = known.is_unfinished() && candidate.path != known.candidate.path;
+    let ignored = match relation {
+        Relation::None => true,
+        Relation::MayContinue => off.contains(&Rule::TailOnly),
+        _ if elsewhere && still_there => off.contains(&Rule::EqualsWait),
+        _ if elsewhere => off.contains(&Rule::MovedGoesOn),
+        _ => false,
+    };
+    let unhashed = relation == Relation::MayEqual && off.contains(&Rule::WholeIsHashed);
+    let proven = match (&known.content, relation) {
+        (_, Relation::Replaces) => false,
+        (Some(hashed), _) => unhashed || content.starts_with(hashed),
+        // Its ends are compared, and what was read of it.
+        (None, _) => content.starts_with(&row.content[..row.loaded.min(row.content.len())]),
+    };
+    (!ignored).then_some(Fact {
+        known,
+        relation,
+        proven,
+        still_there,
+        line_ends: true,
+        mark: None,
+        plain: true,
+    })
+}

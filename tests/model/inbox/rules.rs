@@ -1,0 +1,47 @@
+//! The lines by which files are told apart and leave, each by a name.
+
+/// One line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    WholeIsHashed,
+    EqualsWait,
+    MovedGoesOn,
+    TailOnly,
+    TargetIsStored,
+    NeverReplaces,
+    FileIsCompared,
+    LooksAgain,
+    ComparesBeforeUnlink,
+}
+
+impl Rule {
+    /// What it says.
+    pub fn says(self) -> &'static str {
+        use Rule::*;
+        match self {
+            WholeIsHashed => "where the ends are equal, the whole content is hashed",
+            EqualsWait => "what equals a file that is being loaded waits for it",
+            MovedGoesOn => "an unfinished file that was moved goes on at its new path",
+            TailOnly => "of a file that has grown only the tail is loaded",
+            TargetIsStored => "the target is in the ledger before the file moves",
+            NeverReplaces => "a rename never replaces",
+            FileIsCompared => "what moves is the file that was loaded",
+            LooksAgain => "at its private name it is looked at again",
+            ComparesBeforeUnlink => "a copy is compared before the original goes",
+        }
+    }
+
+    /// Where the program has it.
+    pub fn stands_in(self) -> &'static str {
+        use Rule::*;
+        match self {
+            WholeIsHashed => "evidence::look_closer",
+            EqualsWait | MovedGoesOn | TailOnly => "verdict::by_content",
+            TargetIsStored => "departures::store",
+            NeverReplaces => "rename_new",
+            FileIsCompared => "steps::look_at",
+            LooksAgain => "steps::next",
+            ComparesBeforeUnlink => "steps::advance",
+        }
+    }
+}

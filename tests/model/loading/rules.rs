@@ -1,0 +1,118 @@
+//! The lines of the protocol, each by a name, so that each can be taken out.
+
+/// One line of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    PositionIsFrom,
+    EpochIsEpoch,
+    AllOrNothing,
+    TrimAbove,
+    BelowWritesNothing,
+    GoneWritesNothing,
+    OneTransaction,
+    RejectsOneTransaction,
+    UnknownIsRead,
+    FromIsLedger,
+    LaneRemembers,
+    ClaimRaisesEpoch,
+    ClaimIsOnDisk,
+    LeaseIsHeld,
+    TakeoverTerminates,
+    ResumeFromLowest,
+    ResumeCountsRejects,
+    WatermarkWaits,
+    NoteComparesSeen,
+    NoteComparesEpoch,
+    NotesNeverGoBack,
+    RestartTogether,
+    CommitWaits,
+    CommitAddsUp,
+    CommitComparesSeen,
+    CommitComparesEpoch,
+    CommitIsOnDisk,
+    LeavesAfterCommitted,
+    GrowthStays,
+}
+
+impl Rule {
+    /// What it says.
+    pub fn says(self) -> &'static str {
+        use Rule::*;
+        match self {
+            PositionIsFrom => {
+                "the checkpoint stands at the start of the batch: `record = from and byte = from`"
+            }
+            EpochIsEpoch => "the checkpoint's epoch is the batch's: `epoch = epoch`",
+            AllOrNothing => "where not all checkpoints of a batch move, it is rolled back",
+            TrimAbove => "where a checkpoint stands above, the rows that it covers are left out",
+            BelowWritesNothing => "where it stands below, nothing is written",
+            GoneWritesNothing => "where it is gone, nothing is written",
+            OneTransaction => "rows and checkpoint are one transaction",
+            RejectsOneTransaction => {
+                "dead letters, counts and the rejects' checkpoint are one transaction"
+            }
+            UnknownIsRead => "what came of an unanswered COMMIT is read from the checkpoint",
+            FromIsLedger => "a batch starts where the ledger stands, not where its chunk does",
+            LaneRemembers => {
+                "on a new connection, what the lane was seen to commit is still there, or nothing is written"
+            }
+            ClaimRaisesEpoch => "a claim raises the epoch",
+            ClaimIsOnDisk => "a number or an epoch is on the disk before it is used",
+            LeaseIsHeld => "files are begun only while the lease is held",
+            TakeoverTerminates => "a takeover ends the backends of the other instance",
+            ResumeFromLowest => "reading goes on from the lowest checkpoint",
+            ResumeCountsRejects => "the rejects' checkpoint is one of them",
+            WatermarkWaits => "the watermark passes only lanes that have nothing outstanding",
+            NoteComparesSeen => "no watermark is noted where a lane stands below where it was seen",
+            NoteComparesEpoch => "the claim that notes is the newest",
+            NotesNeverGoBack => "a note never takes a watermark back",
+            RestartTogether => "the reader and the accumulator restart together",
+            CommitWaits => "a file is complete once all its lanes are durable",
+            CommitAddsUp => "the counts of a file add up to its records",
+            CommitComparesSeen => "no lane stands below where it was seen",
+            CommitComparesEpoch => "the claim that commits is the newest",
+            CommitIsOnDisk => "COMMITTED is on the disk before it is answered",
+            LeavesAfterCommitted => "a file leaves the inbox after COMMITTED, never before",
+            GrowthStays => "a file that is longer than what was committed stays",
+        }
+    }
+
+    /// Where the program has it.
+    pub fn stands_in(self) -> &'static str {
+        use Rule::*;
+        match self {
+            PositionIsFrom | AllOrNothing | GoneWritesNothing => "fence::advance",
+            EpochIsEpoch => "fence::advance, fence::decide",
+            TrimAbove => "Selection::new, rejects::attempt",
+            BelowWritesNothing => "fence::decide",
+            OneTransaction => "Writer::attempt",
+            RejectsOneTransaction => "rejects::attempt",
+            UnknownIsRead => "Claims::settle_by",
+            FromIsLedger => "LaneQueue::take",
+            ClaimRaisesEpoch => "Core::claim",
+            ClaimIsOnDisk | LeaseIsHeld => "Lease::hold",
+            TakeoverTerminates => "Core::end_other_writers",
+            LaneRemembers => "Acknowledged::compare",
+            ResumeFromLowest | ResumeCountsRejects => "Claim::resume_at",
+            WatermarkWaits => "FileTracker",
+            NoteComparesSeen | NoteComparesEpoch | NotesNeverGoBack => "Core::progress",
+            RestartTogether => "PipelineSupervisor",
+            CommitWaits => "Checkpointer::completions",
+            CommitAddsUp | CommitComparesSeen | CommitComparesEpoch => "balance::judge",
+            CommitIsOnDisk => "ledger::commit",
+            LeavesAfterCommitted => "Checkpointer::note_committed",
+            GrowthStays => "archive::next",
+        }
+    }
+}
+
+/// The lines that are taken out.
+#[derive(Clone, Copy)]
+pub struct Rules(pub &'static [Rule]);
+
+impl Rules {
+    /// Whether a line stands.
+    pub fn hold(self, rule: Rule) -> bool {
+        !self.0.contains(&rule)
+    }
+}
