@@ -188,7 +188,7 @@ fn a_file_goes_on_from_its_checkpoints_beside_a_running_service() {
     assert!(before > 0 && before < ROWS / 2, "{before}");
     let service = shop.home.run();
     wait_until(TIMEOUT, || {
-        shop.number("select count(*) from ingestd.pipelines where lease_instance is not null") == 1
+        shop.number("select count(*) from ingestd.live_instances") == 1
     });
     let (said, code) = shop.retry(&["a.csv"]);
     assert_eq!(code, Some(0), "{said}");
@@ -354,7 +354,7 @@ fn a_file_of_which_nothing_was_loaded_is_looked_at_afresh() {
             .batch_execute("alter table events rename price to cost")
             .expect("altered");
         let service = shop.home.run();
-        let leased = "select count(*) from ingestd.pipelines where lease_instance is not null";
+        let leased = "select count(*) from ingestd.live_instances";
         wait_until(TIMEOUT, || shop.number(leased) == 1);
         let (said, code) = shop.retry(&["--all"]);
         assert_eq!(code, Some(0), "{said}");

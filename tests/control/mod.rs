@@ -85,7 +85,7 @@ fn is_done(client: &mut Client, pipeline: &str, state: &str) -> bool {
 
 /// Which life holds a pipeline, and since when.
 fn lease(client: &mut Client, pipeline: &str) -> Option<String> {
-    let query = "select lease_instance::text || ' ' || lease_backend::text from ingestd.pipelines where name = $1";
+    let query = "select instance::text || ' ' || backend::text from ingestd.live_instances where pipeline = $1";
     // Before the first start there is no ledger, and before its own no such row.
     let row = client.query_opt(query, &[&pipeline]).ok().flatten();
     row.and_then(|row| row.get(0))

@@ -70,13 +70,19 @@ impl Pair {
         }
     }
 
-    /// The first one loads, the second one waits for it.
+    /// The first one loads; the second one has come, and waits for what the first one has in hand.
     fn start(&mut self) -> (Service, Service) {
         let first = self.scene.home.run();
         self.watcher.wait_for(|now| now.records > 500);
         let second = self.other.run();
+        let mut admin = self.world.server.client();
         wait_until(Duration::from_secs(20), || {
-            self.other.log().contains("pipeline ecommerce is loaded by")
+            let live = "select count(*) from ingestd.live_instances";
+            admin
+                .query_one(live, &[])
+                .expect("a count")
+                .get::<_, i64>(0)
+                == 2
         });
         (first, second)
     }
@@ -103,7 +109,8 @@ fn another_login_ends_the_backends_of_one_that_hangs() {
     let (first, second) = pair.start();
     first.signal(Signal::STOP);
     // The lease is not renewed; that it has run out is not waited for.
-    let expire = "update ingestd.pipelines set lease_expires = clock_timestamp() - interval '1s'";
+    let expire = "update ingestd.instances set expires = clock_timestamp() - interval '1s'
+                  where since = (select min(since) from ingestd.instances)";
     pair.world
         .server
         .client()
