@@ -26,7 +26,7 @@ begin
 end
 $$;
 
--- The schema is the migrating role's, and everything in it.
+-- The schema is the migrating role's, and everything in it but staging tables.
 create schema if not exists ingestd authorization ingestd_migrate;
 alter schema ingestd owner to ingestd_migrate;
 
@@ -39,6 +39,8 @@ begin
         from pg_class c
         where c.relnamespace = 'ingestd'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
           and c.relowner <> 'ingestd_migrate'::regrole
+          -- Staging tables of files that are loaded as a whole: who loads drops them.
+          and c.relname !~ '^staged_[0-9]'
         union all
         select format('alter routine %s owner to ingestd_migrate', p.oid::regprocedure)
         from pg_proc p

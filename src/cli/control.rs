@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use postgres::Client;
+use postgres::types::Type;
 
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::output::{complain, count_of, harmless, print};
@@ -107,7 +108,7 @@ pub fn run(args: &ControlArgs, control: Control) -> Result<ExitCode> {
 fn meant(client: &mut Client, settings: &Settings, named: &[String]) -> Result<Vec<String>> {
     let read = |error| classify(error, "reading the ledger");
     let rows = client
-        .query("select name from ingestd.pipelines", &[])
+        .query_typed("select name from ingestd.pipelines", &[])
         .map_err(read)?;
     let mut known: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let configured = settings.pipelines.iter().map(|one| one.name.clone());
@@ -131,9 +132,9 @@ fn meant(client: &mut Client, settings: &Settings, named: &[String]) -> Result<V
     }
     let new: Vec<&String> = new.iter().filter(|name| meant.contains(name)).collect();
     client
-        .execute(
+        .execute_typed(
             "insert into ingestd.pipelines (name) select unnest($1::text[]) on conflict do nothing",
-            &[&new],
+            &[(&new, Type::TEXT_ARRAY)],
         )
         .map_err(|error| classify(error, "making pipelines known"))?;
     Ok(meant)
@@ -158,13 +159,13 @@ fn give(client: &mut Client, control: Control, name: &str) -> Result<Given> {
         Control::Rescan => "",
     };
     let given = match control {
-        Control::Rescan => client.query_one(
+        Control::Rescan => client.query_typed_one(
             "select wanted, rescan from ingestd.ask_to_rescan($1)",
-            &[&name],
+            &[(&name, Type::TEXT)],
         ),
-        _ => client.query_one(
+        _ => client.query_typed_one(
             "select wanted, command from ingestd.command_pipelines($1, $2, session_user::text)",
-            &[&name, &wanted],
+            &[(&name, Type::TEXT), (&wanted, Type::TEXT)],
         ),
     };
     let row = given.map_err(|error| classify(error, "giving the command"))?;
@@ -188,13 +189,17 @@ fn wait(client: &mut Client, control: Control, given: &Given, deadline: Instant)
     let rescan = control == Control::Rescan;
     loop {
         let rows = client
-            .query(
+            .query_typed(
                 "select l.host, l.process,
                         case when $2 then s.rescan >= $3
                              else coalesce(s.command >= $3, false) end as done
                  from ingestd.service_pipelines s join ingestd.live_services l using (service)
                  where s.pipeline = $1 order by 1, 2",
-                &[&given.pipeline, &rescan, &given.number],
+                &[
+                    (&given.pipeline, Type::TEXT),
+                    (&rescan, Type::BOOL),
+                    (&given.number, Type::INT8),
+                ],
             )
             .map_err(|error| classify(error, "waiting for the services"))?;
         if rows.is_empty() {
@@ -219,10 +224,10 @@ fn outcome(
     services: usize,
 ) -> Result<String> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "select count(*) from ingestd.files
              where pipeline = $1 and state in ('SCHEDULED', 'READING', 'COMPLETED')",
-            &[&given.pipeline],
+            &[(&given.pipeline, Type::TEXT)],
         )
         .map_err(|error| classify(error, "counting files"))?;
     let unfinished = row.get::<_, i64>(0).cast_unsigned();

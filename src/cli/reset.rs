@@ -159,10 +159,10 @@ fn forget(
         }
     }
     let staged = transaction
-        .query(
+        .query_typed(
             "select to_regclass(format('ingestd.staged_%s', file_id))::text from ingestd.files
              where pipeline = $1 and to_regclass(format('ingestd.staged_%s', file_id)) is not null",
-            &[&args.pipeline],
+            &[(&args.pipeline, Type::TEXT)],
         )
         .map_err(write)?;
     for row in staged {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use postgres::types::Type;
 use serde_json::json;
 
 use super::context::{ConfigArgs, connect_to_ledger};
@@ -113,13 +114,17 @@ struct Said {
 /// The files in the state, and those that an interrupted retry has left half-way.
 fn all(client: &mut postgres::Client, args: &RetryArgs) -> Result<Vec<i64>> {
     let rows = client
-        .query(
+        .query_typed(
             "select file_id from ingestd.files
              where ($1::text is null or pipeline = $1)
                and (state = upper($2)
                     or state = 'SKIPPED' and archive_path is not null and reason = $3)
              order by file_id",
-            &[&args.pipeline, &args.state, &RETRIED],
+            &[
+                (&args.pipeline, Type::TEXT),
+                (&args.state, Type::TEXT),
+                (&RETRIED, Type::TEXT),
+            ],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
@@ -128,14 +133,11 @@ fn all(client: &mut postgres::Client, args: &RetryArgs) -> Result<Vec<i64>> {
 fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Result<Said> {
     let failed = |error| classify(error, "reading the ledger");
     let row = client
-        .query_one(
+        .query_typed_one(
             "select f.pipeline,
-                    coalesce(p.lease_expires > now(), false)
-                        and exists (select from pg_stat_activity a where a.pid = p.lease_backend
-                                    and a.backend_start = p.lease_backend_start)
-             from ingestd.files f left join ingestd.pipelines p on p.name = f.pipeline
-             where f.file_id = $1",
-            &[&file],
+                    exists (select from ingestd.live_instances l where l.pipeline = f.pipeline)
+             from ingestd.files f where f.file_id = $1",
+            &[(&file, Type::INT8)],
         )
         .map_err(failed)?;
     let (name, running): (String, bool) = (row.get(0), row.get(1));
@@ -147,9 +149,9 @@ fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Resul
     };
     let outcome = Retry::new(file, pipeline).run(client)?;
     let row = client
-        .query_one(
+        .query_typed_one(
             "select path from ingestd.files where file_id = $1",
-            &[&file],
+            &[(&file, Type::INT8)],
         )
         .map_err(failed)?;
     let path: String = row.get(0);

@@ -1,4 +1,5 @@
-//! Commands: kept in the ledger, heard of by a notification or by looking every second.
+//! Commands: kept in the ledger, heard of by a notification or, behind a pooler, only by looking every
+//! second.
 //!
 //! One connection listens, asks, and says what was done. It has no lease and holds no lock between
 //! two exchanges, and whatever happens to it, the next exchange makes another one.
@@ -121,12 +122,14 @@ impl Core {
     }
 
     async fn connect(&self) -> Result<Line> {
-        let client = self.database.listening(Arc::clone(&self.hint)).await?;
         let failed = |error| ledger_error(error, "listening for commands");
-        client
-            .batch_execute(&format!("listen {CHANNEL}"))
-            .await
-            .map_err(failed)?;
+        // A session that is anybody's hears of nothing, and is no sign that this service lives: then
+        // it is looked every second, and only what was said last counts.
+        let pooled = self.database.is_pooled();
+        let client = match pooled {
+            true => self.database.dedicated().await?,
+            false => self.listen().await?,
+        };
         client
             .execute_typed(
                 "delete from ingestd.services s
@@ -139,8 +142,9 @@ impl Core {
         client
             .execute_typed(
                 "insert into ingestd.services (service, host, process, backend, backend_start)
-                 select $1::uuid, $2, $3, pg_backend_pid(),
-                        (select backend_start from pg_stat_activity where pid = pg_backend_pid())
+                 select $1::uuid, $2, $3, case when not $4 then pg_backend_pid() end,
+                        (select backend_start from pg_stat_activity
+                         where pid = pg_backend_pid() and not $4)
                  on conflict (service) do update
                  set backend = excluded.backend, backend_start = excluded.backend_start,
                      seen_at = clock_timestamp()",
@@ -148,6 +152,7 @@ impl Core {
                     (&self.service, Type::TEXT),
                     (&self.host, Type::TEXT),
                     (&self.process, Type::INT4),
+                    (&pooled, Type::BOOL),
                 ],
             )
             .await
@@ -158,6 +163,15 @@ impl Core {
             told: BTreeMap::new(),
             seen: Instant::now(),
         })
+    }
+
+    async fn listen(&self) -> Result<tokio_postgres::Client> {
+        let client = self.database.listening(Arc::clone(&self.hint)).await?;
+        client
+            .batch_execute(&format!("listen {CHANNEL}"))
+            .await
+            .map_err(|error| ledger_error(error, "listening for commands"))?;
+        Ok(client)
     }
 
     async fn exchange_over(&self, line: &mut Line, reports: &[Report]) -> Result<Vec<Order>> {
@@ -171,7 +185,7 @@ impl Core {
         let commands = reports.iter().any(|report| !report.commanded.is_empty());
         if commands || !news.is_empty() || pipelines != line.pipelines || !is_seen {
             let failed = |error| ledger_error(error, "telling what was done");
-            let transaction = line.client.transaction().await.map_err(failed)?;
+            let transaction = self.database.begin(&mut line.client).await?;
             self.enlist(&transaction, &line.pipelines, &pipelines)
                 .await?;
             self.command(&transaction, reports).await?;
