@@ -60,6 +60,8 @@ $$;
 grant usage on schema ingestd to ingestd_load, ingestd_read;
 grant select, insert, update, delete on all tables in schema ingestd to ingestd_load;
 grant usage on all sequences in schema ingestd to ingestd_load;
+-- What steers from SQL does no more than who calls it may.
+grant execute on all functions in schema ingestd to ingestd_load, ingestd_read;
 grant select on all tables in schema ingestd to ingestd_read;
 
 -- The same for what later migrations make: they make it as the schema's owner.
@@ -67,6 +69,8 @@ alter default privileges for role ingestd_migrate in schema ingestd
     grant select, insert, update, delete on tables to ingestd_load;
 alter default privileges for role ingestd_migrate in schema ingestd
     grant usage on sequences to ingestd_load;
+alter default privileges for role ingestd_migrate in schema ingestd
+    grant execute on functions to ingestd_load, ingestd_read;
 alter default privileges for role ingestd_migrate in schema ingestd
     grant select on tables to ingestd_read;
 

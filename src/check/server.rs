@@ -15,8 +15,11 @@ const OLDEST: i32 = 130_000;
 /// Connections beside the writers: each pipeline's lease, dead letters, ledger and questions.
 const BESIDE_WRITERS: i64 = 4;
 
-/// Connections of a process that all of its pipelines share.
+/// Connections of a process that all of its pipelines share: the pool, commands, and a few to spare.
 const SHARED: i64 = 40;
+
+/// Those of a pipeline beside its writers: the lease, dead letters, the mover of whole files.
+const OF_PIPELINE: i64 = 3;
 
 /// Looks at the server behind a connection.
 pub async fn check(client: &Client, settings: &Settings) -> Result<Vec<Finding>> {
@@ -123,7 +126,7 @@ fn is_pooled(settings: &Settings) -> bool {
 /// How many the pooler lets in, only its own administrator can see.
 fn pooled_connections(settings: &Settings, place: &str) -> Finding {
     let partitions = settings.pipelines.iter().map(|it| i64::from(it.partitions));
-    let wanted: i64 = partitions.map(|count| count + 2).sum();
+    let wanted: i64 = partitions.map(|count| count + OF_PIPELINE).sum();
     let what = format!(
         "the pooler has to let in {} connections (its max_client_conn)",
         wanted + SHARED

@@ -7,7 +7,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use postgres::Client;
 use postgres::types::Type;
 
-use super::context::{ConfigArgs, connect_to_ledger};
+use super::context::{ConfigArgs, connect_to_ledger, may_not_write};
 use super::output::{complain, count_of, harmless, print};
 use crate::postgres::classify;
 use crate::settings::{Settings, nearest};
@@ -136,7 +136,7 @@ fn meant(client: &mut Client, settings: &Settings, named: &[String]) -> Result<V
             "insert into ingestd.pipelines (name) select unnest($1::text[]) on conflict do nothing",
             &[(&new, Type::TEXT_ARRAY)],
         )
-        .map_err(|error| classify(error, "making pipelines known"))?;
+        .map_err(|error| may_not_write(classify(error, "making pipelines known")))?;
     Ok(meant)
 }
 
@@ -168,7 +168,7 @@ fn give(client: &mut Client, control: Control, name: &str) -> Result<Given> {
             &[(&name, Type::TEXT), (&wanted, Type::TEXT)],
         ),
     };
-    let row = given.map_err(|error| classify(error, "giving the command"))?;
+    let row = given.map_err(|error| may_not_write(classify(error, "giving the command")))?;
     Ok(Given {
         pipeline: name.to_owned(),
         wanted: row.get(0),

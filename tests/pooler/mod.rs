@@ -5,6 +5,7 @@ mod files;
 mod kills;
 mod steering;
 mod values;
+mod whole;
 
 use crate::instances::LEASE;
 use crate::support::home::Home;
