@@ -75,10 +75,12 @@ async fn missing(
     key: String,
 ) -> Result<Vec<Finding>> {
     if pipeline.create {
-        return Ok(vec![match ddl::would_create(database, client, pipeline).await {
-            Ok(_) => Finding::ok(key, format!("{} would be created", pipeline.table)),
-            Err(error) => Finding::of(key, &error),
-        }]);
+        return Ok(vec![
+            match ddl::would_create(database, client, pipeline).await {
+                Ok(_) => Finding::ok(key, format!("{} would be created", pipeline.table)),
+                Err(error) => Finding::of(key, &error),
+            },
+        ]);
     }
     let rows = client
         .query_typed(

@@ -57,7 +57,9 @@ impl Shop {
 
     /// The files' states, once all of them have left the inbox.
     fn states(&self) -> Vec<String> {
-        wait_until(PATIENCE, || names_in(&self.home.directory("inbox")).is_empty());
+        wait_until(PATIENCE, || {
+            names_in(&self.home.directory("inbox")).is_empty()
+        });
         let waiting = "select count(*) from ingestd.files where archived_at is null";
         wait_until(PATIENCE, || self.number(waiting) == 0);
         let query = "select state from ingestd.files order by file_id";
@@ -153,13 +155,23 @@ fn whatever_is_asked_is_answered() {
     let new = new.to_str().expect("a plain path");
     shop.ask(&["migrate"]);
     let checked = shop.ask(&["check"]);
-    for hint in ["up to date", "behind a pooler", "max_client_conn", "has the rights"] {
+    for hint in [
+        "up to date",
+        "behind a pooler",
+        "max_client_conn",
+        "has the rights",
+    ] {
         assert!(checked.contains(hint), "{hint}: {checked}");
     }
-    let tried = shop.home.ask(&["check", "--pipeline", "things", "--dry-run", new]);
+    let tried = shop
+        .home
+        .ask(&["check", "--pipeline", "things", "--dry-run", new]);
     let text = String::from_utf8(tried.stdout).expect("text");
     assert_eq!(tried.status.code(), Some(1), "{text}");
-    assert!(text.contains("23514") || text.contains("value_check"), "{text}");
+    assert!(
+        text.contains("23514") || text.contains("value_check"),
+        "{text}"
+    );
     assert_eq!(shop.number("select count(*) from things"), 0);
     let missing = shop.home.ask(&["files", "show", "nothing.csv"]);
     assert_eq!(missing.status.code(), Some(2));
@@ -167,7 +179,10 @@ fn whatever_is_asked_is_answered() {
     assert!(loaded.contains("1 inserted, 2 refused"), "{loaded}");
     let shown = shop.ask(&["files", "show", "new.csv"]);
     assert!(shown.contains("COMMITTED"), "{shown}");
-    assert!(shop.ask(&["files", "--pipeline", "things"]).contains("new.csv"));
+    assert!(
+        shop.ask(&["files", "--pipeline", "things"])
+            .contains("new.csv")
+    );
     assert!(shop.ask(&["audit", new]).contains("holds"));
     assert!(shop.ask(&["status", "--json"]).contains("\"things\""));
     let none = shop.ask(&["dead-letters", "list", "--reason", "nothing"]);

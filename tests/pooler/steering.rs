@@ -63,11 +63,7 @@ fn commands_come_about() {
         let shown = format!("\"state\":\"{state}\"");
         assert_eq!(text.replace(' ', "").matches(&shown).count(), 2, "{text}");
         let file = format!("id,note\n{round},x\n");
-        drop_file(
-            &home.directory("inbox/one"),
-            &format!("{round}.csv"),
-            file,
-        );
+        drop_file(&home.directory("inbox/one"), &format!("{round}.csv"), file);
         if state == "running" {
             let (text, code) = said(&home, &["rescan", "one"]);
             assert_eq!(code, Some(0), "{text}");
@@ -91,7 +87,10 @@ fn commands_come_about() {
     });
     drop(client);
     service.stop();
-    assert_eq!(number(&database, "select count(*) from ingestd.services"), 0);
+    assert_eq!(
+        number(&database, "select count(*) from ingestd.services"),
+        0
+    );
     assert_sessions_clean(&pooler, &database);
 }
 

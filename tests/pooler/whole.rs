@@ -105,8 +105,10 @@ fn a_move_that_hangs_is_ended_by_a_takeover() {
     first.signal(Signal::STOP);
     let second = home.run();
     look_until(&mut client, &all_are("ARCHIVED"));
+    // It finds that others have done its work.
     first.signal(Signal::CONT);
+    wait_until(PATIENCE, || home.log().contains("the lease is lost"));
     second.stop();
-    first.stop();
+    first.kill();
     assert_loaded(&mut client, &pooler, &database);
 }

@@ -63,7 +63,11 @@ fn the_loading_role_steers_and_the_reading_role_does_not() {
         assert_eq!(code, Some("42501"), "{command}: {error}");
         let said = world.ask("reader", &[command, "items"]);
         assert_eq!(said.code, Some(2), "{command}: {}", said.err);
-        assert!(said.err.contains("a member of ingestd_load"), "{}", said.err);
+        assert!(
+            said.err.contains("a member of ingestd_load"),
+            "{}",
+            said.err
+        );
     }
     let untouched = "select wanted = 'running' and command = 0 and rescan = 0
                      from ingestd.pipelines where name = 'items'";
@@ -120,7 +124,10 @@ fn the_loading_role_checks_and_tries_again() {
     let checked = reading.ask(&["check"]);
     let text = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert_eq!(checked.status.code(), Some(1), "{text}");
-    for hint in ["may not write the tables of the schema ingestd", "lacks INSERT"] {
+    for hint in [
+        "may not write the tables of the schema ingestd",
+        "lacks INSERT",
+    ] {
         assert!(text.contains(hint), "{hint}: {text}");
     }
 

@@ -106,7 +106,10 @@ fn a_staging_table_stands_in_no_migrations_way() {
     let mut admin = world.server.client();
     admin.batch_execute(GRANT).expect(GRANT);
     let staging = "create table ingestd.staged_7 (id bigint)";
-    world.client("loader").batch_execute(staging).expect(staging);
+    world
+        .client("loader")
+        .batch_execute(staging)
+        .expect(staging);
     let older = "drop table ingestd.deferred_indexes cascade;
                  delete from ingestd.migrations where version = 2";
     admin.batch_execute(older).expect("an older ledger");
