@@ -65,7 +65,7 @@ pub fn run(args: &ControlArgs, control: Control) -> Result<ExitCode> {
     // All of them first, so that they come about beside each other.
     let given = names
         .iter()
-        .map(|name| give(client, control, name))
+        .map(|name| give(client, control, name, args.timeout))
         .collect::<Result<Vec<_>>>()?;
     let deadline = Instant::now() + args.timeout;
     let mut code = ExitCode::SUCCESS;
@@ -151,7 +151,23 @@ fn unknown(name: &str, known: &[String]) -> Error {
     Error::new(ErrorKind::Configuration, message).with_advice(advice)
 }
 
-fn give(client: &mut Client, control: Control, name: &str) -> Result<Given> {
+/// A service that is stopped in the middle of a transaction may hold the pipeline's row: then it is not
+/// waited for longer than for its answer.
+fn give(client: &mut Client, control: Control, name: &str, patience: Duration) -> Result<Given> {
+    let failed = |error| {
+        let error = may_not_write(classify(error, "giving the command"));
+        match error.code() {
+            Some("55P03") => error.with_advice(
+                "another transaction holds the pipeline's row: look for a service that is stopped or cut off (`ingestd status`), and end it",
+            ),
+            _ => error,
+        }
+    };
+    let mut transaction = client.transaction().map_err(failed)?;
+    let patience = patience.as_millis().clamp(1, i32::MAX as u128);
+    transaction
+        .batch_execute(&format!("set local lock_timeout = {patience}"))
+        .map_err(failed)?;
     let wanted = match control {
         Control::Pause => "paused",
         Control::Resume => "running",
@@ -159,16 +175,17 @@ fn give(client: &mut Client, control: Control, name: &str) -> Result<Given> {
         Control::Rescan => "",
     };
     let given = match control {
-        Control::Rescan => client.query_typed_one(
+        Control::Rescan => transaction.query_typed_one(
             "select wanted, rescan from ingestd.ask_to_rescan($1)",
             &[(&name, Type::TEXT)],
         ),
-        _ => client.query_typed_one(
+        _ => transaction.query_typed_one(
             "select wanted, command from ingestd.command_pipelines($1, $2, session_user::text)",
             &[(&name, Type::TEXT), (&wanted, Type::TEXT)],
         ),
     };
-    let row = given.map_err(|error| may_not_write(classify(error, "giving the command")))?;
+    let row = given.map_err(failed)?;
+    transaction.commit().map_err(failed)?;
     Ok(Given {
         pipeline: name.to_owned(),
         wanted: row.get(0),

@@ -116,9 +116,16 @@ impl Core {
             Some(line) => line,
             None => self.connect().await?,
         };
-        let orders = self.exchange_over(&mut line, reports).await?;
+        let mut orders = self.exchange_over(&mut line, reports).await?;
+        if orders.is_none() {
+            line = self.connect().await?;
+            orders = self.exchange_over(&mut line, reports).await?;
+        }
         *kept = Some(line);
-        Ok(orders)
+        orders.ok_or_else(|| {
+            let message = "another service takes this one for dead";
+            Error::new(ErrorKind::Transient, message)
+        })
     }
 
     async fn connect(&self) -> Result<Line> {
@@ -174,7 +181,13 @@ impl Core {
         Ok(client)
     }
 
-    async fn exchange_over(&self, line: &mut Line, reports: &[Report]) -> Result<Vec<Order>> {
+    /// Nothing where another service has struck this one from the list, since it had not been heard of
+    /// for so long: all is to be told anew.
+    async fn exchange_over(
+        &self,
+        line: &mut Line,
+        reports: &[Report],
+    ) -> Result<Option<Vec<Order>>> {
         let pipelines: BTreeSet<String> = reports.iter().map(|it| it.pipeline.clone()).collect();
         let news: BTreeMap<String, Told> = reports
             .iter()
@@ -186,8 +199,10 @@ impl Core {
         if commands || !news.is_empty() || pipelines != line.pipelines || !is_seen {
             let failed = |error| ledger_error(error, "telling what was done");
             let transaction = self.database.begin(&mut line.client).await?;
-            self.enlist(&transaction, &line.pipelines, &pipelines)
-                .await?;
+            let listed = self.enlist(&transaction, &line.pipelines, &pipelines);
+            if !listed.await? {
+                return Ok(None);
+            }
             self.command(&transaction, reports).await?;
             self.tell(&transaction, &news).await?;
             transaction.commit().await.map_err(failed)?;
@@ -206,26 +221,27 @@ impl Core {
             )
             .await
             .map_err(|error| ledger_error(error, "reading what is wanted"))?;
-        rows.iter().map(order).collect()
+        rows.iter().map(order).collect::<Result<_>>().map(Some)
     }
 
-    /// Makes new pipelines known, and strikes those that this service has no more.
+    /// Makes new pipelines known, and strikes those that this service has no more; whether the service
+    /// is known itself.
     async fn enlist(
         &self,
         transaction: &Transaction<'_>,
         before: &BTreeSet<String>,
         now: &BTreeSet<String>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let failed = |error| ledger_error(error, "making pipelines known");
-        transaction
+        let seen = transaction
             .execute_typed(
                 "update ingestd.services set seen_at = clock_timestamp() where service = $1::uuid",
                 &[(&self.service, Type::TEXT)],
             )
             .await
             .map_err(failed)?;
-        if before == now {
-            return Ok(());
+        if seen == 0 || before == now {
+            return Ok(seen > 0);
         }
         let names: Vec<&str> = now.iter().map(String::as_str).collect();
         transaction
@@ -244,7 +260,7 @@ impl Core {
             )
             .await
             .map_err(failed)?;
-        Ok(())
+        Ok(true)
     }
 
     /// What was commanded by signals, in order.

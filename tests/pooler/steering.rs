@@ -117,3 +117,24 @@ fn a_killed_service_is_known_by_time_alone() {
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("one: no service runs"), "{text}");
 }
+
+/// One that had to wait for a connection for so long that another service took it for dead.
+#[test]
+fn a_service_that_was_struck_from_the_list_comes_back() {
+    let database = database();
+    let pooler = Pooler::start_new(&database.url, 2, "");
+    let home = steered(&pooler, &database);
+    let service = home.run();
+    wait_until(PATIENCE, || home.log().contains("\"msg\":\"ready\""));
+    let (text, code) = said(&home, &["pause"]);
+    assert_eq!(code, Some(0), "{text}");
+    let strike = "delete from ingestd.services";
+    database.client().batch_execute(strike).expect(strike);
+    let listed = "select count(*) from ingestd.service_pipelines s
+                  join ingestd.live_services l using (service) where s.state = 'paused'";
+    wait_until(PATIENCE, || number(&database, listed) == 2);
+    let (text, code) = said(&home, &["resume"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!text.contains("no service runs"), "{text}");
+    service.stop();
+}
