@@ -26,7 +26,7 @@ begin
 end
 $$;
 
--- The schema is the migrating role's, and everything in it.
+-- The schema is the migrating role's, and everything in it but staging tables.
 create schema if not exists ingestd authorization ingestd_migrate;
 alter schema ingestd owner to ingestd_migrate;
 
@@ -39,6 +39,8 @@ begin
         from pg_class c
         where c.relnamespace = 'ingestd'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')
           and c.relowner <> 'ingestd_migrate'::regrole
+          -- Staging tables of files that are loaded as a whole: who loads drops them.
+          and c.relname !~ '^staged_[0-9]'
         union all
         select format('alter routine %s owner to ingestd_migrate', p.oid::regprocedure)
         from pg_proc p
@@ -58,6 +60,8 @@ $$;
 grant usage on schema ingestd to ingestd_load, ingestd_read;
 grant select, insert, update, delete on all tables in schema ingestd to ingestd_load;
 grant usage on all sequences in schema ingestd to ingestd_load;
+-- What steers from SQL does no more than who calls it may.
+grant execute on all functions in schema ingestd to ingestd_load, ingestd_read;
 grant select on all tables in schema ingestd to ingestd_read;
 
 -- The same for what later migrations make: they make it as the schema's owner.
@@ -65,6 +69,8 @@ alter default privileges for role ingestd_migrate in schema ingestd
     grant select, insert, update, delete on tables to ingestd_load;
 alter default privileges for role ingestd_migrate in schema ingestd
     grant usage on sequences to ingestd_load;
+alter default privileges for role ingestd_migrate in schema ingestd
+    grant execute on functions to ingestd_load, ingestd_read;
 alter default privileges for role ingestd_migrate in schema ingestd
     grant select on tables to ingestd_read;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::{Counts, FileId, FileState};
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 use crate::fs::path_from_text;
 use crate::ledger::known::{COLUMNS, Known, to_unsigned};
@@ -42,16 +43,19 @@ impl Account {
                     f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted, f.filtered, f.rejected
              from ingestd.files f left join ingestd.plans p using (plan_id) where f.file_id = $1"
         );
-        let row = client.query_opt(&sql, &[&file.0]).await.map_err(failed)?;
+        let row = client
+            .query_typed_opt(&sql, &[(&file.0, Type::INT8)])
+            .await
+            .map_err(failed)?;
         let Some(row) = row else {
             let message = format!("there is no file {} in the ledger", file.0);
             return Err(Error::new(ErrorKind::Configuration, message));
         };
         let letters = client
-            .query(
+            .query_typed(
                 "select record, reason, sqlstate is not null from ingestd.dead_letters
                  where file_id = $1 order by record",
-                &[&file.0],
+                &[(&file.0, Type::INT8)],
             )
             .await
             .map_err(failed)?;

@@ -186,7 +186,7 @@ async fn plan(
         return Ok((build(pipeline, &table, header)?, true));
     }
     if pipeline.create
-        && let Some(table) = ddl::would_create(&mut client, pipeline).await?
+        && let Some(table) = ddl::would_create(database, &mut client, pipeline).await?
     {
         return Ok((build(pipeline, &table, header)?, false));
     }

@@ -2,6 +2,7 @@
 
 use ingestd_actors::error::Result;
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use crate::plan::TableName;
 use crate::postgres::{classify, quote};
@@ -9,13 +10,13 @@ use crate::postgres::{classify, quote};
 /// Unique indexes of a table that can't arbitrate, each with why.
 pub async fn near_misses(client: &Client, table: &TableName) -> Result<Vec<String>> {
     let rows = client
-        .query(
+        .query_typed(
             "select c.relname::text, i.indpred is not null, i.indexprs is not null,
                     not i.indisvalid, not i.indimmediate
              from pg_index i join pg_class c on c.oid = i.indexrelid
              where i.indrelid = to_regclass($1) and i.indisunique
              order by c.relname",
-            &[&quote::table(table)],
+            &[(&quote::table(table), Type::TEXT)],
         )
         .await
         .map_err(|error| classify(error, "reading a table's unique indexes"))?;

@@ -23,7 +23,11 @@ pub async fn check(client: &mut Client) -> Result<Vec<Finding>> {
                    from pg_class c join pg_namespace n on n.oid = c.relnamespace
                    where n.nspname = 'ingestd' and c.relkind = 'r' and c.relname <> 'migrations'
                      and has_schema_privilege(n.oid, 'USAGE')";
-        let may: bool = client.query_one(sql, &[]).await.map_err(failed)?.get(0);
+        let may: bool = client
+            .query_typed_one(sql, &[])
+            .await
+            .map_err(failed)?
+            .get(0);
         return Ok(vec![match may {
             true => Finding::ok(PLACE, "up to date"),
             false => Finding::error(
@@ -36,7 +40,11 @@ pub async fn check(client: &mut Client) -> Result<Vec<Finding>> {
     let sql = "select case when to_regnamespace('ingestd') is null
                            then has_database_privilege(current_database(), 'CREATE')
                            else has_schema_privilege('ingestd', 'CREATE') end";
-    let may: bool = client.query_one(sql, &[]).await.map_err(failed)?.get(0);
+    let may: bool = client
+        .query_typed_one(sql, &[])
+        .await
+        .map_err(failed)?
+        .get(0);
     let names = missing.join(", ");
     Ok(vec![match may {
         true => Finding::ok(PLACE, format!("would be migrated: {names}")),

@@ -44,7 +44,7 @@ pub async fn database(
     let mut findings = server::check(&client, settings).await?;
     findings.extend(ledger::check(&mut client).await?);
     for pipeline in pipelines {
-        findings.extend(target::check(&mut client, pipeline).await?);
+        findings.extend(target::check(database, &mut client, pipeline).await?);
     }
     Ok(findings)
 }

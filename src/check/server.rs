@@ -6,7 +6,7 @@ use ingestd_actors::error::Result;
 use tokio_postgres::Client;
 
 use super::Finding;
-use crate::postgres::classify;
+use crate::postgres::{Pooler, classify};
 use crate::settings::Settings;
 
 /// The oldest version that is supported.
@@ -14,6 +14,12 @@ const OLDEST: i32 = 130_000;
 
 /// Connections beside the writers: each pipeline's lease, dead letters, ledger and questions.
 const BESIDE_WRITERS: i64 = 4;
+
+/// Connections of a process that all of its pipelines share: the pool, commands, and a few to spare.
+const SHARED: i64 = 40;
+
+/// Those of a pipeline beside its writers: the lease, dead letters, the mover of whole files.
+const OF_PIPELINE: i64 = 3;
 
 /// Looks at the server behind a connection.
 pub async fn check(client: &Client, settings: &Settings) -> Result<Vec<Finding>> {
@@ -23,7 +29,7 @@ pub async fn check(client: &Client, settings: &Settings) -> Result<Vec<Finding>>
     };
     let started = Instant::now();
     let row = client
-        .query_one(
+        .query_typed_one(
             "select current_setting('server_version'), current_setting('server_version_num')::int,
                     current_database()::text, current_user::text,
                     coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false),
@@ -47,6 +53,15 @@ pub async fn check(client: &Client, settings: &Settings) -> Result<Vec<Finding>>
         (false, true) => "over a Unix socket",
         (false, false) => "not encrypted",
     };
+    // What the server sees is the pooler's connection.
+    let pooled = is_pooled(settings);
+    let (by, which) = match pooled {
+        true => (
+            format!("behind a pooler whose connection is {by}"),
+            "the pooler's connection to the server",
+        ),
+        false => (by.to_owned(), "the connection"),
+    };
     let mut findings = vec![Finding::ok(
         &place,
         format!(
@@ -63,7 +78,7 @@ pub async fn check(client: &Client, settings: &Settings) -> Result<Vec<Finding>>
     };
     warn(
         !flag(4) && !flag(5),
-        "the connection is not encrypted",
+        &format!("{which} is not encrypted"),
         "use a Unix socket, or a network you trust",
     );
     warn(
@@ -96,8 +111,27 @@ pub async fn check(client: &Client, settings: &Settings) -> Result<Vec<Finding>>
         findings.push(Finding::error(&place, what, "name the primary server"));
     }
     let (room, used): (i64, i64) = (row.get(12), row.get(13));
-    findings.push(connections(settings, &place, room, used));
+    findings.push(match pooled {
+        true => pooled_connections(settings, &place),
+        false => connections(settings, &place, room, used),
+    });
     Ok(findings)
+}
+
+fn is_pooled(settings: &Settings) -> bool {
+    let database = settings.service.database.as_ref();
+    database.is_some_and(|it| it.connection.pooler == Pooler::Transaction)
+}
+
+/// How many the pooler lets in, only its own administrator can see.
+fn pooled_connections(settings: &Settings, place: &str) -> Finding {
+    let partitions = settings.pipelines.iter().map(|it| i64::from(it.partitions));
+    let wanted: i64 = partitions.map(|count| count + OF_PIPELINE).sum();
+    let what = format!(
+        "the pooler has to let in {} connections (its max_client_conn)",
+        wanted + SHARED
+    );
+    Finding::ok(place, what)
 }
 
 fn connections(settings: &Settings, place: &str, room: i64, used: i64) -> Finding {

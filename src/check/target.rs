@@ -5,24 +5,29 @@ mod rights;
 
 use ingestd_actors::error::Result;
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use super::Finding;
 use super::key::near_misses;
 use crate::plan::catalog::Table;
 use crate::plan::{ColumnSource, HeaderError, build, check_key};
-use crate::postgres::{catalog, classify, ddl, quote};
+use crate::postgres::{Database, catalog, classify, ddl, quote};
 use crate::settings::{Pipeline, nearest};
 
 /// Looks at the table of one pipeline.
-pub async fn check(client: &mut Client, pipeline: &Pipeline) -> Result<Vec<Finding>> {
+pub async fn check(
+    database: &Database,
+    client: &mut Client,
+    pipeline: &Pipeline,
+) -> Result<Vec<Finding>> {
     let key = format!("pipelines.{}.table", pipeline.name);
     let Some(kind) = kind_of(client, pipeline).await? else {
-        return missing(client, pipeline, key).await;
+        return missing(database, client, pipeline, key).await;
     };
     let table = match catalog::read_table(client, &pipeline.table).await {
         Ok(Some(table)) => table,
         // It went away in between.
-        Ok(None) => return missing(client, pipeline, key).await,
+        Ok(None) => return missing(database, client, pipeline, key).await,
         Err(error) => {
             let mut finding = Finding::of(key, &error);
             if !matches!(kind.as_str(), "r" | "p") {
@@ -42,9 +47,9 @@ pub async fn check(client: &mut Client, pipeline: &Pipeline) -> Result<Vec<Findi
 
 async fn kind_of(client: &Client, pipeline: &Pipeline) -> Result<Option<String>> {
     let row = client
-        .query_opt(
+        .query_typed_opt(
             "select relkind::text from pg_class where oid = to_regclass($1)",
-            &[&quote::table(&pipeline.table)],
+            &[(&quote::table(&pipeline.table), Type::TEXT)],
         )
         .await
         .map_err(|error| classify(error, "reading the catalog"))?;
@@ -63,15 +68,22 @@ fn word_for(kind: &str) -> &'static str {
     }
 }
 
-async fn missing(client: &mut Client, pipeline: &Pipeline, key: String) -> Result<Vec<Finding>> {
+async fn missing(
+    database: &Database,
+    client: &mut Client,
+    pipeline: &Pipeline,
+    key: String,
+) -> Result<Vec<Finding>> {
     if pipeline.create {
-        return Ok(vec![match ddl::would_create(client, pipeline).await {
-            Ok(_) => Finding::ok(key, format!("{} would be created", pipeline.table)),
-            Err(error) => Finding::of(key, &error),
-        }]);
+        return Ok(vec![
+            match ddl::would_create(database, client, pipeline).await {
+                Ok(_) => Finding::ok(key, format!("{} would be created", pipeline.table)),
+                Err(error) => Finding::of(key, &error),
+            },
+        ]);
     }
     let rows = client
-        .query(
+        .query_typed(
             "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where c.relkind in ('r', 'p') and n.nspname not in ('ingestd', 'pg_catalog', 'information_schema')
              order by 1",
@@ -175,7 +187,7 @@ async fn type_of(
     found: &crate::plan::catalog::TableColumn,
 ) -> Result<Option<Finding>> {
     let asked = client
-        .query_one("select to_regtype($1)::oid", &[&wanted])
+        .query_typed_one("select to_regtype($1)::oid", &[(&wanted, Type::TEXT)])
         .await;
     // What is no type at all is an error only where the table is created.
     let oid: Option<u32> = match asked {

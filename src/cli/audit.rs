@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use ingestd_actors::error::Result;
 use ingestd_actors::model::FileId;
+use postgres::types::Type;
 
 use super::context::{ConfigArgs, connect_to_ledger, database};
 use super::find_file::find_file;
@@ -90,11 +91,11 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode> {
 
 fn all(client: &mut postgres::Client, args: &AuditArgs) -> Result<Vec<i64>> {
     let rows = client
-        .query(
+        .query_typed(
             "select file_id from ingestd.files
              where state in ('COMMITTED', 'ARCHIVED') and ($1::text is null or pipeline = $1)
              order by file_id",
-            &[&args.pipeline],
+            &[(&args.pipeline, Type::TEXT)],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())

@@ -169,6 +169,12 @@ fn look_at_database(
             Ok(look) => report.files.push(look),
             Err(error) => {
                 let place = path_text(path);
+                let error = match error.code() {
+                    // Values that only the server can read take a function of the ledger's.
+                    Some("3F000" | "42883") => error
+                        .with_advice("run `ingestd migrate` first, which reading this file takes"),
+                    _ => error,
+                };
                 report.findings.push(Finding::of(place, &error));
             }
         }

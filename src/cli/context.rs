@@ -158,6 +158,16 @@ fn check_version(client: &mut postgres::Client) -> Result<()> {
         .with_advice("`ingestd migrate` brings it up to date"))
 }
 
+/// Which role it takes to change what the ledger says.
+pub fn may_not_write(error: Error) -> Error {
+    match error.code() {
+        Some("42501") => {
+            error.with_advice("make the role a member of ingestd_load (sql/roles.sql makes it)")
+        }
+        _ => error,
+    }
+}
+
 /// Which role it takes to read the ledger.
 fn may_not_read(error: Error) -> Error {
     match error.code() {

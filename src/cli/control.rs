@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use postgres::Client;
+use postgres::types::Type;
 
-use super::context::{ConfigArgs, connect_to_ledger};
+use super::context::{ConfigArgs, connect_to_ledger, may_not_write};
 use super::output::{complain, count_of, harmless, print};
 use crate::postgres::classify;
 use crate::settings::{Settings, nearest};
@@ -64,7 +65,7 @@ pub fn run(args: &ControlArgs, control: Control) -> Result<ExitCode> {
     // All of them first, so that they come about beside each other.
     let given = names
         .iter()
-        .map(|name| give(client, control, name))
+        .map(|name| give(client, control, name, args.timeout))
         .collect::<Result<Vec<_>>>()?;
     let deadline = Instant::now() + args.timeout;
     let mut code = ExitCode::SUCCESS;
@@ -107,7 +108,7 @@ pub fn run(args: &ControlArgs, control: Control) -> Result<ExitCode> {
 fn meant(client: &mut Client, settings: &Settings, named: &[String]) -> Result<Vec<String>> {
     let read = |error| classify(error, "reading the ledger");
     let rows = client
-        .query("select name from ingestd.pipelines", &[])
+        .query_typed("select name from ingestd.pipelines", &[])
         .map_err(read)?;
     let mut known: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let configured = settings.pipelines.iter().map(|one| one.name.clone());
@@ -131,11 +132,11 @@ fn meant(client: &mut Client, settings: &Settings, named: &[String]) -> Result<V
     }
     let new: Vec<&String> = new.iter().filter(|name| meant.contains(name)).collect();
     client
-        .execute(
+        .execute_typed(
             "insert into ingestd.pipelines (name) select unnest($1::text[]) on conflict do nothing",
-            &[&new],
+            &[(&new, Type::TEXT_ARRAY)],
         )
-        .map_err(|error| classify(error, "making pipelines known"))?;
+        .map_err(|error| may_not_write(classify(error, "making pipelines known")))?;
     Ok(meant)
 }
 
@@ -150,7 +151,23 @@ fn unknown(name: &str, known: &[String]) -> Error {
     Error::new(ErrorKind::Configuration, message).with_advice(advice)
 }
 
-fn give(client: &mut Client, control: Control, name: &str) -> Result<Given> {
+/// A service that is stopped in the middle of a transaction may hold the pipeline's row: then it is not
+/// waited for longer than for its answer.
+fn give(client: &mut Client, control: Control, name: &str, patience: Duration) -> Result<Given> {
+    let failed = |error| {
+        let error = may_not_write(classify(error, "giving the command"));
+        match error.code() {
+            Some("55P03") => error.with_advice(
+                "another transaction holds the pipeline's row: look for a service that is stopped or cut off (`ingestd status`), and end it",
+            ),
+            _ => error,
+        }
+    };
+    let mut transaction = client.transaction().map_err(failed)?;
+    let patience = patience.as_millis().clamp(1, i32::MAX as u128);
+    transaction
+        .batch_execute(&format!("set local lock_timeout = {patience}"))
+        .map_err(failed)?;
     let wanted = match control {
         Control::Pause => "paused",
         Control::Resume => "running",
@@ -158,16 +175,17 @@ fn give(client: &mut Client, control: Control, name: &str) -> Result<Given> {
         Control::Rescan => "",
     };
     let given = match control {
-        Control::Rescan => client.query_one(
+        Control::Rescan => transaction.query_typed_one(
             "select wanted, rescan from ingestd.ask_to_rescan($1)",
-            &[&name],
+            &[(&name, Type::TEXT)],
         ),
-        _ => client.query_one(
+        _ => transaction.query_typed_one(
             "select wanted, command from ingestd.command_pipelines($1, $2, session_user::text)",
-            &[&name, &wanted],
+            &[(&name, Type::TEXT), (&wanted, Type::TEXT)],
         ),
     };
-    let row = given.map_err(|error| classify(error, "giving the command"))?;
+    let row = given.map_err(failed)?;
+    transaction.commit().map_err(failed)?;
     Ok(Given {
         pipeline: name.to_owned(),
         wanted: row.get(0),
@@ -188,13 +206,17 @@ fn wait(client: &mut Client, control: Control, given: &Given, deadline: Instant)
     let rescan = control == Control::Rescan;
     loop {
         let rows = client
-            .query(
+            .query_typed(
                 "select l.host, l.process,
                         case when $2 then s.rescan >= $3
                              else coalesce(s.command >= $3, false) end as done
                  from ingestd.service_pipelines s join ingestd.live_services l using (service)
                  where s.pipeline = $1 order by 1, 2",
-                &[&given.pipeline, &rescan, &given.number],
+                &[
+                    (&given.pipeline, Type::TEXT),
+                    (&rescan, Type::BOOL),
+                    (&given.number, Type::INT8),
+                ],
             )
             .map_err(|error| classify(error, "waiting for the services"))?;
         if rows.is_empty() {
@@ -219,10 +241,10 @@ fn outcome(
     services: usize,
 ) -> Result<String> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "select count(*) from ingestd.files
              where pipeline = $1 and state in ('SCHEDULED', 'READING', 'COMPLETED')",
-            &[&given.pipeline],
+            &[(&given.pipeline, Type::TEXT)],
         )
         .map_err(|error| classify(error, "counting files"))?;
     let unfinished = row.get::<_, i64>(0).cast_unsigned();

@@ -256,7 +256,7 @@ fn none(client: &mut postgres::Client, args: &ListArgs) -> Result<String> {
         return Ok("no dead letters\n".to_owned());
     };
     let rows = client
-        .query(
+        .query_typed(
             "select distinct reason from ingestd.dead_letters order by 1",
             &[],
         )

@@ -115,7 +115,7 @@ pub fn check_pipeline(client: &mut postgres::Client, name: Option<&str>) -> Resu
         return Ok(());
     };
     let rows = client
-        .query("select name from ingestd.pipelines order by name", &[])
+        .query_typed("select name from ingestd.pipelines order by name", &[])
         .map_err(|error| classify(error, "reading the ledger"))?;
     let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     if names.iter().any(|known| known == name) {

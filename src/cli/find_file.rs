@@ -1,6 +1,7 @@
 //! A file of the ledger, as somebody names it: by its number, or by a path or name.
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use postgres::types::Type;
 
 use crate::fs::path_text;
 use crate::postgres::classify;
@@ -14,7 +15,10 @@ pub fn find_file(client: &mut postgres::Client, named: &str) -> Result<i64> {
     let failed = |error| classify(error, "reading the ledger");
     if let Ok(number) = named.parse::<i64>() {
         let found = client
-            .query_opt("select from ingestd.files where file_id = $1", &[&number])
+            .query_typed_opt(
+                "select from ingestd.files where file_id = $1",
+                &[(&number, Type::INT8)],
+            )
             .map_err(failed)?;
         let missing = || wrong(format!("there is no file {number} in the ledger"));
         return found
@@ -26,20 +30,20 @@ pub fn find_file(client: &mut postgres::Client, named: &str) -> Result<i64> {
     let paths = [path_text(&whole), path_text(&resolved)];
     // A name alone is the end of a path.
     let row = client
-        .query_opt(
+        .query_typed_opt(
             "select file_id from ingestd.files
              where path = any($1) or archive_path = any($1)
                 or right(path, length($2) + 1) = '/' || $2
              order by (path = any($1) or coalesce(archive_path = any($1), false)) desc, file_id desc
              limit 1",
-            &[&&paths[..], &named],
+            &[(&&paths[..], Type::TEXT_ARRAY), (&named, Type::TEXT)],
         )
         .map_err(failed)?;
     if let Some(row) = row {
         return Ok(row.get(0));
     }
     let names = client
-        .query(
+        .query_typed(
             "select regexp_replace(path, '^.*/', '') from ingestd.files
              order by file_id desc limit 10000",
             &[],

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
+use tokio_postgres::types::Type;
 
 use super::context::ConfigArgs;
 use super::output::{complain, count_of, harmless, print, thousands};
@@ -243,10 +244,10 @@ async fn not_held_back(database: &Database, pipeline: &str) -> Result<()> {
     let held_back = database.run(async move {
         let client = asked.client().await?;
         let found = client
-            .query_opt(
+            .query_typed_opt(
                 "select wanted || coalesce(' by ' || wanted_by, '') from ingestd.pipelines
                  where name = $1 and wanted <> 'running'",
-                &[&name],
+                &[(&name, Type::TEXT)],
             )
             .await
             .map_err(|error| classify(error, "asking whether the pipeline is paused"))?;

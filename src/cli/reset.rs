@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio_postgres::types::Type;
 
-use super::context::{ConfigArgs, connect_to_ledger};
+use super::context::{ConfigArgs, connect_to_ledger, may_not_write};
 use super::filters::check_pipeline;
 use super::output::{count_of, harmless, print};
 use crate::ledger::FORGET;
@@ -44,7 +44,13 @@ pub fn run(args: &ResetArgs) -> Result<()> {
     if !args.yes && !confirmed(&what, args)? {
         return print("nothing was changed\n");
     }
-    let missing = forget(&mut connection.client, args, &what)?;
+    let missing = forget(&mut connection.client, args, &what).map_err(|error| {
+        // A table is dropped by its owner.
+        match args.drop_table {
+            true => error,
+            false => may_not_write(error),
+        }
+    })?;
     let dropped = match args.drop_table {
         true => format!("; dropped {}", what.tables.join(", ")),
         false => String::new(),
@@ -159,10 +165,10 @@ fn forget(
         }
     }
     let staged = transaction
-        .query(
+        .query_typed(
             "select to_regclass(format('ingestd.staged_%s', file_id))::text from ingestd.files
              where pipeline = $1 and to_regclass(format('ingestd.staged_%s', file_id)) is not null",
-            &[&args.pipeline],
+            &[(&args.pipeline, Type::TEXT)],
         )
         .map_err(write)?;
     for row in staged {

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use postgres::types::Type;
 use serde_json::json;
 
-use super::context::{ConfigArgs, connect_to_ledger};
+use super::context::{ConfigArgs, connect_to_ledger, may_not_write};
 use super::find_file::find_file;
 use super::output::{complain, harmless, print, print_json, thousands};
-use crate::fs::path_from_text;
+use crate::fs::path_text;
 use crate::ledger::retry::{RETRIED, Retried, Retry};
 use crate::postgres::classify;
 use crate::settings::Settings;
@@ -113,13 +114,17 @@ struct Said {
 /// The files in the state, and those that an interrupted retry has left half-way.
 fn all(client: &mut postgres::Client, args: &RetryArgs) -> Result<Vec<i64>> {
     let rows = client
-        .query(
+        .query_typed(
             "select file_id from ingestd.files
              where ($1::text is null or pipeline = $1)
                and (state = upper($2)
                     or state = 'SKIPPED' and archive_path is not null and reason = $3)
              order by file_id",
-            &[&args.pipeline, &args.state, &RETRIED],
+            &[
+                (&args.pipeline, Type::TEXT),
+                (&args.state, Type::TEXT),
+                (&RETRIED, Type::TEXT),
+            ],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
@@ -128,37 +133,37 @@ fn all(client: &mut postgres::Client, args: &RetryArgs) -> Result<Vec<i64>> {
 fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Result<Said> {
     let failed = |error| classify(error, "reading the ledger");
     let row = client
-        .query_one(
+        .query_typed_one(
             "select f.pipeline,
-                    coalesce(p.lease_expires > now(), false)
-                        and exists (select from pg_stat_activity a where a.pid = p.lease_backend
-                                    and a.backend_start = p.lease_backend_start)
-             from ingestd.files f left join ingestd.pipelines p on p.name = f.pipeline
-             where f.file_id = $1",
-            &[&file],
+                    exists (select from ingestd.live_instances l where l.pipeline = f.pipeline),
+                    has_table_privilege('ingestd.files', 'UPDATE')
+             from ingestd.files f where f.file_id = $1",
+            &[(&file, Type::INT8)],
         )
         .map_err(failed)?;
     let (name, running): (String, bool) = (row.get(0), row.get(1));
+    // Before anything is moved.
+    if !row.get::<_, bool>(2) {
+        let message = "retrying a file: this role may not write the tables of the schema ingestd";
+        let error = Error::new(ErrorKind::Configuration, message).with_code("42501");
+        return Err(may_not_write(error));
+    }
     let known = settings.pipelines.iter().find(|it| it.name == name);
     let Some(pipeline) = known else {
         let message = format!("file {file} is of pipeline {name}, which is not configured");
         return Err(Error::new(ErrorKind::Configuration, message)
             .with_advice("configure it again; or load the file by `ingestd load --again`"));
     };
-    let outcome = Retry::new(file, pipeline).run(client)?;
-    let row = client
-        .query_one(
-            "select path from ingestd.files where file_id = $1",
-            &[&file],
-        )
-        .map_err(failed)?;
-    let path: String = row.get(0);
+    let mut retry = Retry::new(file, pipeline);
+    let outcome = retry.run(client)?;
+    // The ledger learns of it from whoever loads it.
+    let place = retry.place.unwrap_or_default();
     let inbox = &pipeline.directory;
     let inbox = inbox.canonicalize().unwrap_or_else(|_| inbox.clone());
     Ok(Said {
         file,
-        in_inbox: path_from_text(&path).starts_with(inbox),
-        path,
+        in_inbox: place.starts_with(inbox),
+        path: path_text(&place),
         outcome: Ok(outcome),
         running,
     })

@@ -1,6 +1,7 @@
 //! `ingestd files show`: one file, and how long each stage of it took.
 
 use ingestd_actors::error::Result;
+use postgres::types::Type;
 use serde_json::{Value, json};
 
 use super::context::{ConfigArgs, connect_to_ledger};
@@ -63,7 +64,7 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     let client = &mut connection.client;
     let file = find_file(client, &args.file)?;
     let row = client
-        .query_one(&query(), &[&file])
+        .query_typed_one(&query(), &[(&file, Type::INT8)])
         .map_err(|error| classify(error, "reading the ledger"))?;
     let shown = as_json(&row);
     match args.json {

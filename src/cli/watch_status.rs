@@ -114,7 +114,7 @@ fn see(connection: &mut Connected, with_picture: bool) -> Result<(Option<String>
     let client = &mut connection.client;
     let picture = with_picture.then(|| look(client, false)).transpose()?;
     let rows = client
-        .query(QUERY, &[])
+        .query_typed(QUERY, &[])
         .map_err(|error| classify(error, "reading the ledger"))?;
     let figure = |row: &postgres::Row| {
         let count = |index: usize| row.get::<_, i64>(index).cast_unsigned();

@@ -20,8 +20,7 @@ pub async fn start_over(database: &Database, data_dir: &Path, pipeline: &Pipelin
         let database = database.clone();
         database.clone().run(async move {
             let mut client = database.client().await?;
-            let forgotten = forget(&mut client).await;
-            forgotten.map_err(|error| classify(error, "starting over"))
+            forget(&database, &mut client).await
         })
     };
     forgetting.await?;
@@ -37,17 +36,20 @@ pub async fn start_over(database: &Database, data_dir: &Path, pipeline: &Pipelin
     Ok(())
 }
 
-async fn forget(client: &mut Client) -> Result<(), tokio_postgres::Error> {
-    let transaction = client.transaction().await?;
+async fn forget(database: &Database, client: &mut Client) -> Result<()> {
+    let failed = |error| classify(error, "starting over");
+    let transaction = database.begin(client).await?;
     transaction
         .batch_execute(&format!("drop table if exists {TABLE}"))
-        .await?;
+        .await
+        .map_err(failed)?;
     for statement in FORGET {
         transaction
             .execute_typed(statement, &[(&PIPELINE, Type::TEXT)])
-            .await?;
+            .await
+            .map_err(failed)?;
     }
-    transaction.commit().await
+    transaction.commit().await.map_err(failed)
 }
 
 /// Removes what the generator has written into a directory, and nothing else.

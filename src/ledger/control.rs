@@ -1,4 +1,5 @@
-//! Commands: kept in the ledger, heard of by a notification or by looking every second.
+//! Commands: kept in the ledger, heard of by a notification or, behind a pooler, only by looking every
+//! second.
 //!
 //! One connection listens, asks, and says what was done. It has no lease and holds no lock between
 //! two exchanges, and whatever happens to it, the next exchange makes another one.
@@ -115,18 +116,27 @@ impl Core {
             Some(line) => line,
             None => self.connect().await?,
         };
-        let orders = self.exchange_over(&mut line, reports).await?;
+        let mut orders = self.exchange_over(&mut line, reports).await?;
+        if orders.is_none() {
+            line = self.connect().await?;
+            orders = self.exchange_over(&mut line, reports).await?;
+        }
         *kept = Some(line);
-        Ok(orders)
+        orders.ok_or_else(|| {
+            let message = "another service takes this one for dead";
+            Error::new(ErrorKind::Transient, message)
+        })
     }
 
     async fn connect(&self) -> Result<Line> {
-        let client = self.database.listening(Arc::clone(&self.hint)).await?;
         let failed = |error| ledger_error(error, "listening for commands");
-        client
-            .batch_execute(&format!("listen {CHANNEL}"))
-            .await
-            .map_err(failed)?;
+        // A session that is anybody's hears of nothing, and is no sign that this service lives: then
+        // it is looked every second, and only what was said last counts.
+        let pooled = self.database.is_pooled();
+        let client = match pooled {
+            true => self.database.dedicated().await?,
+            false => self.listen().await?,
+        };
         client
             .execute_typed(
                 "delete from ingestd.services s
@@ -139,8 +149,9 @@ impl Core {
         client
             .execute_typed(
                 "insert into ingestd.services (service, host, process, backend, backend_start)
-                 select $1::uuid, $2, $3, pg_backend_pid(),
-                        (select backend_start from pg_stat_activity where pid = pg_backend_pid())
+                 select $1::uuid, $2, $3, case when not $4 then pg_backend_pid() end,
+                        (select backend_start from pg_stat_activity
+                         where pid = pg_backend_pid() and not $4)
                  on conflict (service) do update
                  set backend = excluded.backend, backend_start = excluded.backend_start,
                      seen_at = clock_timestamp()",
@@ -148,6 +159,7 @@ impl Core {
                     (&self.service, Type::TEXT),
                     (&self.host, Type::TEXT),
                     (&self.process, Type::INT4),
+                    (&pooled, Type::BOOL),
                 ],
             )
             .await
@@ -160,7 +172,22 @@ impl Core {
         })
     }
 
-    async fn exchange_over(&self, line: &mut Line, reports: &[Report]) -> Result<Vec<Order>> {
+    async fn listen(&self) -> Result<tokio_postgres::Client> {
+        let client = self.database.listening(Arc::clone(&self.hint)).await?;
+        client
+            .batch_execute(&format!("listen {CHANNEL}"))
+            .await
+            .map_err(|error| ledger_error(error, "listening for commands"))?;
+        Ok(client)
+    }
+
+    /// Nothing where another service has struck this one from the list, since it had not been heard of
+    /// for so long: all is to be told anew.
+    async fn exchange_over(
+        &self,
+        line: &mut Line,
+        reports: &[Report],
+    ) -> Result<Option<Vec<Order>>> {
         let pipelines: BTreeSet<String> = reports.iter().map(|it| it.pipeline.clone()).collect();
         let news: BTreeMap<String, Told> = reports
             .iter()
@@ -171,9 +198,11 @@ impl Core {
         let commands = reports.iter().any(|report| !report.commanded.is_empty());
         if commands || !news.is_empty() || pipelines != line.pipelines || !is_seen {
             let failed = |error| ledger_error(error, "telling what was done");
-            let transaction = line.client.transaction().await.map_err(failed)?;
-            self.enlist(&transaction, &line.pipelines, &pipelines)
-                .await?;
+            let transaction = self.database.begin(&mut line.client).await?;
+            let listed = self.enlist(&transaction, &line.pipelines, &pipelines);
+            if !listed.await? {
+                return Ok(None);
+            }
             self.command(&transaction, reports).await?;
             self.tell(&transaction, &news).await?;
             transaction.commit().await.map_err(failed)?;
@@ -192,26 +221,27 @@ impl Core {
             )
             .await
             .map_err(|error| ledger_error(error, "reading what is wanted"))?;
-        rows.iter().map(order).collect()
+        rows.iter().map(order).collect::<Result<_>>().map(Some)
     }
 
-    /// Makes new pipelines known, and strikes those that this service has no more.
+    /// Makes new pipelines known, and strikes those that this service has no more; whether the service
+    /// is known itself.
     async fn enlist(
         &self,
         transaction: &Transaction<'_>,
         before: &BTreeSet<String>,
         now: &BTreeSet<String>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let failed = |error| ledger_error(error, "making pipelines known");
-        transaction
+        let seen = transaction
             .execute_typed(
                 "update ingestd.services set seen_at = clock_timestamp() where service = $1::uuid",
                 &[(&self.service, Type::TEXT)],
             )
             .await
             .map_err(failed)?;
-        if before == now {
-            return Ok(());
+        if seen == 0 || before == now {
+            return Ok(seen > 0);
         }
         let names: Vec<&str> = now.iter().map(String::as_str).collect();
         transaction
@@ -230,7 +260,7 @@ impl Core {
             )
             .await
             .map_err(failed)?;
-        Ok(())
+        Ok(true)
     }
 
     /// What was commanded by signals, in order.

@@ -12,6 +12,8 @@
 mod moving;
 mod read;
 
+use std::path::PathBuf;
+
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::FileState;
 use postgres::Client;
@@ -43,6 +45,8 @@ pub struct Retry<'a> {
     pub file: i64,
     /// Its pipeline, as it is configured now.
     pub pipeline: &'a Pipeline,
+    /// Where it stands in the end, once that is known.
+    pub place: Option<PathBuf>,
     /// What the ledger was told, once it was.
     begun: Option<Retried>,
 }
@@ -53,6 +57,7 @@ impl<'a> Retry<'a> {
         Retry {
             file,
             pipeline,
+            place: None,
             begun: None,
         }
     }
@@ -78,15 +83,19 @@ impl<'a> Retry<'a> {
         match seen.known.state {
             FileState::Quarantined => self.begin(client, &seen).map(|()| None),
             FileState::Skipped if seen.known.reason.as_deref() == Some(RETRIED) => {
+                self.place = Some(seen.known.candidate.path.clone());
                 if let Some(from) = &seen.known.archive_path {
                     moving::back(&seen, from)?;
                     moving::note(client, self.file)?;
+                    self.place = Some(seen.place.clone());
                 }
                 Ok(Some(self.end(Retried::Afresh)))
             }
             FileState::Scheduled | FileState::Reading | FileState::Completed => {
+                self.place = Some(seen.known.candidate.path.clone());
                 if seen.moves_back {
                     moving::back(&seen, &seen.known.candidate.path)?;
+                    self.place = Some(seen.place.clone());
                 }
                 Ok(Some(self.end(Retried::OnItsWay)))
             }

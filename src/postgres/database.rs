@@ -34,7 +34,7 @@ const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=post
 const DIRECT: &str = "-c ingestd.session=direct";
 
 /// The same in each transaction, behind a pooler: a session there is anybody's.
-pub(super) const PINNED_LOCALLY: &str = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO,YMD'; \\
+pub(super) const PINNED_LOCALLY: &str = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO,YMD'; \
                                          SET LOCAL intervalstyle = 'postgres'";
 
 /// Makes the pool's connections.

@@ -99,10 +99,14 @@ async fn create_bare(
 ///
 /// # Errors
 /// As [`create_table`].
-pub async fn would_create(client: &mut Client, pipeline: &Pipeline) -> Result<Option<Table>> {
+pub async fn would_create(
+    database: &Database,
+    client: &mut Client,
+    pipeline: &Pipeline,
+) -> Result<Option<Table>> {
     let doing = format!("trying to create table {}", pipeline.table);
     let failed = |error| classify(error, &doing);
-    let transaction = client.transaction().await.map_err(failed)?;
+    let transaction = database.begin(client).await?;
     leave_the_ledger_alone(&transaction).await?;
     create_bare(&transaction, pipeline, &doing).await?;
     for index in indexes(pipeline) {

@@ -84,16 +84,28 @@ impl Link {
         let backend =
             "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()";
         record(&client, owner, backend).await?;
-        Ok(Link::on(client, owner.lock_timeout))
+        Ok(Link::on(client, false, settings(owner.lock_timeout)))
     }
 
     /// A connection that is recorded nowhere: for transactions that are rolled back.
-    pub fn on(client: Client, lock_timeout: Duration) -> Link {
+    ///
+    /// # Errors
+    /// As [`Database::dedicated`].
+    pub async fn unrecorded(database: &Database, lock_timeout: Duration) -> Result<Link> {
+        let client = database.dedicated().await?;
+        let settings = settings(lock_timeout);
+        Ok(match database.is_pooled() {
+            true => Link::on(client, true, format!("{settings}; {PINNED_LOCALLY}")),
+            false => Link::on(client, false, settings),
+        })
+    }
+
+    fn on(client: Client, pooled: bool, settings: String) -> Link {
         Link {
             client,
             staged: Vec::new(),
-            pooled: false,
-            settings: settings(lock_timeout),
+            pooled,
+            settings,
         }
     }
 
@@ -111,16 +123,12 @@ impl Link {
             &quote::literal(&owner.instance.to_string()),
             &quote::literal(&owner.lane.to_string()),
         );
-        Ok(Link {
-            client,
-            staged: Vec::new(),
-            pooled: true,
-            settings: format!(
-                "{}; {PINNED_LOCALLY}; \
-                 SELECT pg_try_advisory_xact_lock_shared(hashtext('ingestd.lane'), hashtext({lock}))",
-                settings(owner.lock_timeout)
-            ),
-        })
+        let settings = format!(
+            "{}; {PINNED_LOCALLY}; \
+             SELECT pg_try_advisory_xact_lock_shared(hashtext('ingestd.lane'), hashtext({lock}))",
+            settings(owner.lock_timeout)
+        );
+        Ok(Link::on(client, true, settings))
     }
 
     /// Opens a transaction.

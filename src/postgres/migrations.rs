@@ -159,15 +159,16 @@ async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Appl
 }
 
 /// From here to its end the transaction acts as the owner of the schema, where it may, and where all
-/// that is there is that one's.
+/// that is there is that one's; but for staging tables, which are whose they are that load.
 async fn become_owner(transaction: &Transaction<'_>) -> Result<()> {
     let failed = |error| classify_ledger(error, "looking for the owner of the schema ingestd");
     let owner = transaction
-        .query_opt(
+        .query_typed_opt(
             "select n.nspowner::regrole::text from pg_namespace n
              where n.nspname = 'ingestd' and pg_has_role(n.nspowner, 'member')
                and not exists (select from pg_class c
-                               where c.relnamespace = n.oid and c.relowner <> n.nspowner)",
+                               where c.relnamespace = n.oid and c.relowner <> n.nspowner
+                                 and c.relname !~ '^staged_[0-9]')",
             &[],
         )
         .await
@@ -186,7 +187,7 @@ async fn become_owner(transaction: &Transaction<'_>) -> Result<()> {
 /// Says which role it takes, where this one may not.
 async fn not_allowed(client: &Client, error: Error) -> Error {
     let asked = client
-        .query_one(
+        .query_typed_one(
             "select current_user::text,
                     (select n.nspowner::regrole::text from pg_namespace n
                      where n.nspname = 'ingestd')",
@@ -219,7 +220,7 @@ async fn create_table(transaction: &Transaction<'_>) -> Result<()> {
     let failed = |error| classify_ledger(error, "creating the schema ingestd");
     // A schema that an administrator has made is there for a role that may make none.
     let there: bool = transaction
-        .query_one("select to_regnamespace('ingestd') is not null", &[])
+        .query_typed_one("select to_regnamespace('ingestd') is not null", &[])
         .await
         .map_err(failed)?
         .get(0);

@@ -397,3 +397,24 @@ fn a_wrong_configuration_is_exit_code_2_with_every_problem() {
         said.err
     );
 }
+
+/// What only the server can read is asked by a function of the ledger.
+#[test]
+fn a_file_that_takes_the_ledger_to_be_read_says_so() {
+    let shop = Shop::new(
+        "key = [\"id\"]\n",
+        "create table events (id int primary key, day date)",
+    );
+    let file = shop.scratch.write("new.csv", "id,day\n1,today\n");
+    let check = ["check", file.to_str().expect("a plain path")];
+    let said = shop.ask(&check);
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert!(
+        said.out.contains("run `ingestd migrate` first"),
+        "{}",
+        said.out
+    );
+    shop.migrate();
+    let said = shop.ask(&check);
+    assert_eq!(said.code, Some(0), "{}", said.out);
+}

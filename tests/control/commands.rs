@@ -242,6 +242,8 @@ fn a_service_that_does_not_answer_is_named() {
     let service = home.run();
     let mut client = database.client();
     wait_until(PATIENCE, || is_done(&mut client, "one", "running"));
+    // Not in the middle of its start.
+    wait_until_said(&home, "\"msg\":\"ready\"", 1);
     service.signal(Signal::STOP);
     let output = home.ask(&["pause", "one", "--timeout", "300ms"]);
     service.signal(Signal::CONT);
@@ -257,6 +259,30 @@ fn a_service_that_does_not_answer_is_named() {
         out(&output),
         "one: no service runs: it will load when one starts\n"
     );
+}
+
+/// A service that is stopped in the middle of a transaction holds the pipeline's row.
+#[test]
+fn a_command_does_not_wait_for_ever_for_the_pipelines_row() {
+    let database = database();
+    let home = home(&database, &["one"]);
+    assert!(home.ask(&["migrate"]).status.success());
+    assert!(home.ask(&["pause", "one"]).status.success());
+    let mut client = database.client();
+    let mut holding = client.transaction().expect("a transaction");
+    holding
+        .batch_execute("select from ingestd.pipelines for update")
+        .expect("locked");
+    for command in ["resume", "rescan"] {
+        let output = home.ask(&[command, "one", "--timeout", "100ms"]);
+        assert_ne!(output.status.code(), Some(0), "{output:?}");
+        assert!(
+            err(&output).contains("holds the pipeline's row"),
+            "{output:?}"
+        );
+    }
+    holding.rollback().expect("unlocked");
+    assert_eq!(status(&home, "one")["state"], "stopped (paused)");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! PgBouncer in transaction mode stands before the database, with fewer connections than are used.
 
 mod commands;
+mod files;
 mod kills;
+mod steering;
 mod values;
+mod whole;
 
 use crate::instances::LEASE;
 use crate::support::home::Home;
@@ -24,6 +27,7 @@ fn home(pooler: &Pooler, database: &TestDatabase, pipeline: &str) -> Home {
 /// Fails where a session that is anybody's keeps something of ours: a prepared statement, a setting.
 fn assert_sessions_clean(pooler: &Pooler, database: &TestDatabase) {
     let left = "select (select count(*) from pg_prepared_statements)
+                       + (select count(*) from pg_listening_channels())
                        + (select count(*) from pg_class
                           where relname ~ '^ingestd_(staging|ordinal)')
                        + (select count(*) from pg_locks where locktype = 'advisory'

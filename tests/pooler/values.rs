@@ -101,3 +101,53 @@ fn a_time_zone_of_a_column() {
         "other_columns = \"load\"\ncolumns = [{ name = \"at\", time_zone = \"Europe/Berlin\" }]",
     );
 }
+
+/// Rows are tried under the formats that they are loaded under.
+#[test]
+fn a_dry_run() {
+    let database = database();
+    prepare(&database);
+    // What it says depends on the time zone that it is asked in.
+    let check = "alter table things add check (extract(hour from at) < 12)";
+    database.client().batch_execute(check).expect("a check");
+    let pipeline =
+        "[pipelines.things]\ndirectory = \"inbox\"\ntable = \"things\"\nkey = [\"id\"]\n";
+    let pooler = Pooler::start_new(&database.url, 1, "");
+    let said = [
+        Home::new(Some(&database.url), "", pipeline),
+        home(&pooler, &database, pipeline),
+    ]
+    .map(|home| {
+        home.directory("inbox");
+        assert!(home.ask(&["migrate"]).status.success());
+        let file = home.directory("given").join("a.csv");
+        std::fs::write(&file, FILE).expect("written");
+        let file = file.to_str().expect("a plain path");
+        let said = home.ask(&["check", "--json", "--dry-run", "--pipeline", "things", file]);
+        let report: serde_json::Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        let look = &report["files"][0];
+        let seen = ["good", "bad", "rejects", "dry_run", "not_tried"].map(|key| look[key].clone());
+        (seen, said.status.code(), said.stderr)
+    });
+    assert_eq!(said[0].1, Some(1), "{:?}", said[0]);
+    let days = &said[0].0[2].to_string();
+    assert!(
+        days.contains("\"day\""),
+        "one is refused by its format: {days}"
+    );
+    assert_eq!(said[0], said[1]);
+    assert_sessions_clean(&pooler, &database);
+}
+
+#[test]
+fn as_a_whole() {
+    compare("all_or_nothing = true\nmax_errors = 20");
+}
+
+#[test]
+fn as_a_whole_with_deletions() {
+    compare(
+        "all_or_nothing = true\nmax_errors = 20\nmode = \"newest\"\nversion = \"version\"\n\
+         delete_when = { field = \"amount\", values = [\"6\"] }",
+    );
+}

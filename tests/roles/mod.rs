@@ -1,7 +1,9 @@
 //! The roles that `sql/roles.sql` makes: one migrates, one loads, one reads, and none does more.
 
 mod ledger;
+mod steering;
 mod takeover;
+mod whole;
 
 use postgres::{Client, NoTls};
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -83,12 +83,8 @@ impl Home {
             .append(true)
             .create(true)
             .open(self.log_path());
-        let child = ingestd()
-            .args(arguments)
-            .arg("--config")
-            .arg(self.config_path())
-            .current_dir("/")
-            .stdin(Stdio::null())
+        let child = self
+            .command(arguments)
             .stdout(Stdio::null())
             .stderr(log.expect("a log file"))
             .spawn()
@@ -98,14 +94,19 @@ impl Home {
 
     /// Runs a subcommand that ends by itself.
     pub fn ask(&self, arguments: &[&str]) -> Output {
-        let output = ingestd()
+        self.command(arguments).output().expect("the program")
+    }
+
+    /// A subcommand that was not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = ingestd();
+        command
             .args(arguments)
             .arg("--config")
             .arg(self.config_path())
             .current_dir("/")
-            .stdin(Stdio::null())
-            .output();
-        output.expect("the program")
+            .stdin(Stdio::null());
+        command
     }
 
     /// What the service has said, in all its lives.

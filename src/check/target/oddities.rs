@@ -2,6 +2,7 @@
 //! operator should know.
 
 use ingestd_actors::error::Result;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use crate::check::Finding;
@@ -17,7 +18,7 @@ pub async fn check(
     key: &str,
 ) -> Result<Vec<Finding>> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "select c.relrowsecurity, row_security_active(c.oid), c.relpersistence = 'u',
                     c.relkind = 'p',
                     array(select r.rulename::text from pg_rewrite r
@@ -31,7 +32,7 @@ pub async fn check(
                     exists (select from pg_partitioned_table p
                             where p.partrelid = c.oid and p.partdefid <> 0)
              from pg_class c where c.oid = to_regclass($1)",
-            &[&quote::table(&table.name)],
+            &[(&quote::table(&table.name), Type::TEXT)],
         )
         .await
         .map_err(|error| classify(error, "reading what a table has beside its columns"))?;

@@ -2,6 +2,7 @@
 
 use ingestd_actors::error::Result;
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use crate::check::Finding;
 use crate::plan::WriteMode;
@@ -17,13 +18,13 @@ pub async fn check(
     key: &str,
 ) -> Result<Vec<Finding>> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "select has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'SELECT'),
                     has_table_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'),
                     has_database_privilege(current_database(), 'TEMP'),
                     has_schema_privilege(c.relnamespace, 'USAGE'), current_user::text
              from pg_class c where c.oid = to_regclass($1)",
-            &[&quote::table(&table.name)],
+            &[(&quote::table(&table.name), Type::TEXT)],
         )
         .await
         .map_err(|error| classify(error, "reading the rights on a table"))?;

@@ -34,7 +34,7 @@ pub struct DryRun {
 /// # Errors
 /// As a batch; nothing of it stays in any case.
 pub async fn dry_run(database: &Database, plan: &LoadPlan, rows: Vec<Arc<Rows>>) -> Result<DryRun> {
-    let link = Link::on(database.dedicated().await?, LOCK_TIMEOUT);
+    let link = Link::unrecorded(database, LOCK_TIMEOUT).await?;
     let loading = load::prepare(&link.client, 0, plan).await?;
     let last = rows
         .iter()

@@ -31,12 +31,24 @@ pub fn table(file: FileId) -> String {
 
 /// Makes it. It is logged, since its rows have to outlive what their checkpoints outlive, and nobody
 /// needs statistics of it before it is moved.
+///
+/// Where it can be, it is the loading role's, so that another login of that goes on with the file.
 pub fn create(file: FileId, plan: &LoadPlan) -> String {
+    let table = table(file);
     format!(
-        "CREATE TABLE IF NOT EXISTS {} WITH (autovacuum_enabled = false) AS \
+        "CREATE TABLE IF NOT EXISTS {table} WITH (autovacuum_enabled = false) AS \
          SELECT {}, 0::bigint AS {ORDINAL}, 0::bigint AS {RECORD}, 0::bigint AS {LINE}, \
-         0::bigint AS {OFFSET}, false AS {DELETES}, ''::bytea AS {RAW} FROM {} WITH NO DATA",
-        table(file),
+         0::bigint AS {OFFSET}, false AS {DELETES}, ''::bytea AS {RAW} FROM {} WITH NO DATA; \
+         DO $$ BEGIN \
+             IF (SELECT pg_has_role(g.oid, 'MEMBER') AND c.relowner <> g.oid \
+                        AND pg_has_role(c.relowner, 'USAGE') \
+                        AND has_schema_privilege(g.oid, 'ingestd', 'CREATE') \
+                 FROM pg_catalog.pg_class c, pg_catalog.pg_roles g \
+                 WHERE c.oid = '{table}'::regclass AND g.rolname = 'ingestd_load') \
+             THEN ALTER TABLE {table} OWNER TO ingestd_load; \
+             END IF; \
+         EXCEPTION WHEN insufficient_privilege THEN NULL; \
+         END $$",
         staged(plan),
         quote::table(&plan.table)
     )
