@@ -26,11 +26,15 @@ pub enum Signal {
 /// Where the handler writes, while anybody reads.
 static WRITE_TO: AtomicI32 = AtomicI32::new(-1);
 
+/// Those whose order counts.
+const ORDERED: [libc::c_int; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGUSR1, libc::SIGUSR2];
+
 /// The signals of this process, caught from now on.
 ///
-/// One handler writes the number of each into a pipe as it comes, and keeps the others out for so
-/// long: so they are read in the order in which the system has delivered them. (Of different signals
-/// that are sent before the process gets to run at all, no order is kept by any system.)
+/// Where [`block`] has kept them from every other thread, one thread takes them one after the other and
+/// writes the number of each into a pipe: two threads that are handed one each at the same time would
+/// write them in any order. (Of different signals that are sent before the process gets to run at all,
+/// no order is kept by any system.)
 pub struct Signals {
     delivered: pipe::Receiver,
     /// Those that came while only the end was waited for.
@@ -45,7 +49,7 @@ impl Signals {
     /// # Errors
     /// Where the system refuses.
     pub fn catch() -> Result<Signals> {
-        Self::catch_all(&[libc::SIGTERM, libc::SIGINT, libc::SIGUSR1, libc::SIGUSR2])
+        Self::catch_all(&ORDERED)
     }
 
     /// Catches SIGHUP too: of a service, which does not end with the terminal that it was typed on.
@@ -65,6 +69,10 @@ impl Signals {
         for &number in numbers {
             handle(number).map_err(refused)?;
         }
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(take_in_turn)
+            .map_err(refused)?;
         Ok(Signals {
             delivered,
             kept: VecDeque::new(),
@@ -115,6 +123,37 @@ impl Drop for Signals {
 fn refused(error: io::Error) -> Error {
     let message = format!("signals can't be caught: {error}");
     Error::new(ErrorKind::Transient, message)
+}
+
+/// Keeps the signals whose order counts from this thread and from those that it starts; to be called
+/// before it starts any.
+pub fn block() {
+    let ordered = ordered();
+    // SAFETY: the set is initialised. There is no error that this call could meet.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ordered, std::ptr::null_mut()) };
+}
+
+fn ordered() -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the set, and the numbers are those of signals.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for number in ORDERED {
+            libc::sigaddset(set.as_mut_ptr(), number);
+        }
+        set.assume_init()
+    }
+}
+
+/// The thread that takes those that are kept from all others.
+fn take_in_turn() {
+    block();
+    let ordered = ordered();
+    let mut number = 0;
+    // SAFETY: the set is initialised, and the number has a place.
+    while unsafe { libc::sigwait(&raw const ordered, &raw mut number) } == 0 {
+        deliver(number);
+    }
 }
 
 /// Called on any thread, between any two of its instructions: it may do nothing but this.

@@ -7,7 +7,8 @@ use crate::support::scene::{Scene, Watcher};
 #[test]
 fn another_instance_takes_a_drained_pipeline_over() {
     let database = database();
-    let scene = Scene::small_batches(Some(&database.url), false, 2, 30_000);
+    // With a key, so that one loads and the other waits.
+    let scene = Scene::small_batches(Some(&database.url), true, 2, 30_000);
     let mut watcher = Watcher::new(&database.url);
     let first = scene.home.run();
     watcher.wait_for(|now| now.records > 1_000);
@@ -24,7 +25,8 @@ fn another_instance_takes_a_drained_pipeline_over() {
     // Nothing half: of what was read, each lane has committed all.
     let halves = "select count(*) from ingestd.file_status s join ingestd.files f using (file_id)
                   where f.state = 'READING'
-                    and f.watermark_record <> s.inserted + s.rejected + s.filtered";
+                    and f.watermark_record <> s.inserted + s.updated + s.unchanged + s.duplicate
+                                              + s.rejected + s.filtered";
     assert_eq!(count(&mut client, halves), 0);
     let before = watcher.wait_for(|_| true);
     std::thread::sleep(Duration::from_millis(700));

@@ -136,7 +136,7 @@ fn a_bad_file_is_refused_with_all_its_problems_and_nothing_changes() {
     }
     assert!(
         home.log()
-            .contains("database.url can't be changed while the service runs")
+            .contains("[database] can't be changed while the service runs")
     );
     assert!(
         home.log()

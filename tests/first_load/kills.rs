@@ -63,8 +63,14 @@ fn a_load_that_is_killed_while_it_loads_is_ended_by_the_service() {
     killed_while_loading(&mut place);
     let service = place.home.run();
     place.wait_until_built();
-    assert_exactly_once(&mut place);
+    place.assert_indexed();
+    place.assert_rows();
     service.stop();
+    // The service moves what stands in its inbox, and nothing else.
+    let state = "select state from ingestd.files";
+    let state: String = place.client.query_one(state, &[]).expect("a file").get(0);
+    assert_eq!(state, "COMMITTED");
+    assert!(place.file.exists());
 }
 
 /// The transaction that the first one waits for is still open when the next one starts.
