@@ -405,7 +405,7 @@ fn a_file_that_takes_the_ledger_to_be_read_says_so() {
         "key = [\"id\"]\n",
         "create table events (id int primary key, day date)",
     );
-    let file = shop.scratch.write("new.csv", "id,day\n1,today\n");
+    let file = shop.scratch.write("new.csv", "id,day\n1,03/02/2024\n");
     let check = ["check", file.to_str().expect("a plain path")];
     let said = shop.ask(&check);
     assert_eq!(said.code, Some(1), "{}", said.out);
@@ -416,5 +416,5 @@ fn a_file_that_takes_the_ledger_to_be_read_says_so() {
     );
     shop.migrate();
     let said = shop.ask(&check);
-    assert_eq!(said.code, Some(0), "{}", said.out);
+    assert!(said.out.contains("1 bad"), "{}", said.out);
 }
