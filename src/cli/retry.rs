@@ -1,5 +1,6 @@
 //! `ingestd retry`: quarantined files go on.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::context::{ConfigArgs, connect_to_ledger};
 use super::find_file::find_file;
 use super::output::{complain, harmless, print, print_json, thousands};
-use crate::fs::path_from_text;
+use crate::fs::path_text;
 use crate::ledger::retry::{RETRIED, Retried, Retry};
 use crate::postgres::classify;
 use crate::settings::Settings;
@@ -130,11 +131,11 @@ fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Resul
     let row = client
         .query_one(
             "select f.pipeline,
-                    coalesce(p.lease_expires > now(), false)
-                        and exists (select from pg_stat_activity a where a.pid = p.lease_backend
-                                    and a.backend_start = p.lease_backend_start)
-             from ingestd.files f left join ingestd.pipelines p on p.name = f.pipeline
-             where f.file_id = $1",
+                    exists (select from ingestd.live_instances i where i.pipeline = f.pipeline)
+                        or exists (select from ingestd.service_pipelines s
+                                   join ingestd.live_services l using (service)
+                                   where s.pipeline = f.pipeline)
+             from ingestd.files f where f.file_id = $1",
             &[&file],
         )
         .map_err(failed)?;
@@ -145,20 +146,15 @@ fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Resul
         return Err(Error::new(ErrorKind::Configuration, message)
             .with_advice("configure it again; or load the file by `ingestd load --again`"));
     };
-    let outcome = Retry::new(file, pipeline).run(client)?;
-    let row = client
-        .query_one(
-            "select path from ingestd.files where file_id = $1",
-            &[&file],
-        )
-        .map_err(failed)?;
-    let path: String = row.get(0);
+    let mut retry = Retry::new(file, pipeline);
+    let outcome = retry.run(client)?;
+    let place = retry.place().unwrap_or(Path::new(""));
     let inbox = &pipeline.directory;
     let inbox = inbox.canonicalize().unwrap_or_else(|_| inbox.clone());
     Ok(Said {
         file,
-        in_inbox: path_from_text(&path).starts_with(inbox),
-        path,
+        in_inbox: place.starts_with(inbox),
+        path: path_text(place),
         outcome: Ok(outcome),
         running,
     })
