@@ -250,7 +250,7 @@ impl Checkpointer {
             "records" => completion.end.end.record,
             "inserted" => counts.inserted, "updated" => counts.updated,
             "unchanged" => counts.unchanged, "duplicate" => counts.duplicate,
-            "filtered" => counts.filtered, "rejected" => counts.rejected,
+            "deleted" => counts.deleted, "filtered" => counts.filtered, "rejected" => counts.rejected,
             "read_us" => open.read_for.as_micros() as u64,
             "waited_us" => open.waited_for.as_micros() as u64,
             "load_us" => open.started.elapsed().as_micros() as u64,

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::fs::path_from_text;
+use crate::ledger::DELETED;
 use crate::ledger::known::{COLUMNS, Known, to_unsigned};
 use crate::postgres::{Database, classify};
 
@@ -18,6 +19,8 @@ pub struct Account {
     pub known: Known,
     /// Its pipeline.
     pub pipeline: String,
+    /// Whether its content was to be removed, and was: by the configuration's leave.
+    pub removed: bool,
     /// What became of its records.
     pub counts: Counts,
     /// The plan that it was loaded under; empty where there is none.
@@ -40,11 +43,13 @@ impl Account {
                     coalesce(f.load_path, f.path) as first_path,
                     to_char(coalesce(f.load_time, f.discovered_at) at time zone 'UTC',
                             'YYYY-MM-DD HH24:MI:SS.US\"+00\"') as load_time,
+                    f.archive_removed_at is not null or f.reason is not distinct from $2
+                        as removed,
                     f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted, f.filtered, f.rejected
              from ingestd.files f left join ingestd.plans p using (plan_id) where f.file_id = $1"
         );
         let row = client
-            .query_typed_opt(&sql, &[(&file.0, Type::INT8)])
+            .query_typed_opt(&sql, &[(&file.0, Type::INT8), (&DELETED, Type::TEXT)])
             .await
             .map_err(failed)?;
         let Some(row) = row else {
@@ -63,6 +68,7 @@ impl Account {
         Ok(Account {
             known: Known::read(&row)?,
             pipeline: row.get("pipeline"),
+            removed: row.get("removed"),
             counts: counts(&row),
             plan: row
                 .get::<_, Option<String>>("definition")

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Finding;
 use super::space::{may_change, may_list, nearest, room};
 use crate::fs::{count_files, path_text};
-use crate::settings::Pipeline;
+use crate::settings::{Finished, Pipeline};
 
 /// Looks at the directories of one pipeline.
 pub fn check(pipeline: &Pipeline, data_dir: &Path) -> Vec<Finding> {
@@ -18,10 +18,19 @@ pub fn check(pipeline: &Pipeline, data_dir: &Path) -> Vec<Finding> {
         let key = format!("pipelines.{}.{name}", pipeline.name);
         match target {
             Some(target) => findings.extend(target_directory(&key, target, &pipeline.directory)),
-            None => findings.push(Finding::ok(key, "files stay where they are")),
+            None => findings.push(Finding::ok(key, stays(pipeline, name))),
         }
     }
     findings
+}
+
+fn stays(pipeline: &Pipeline, which: &str) -> &'static str {
+    match pipeline.archive_rules.finished {
+        Finished::Delete { .. } if which == "archive" => {
+            "loaded files are deleted after delete_after"
+        }
+        _ => "files stay where they are",
+    }
 }
 
 fn inbox(pipeline: &Pipeline, data_dir: &Path) -> Vec<Finding> {

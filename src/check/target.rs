@@ -41,6 +41,7 @@ pub async fn check(
     findings.extend(columns(client, pipeline, &table).await?);
     findings.extend(unique_key(client, pipeline, &table).await?);
     findings.extend(rights::check(client, pipeline, &table, &key).await?);
+    findings.extend(rights::staging(client, pipeline, &key).await?);
     findings.extend(oddities::check(client, pipeline, &table, &key).await?);
     Ok(findings)
 }

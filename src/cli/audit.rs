@@ -105,7 +105,10 @@ fn all(client: &mut postgres::Client, args: &AuditArgs) -> Result<Vec<i64>> {
 fn in_words(verdict: &Verdict, many: bool) -> String {
     let name = format!("file {} ({})", verdict.file, harmless(&verdict.path));
     if many && verdict.holds() {
-        return format!("{name}: holds\n");
+        return match verdict.removed {
+            true => format!("{name}: the ledger's figures hold; its content was removed\n"),
+            false => format!("{name}: holds\n"),
+        };
     }
     let counts = &verdict.counts;
     let parts = [
@@ -139,10 +142,14 @@ fn in_words(verdict: &Verdict, many: bool) -> String {
         thousands(verdict.letters.0),
         thousands(verdict.letters.1)
     ));
+    if verdict.removed {
+        text.push_str("content       removed, as its pipeline says: it can't be read again\n");
+    }
     for problem in &verdict.problems {
         text.push_str(&format!("problem       {}\n", harmless(problem)));
     }
     text.push_str(match (verdict.holds(), verdict.state) {
+        (true, _) if verdict.removed => "verdict       the ledger's figures hold\n",
         (true, "SKIPPED") => "verdict       it was skipped: nothing of it was to be loaded\n",
         (true, _) => "verdict       holds: every record is accounted for, once\n",
         (false, _) => "verdict       does not hold\n",

@@ -1,5 +1,6 @@
 //! `ingestd retry`: quarantined files go on.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
@@ -135,7 +136,10 @@ fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Resul
     let row = client
         .query_typed_one(
             "select f.pipeline,
-                    exists (select from ingestd.live_instances l where l.pipeline = f.pipeline),
+                    exists (select from ingestd.live_instances i where i.pipeline = f.pipeline)
+                        or exists (select from ingestd.service_pipelines s
+                                   join ingestd.live_services l using (service)
+                                   where s.pipeline = f.pipeline),
                     has_table_privilege('ingestd.files', 'UPDATE')
              from ingestd.files f where f.file_id = $1",
             &[(&file, Type::INT8)],
@@ -156,14 +160,13 @@ fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Resul
     };
     let mut retry = Retry::new(file, pipeline);
     let outcome = retry.run(client)?;
-    // The ledger learns of it from whoever loads it.
-    let place = retry.place.unwrap_or_default();
+    let place = retry.place().unwrap_or(Path::new(""));
     let inbox = &pipeline.directory;
     let inbox = inbox.canonicalize().unwrap_or_else(|_| inbox.clone());
     Ok(Said {
         file,
         in_inbox: place.starts_with(inbox),
-        path: path_text(&place),
+        path: path_text(place),
         outcome: Ok(outcome),
         running,
     })

@@ -12,7 +12,7 @@
 mod moving;
 mod read;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::FileState;
@@ -45,10 +45,10 @@ pub struct Retry<'a> {
     pub file: i64,
     /// Its pipeline, as it is configured now.
     pub pipeline: &'a Pipeline,
-    /// Where it stands in the end, once that is known.
-    pub place: Option<PathBuf>,
     /// What the ledger was told, once it was.
     begun: Option<Retried>,
+    /// Where it is to be taken up, once that is known.
+    place: Option<PathBuf>,
 }
 
 impl<'a> Retry<'a> {
@@ -57,9 +57,14 @@ impl<'a> Retry<'a> {
         Retry {
             file,
             pipeline,
-            place: None,
             begun: None,
+            place: None,
         }
+    }
+
+    /// Where it stands after the last step, for a service or a `load` to take it up.
+    pub fn place(&self) -> Option<&Path> {
+        self.place.as_deref()
     }
 
     /// Does all steps that are left.
@@ -80,6 +85,9 @@ impl<'a> Retry<'a> {
     /// `Configuration` where it can't go on, with what to do.
     pub fn advance(&mut self, client: &mut Client) -> Result<Option<Retried>> {
         let seen = read::look(client, self.file, self.pipeline)?;
+        // The first look tells: later ones see it on its way, or where a service has taken it.
+        self.place
+            .get_or_insert_with(|| seen.will_stand().to_owned());
         match seen.known.state {
             FileState::Quarantined => self.begin(client, &seen).map(|()| None),
             FileState::Skipped if seen.known.reason.as_deref() == Some(RETRIED) => {

@@ -86,8 +86,9 @@ pub fn parse(text: &str) -> Result<ConnectionString, String> {
         None => taken.take_from_pairs(text)?,
     };
     // The parser's own message may quote the string.
-    taken.config =
-        Config::from_str(&rest).map_err(|_| format!("is no connection string; {HOW}"))?;
+    taken.config = Config::from_str(&rest).map_err(|_| {
+        format!("is no connection string, or has a parameter that libpq doesn't know; {HOW}")
+    })?;
     let hosts = taken
         .config
         .get_hosts()

@@ -140,7 +140,12 @@ fn advice_for(code: &str, kind: ErrorKind) -> Option<&'static str> {
 fn connection_failed(error: tokio_postgres::Error, doing: &str) -> Error {
     if let Some(io) = io_error(&error) {
         let (kind, code) = (kind_of_io(io.kind()), format!("{:?}", io.kind()));
-        let message = format!("{doing}: the connection to the database failed: {io}");
+        // tokio-postgres's words for an answer that is more than the one letter it has asked for.
+        let what = match io.to_string().as_str() {
+            "bytes remaining on stream" => "what answers there speaks another protocol".to_owned(),
+            words => words.to_owned(),
+        };
+        let message = format!("{doing}: the connection to the database failed: {what}");
         return Error::new(kind, message).with_code(code).with_source(error);
     }
     // tokio-postgres keeps these kinds to itself; its words for them are all there is.

@@ -56,6 +56,9 @@ impl Change {
         if old.stuck_after != new.stuck_after {
             self.later.push("service.stuck_after");
         }
+        if old.lease != new.lease {
+            self.later.push("service.lease");
+        }
         if old.log != new.log {
             self.later.push("[log]");
         }
@@ -65,6 +68,7 @@ impl Change {
         rest.database.clone_from(&old.database);
         rest.shutdown_timeout = old.shutdown_timeout;
         rest.stuck_after = old.stuck_after;
+        rest.lease = old.lease;
         rest.log.clone_from(&old.log);
         if &rest != old {
             self.later.push("other keys of the service");

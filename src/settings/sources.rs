@@ -96,7 +96,7 @@ impl ConfigFile {
                 ),
             )
             .with_advice(
-                "name a file with --config (config/ingestd.toml is an example to copy), or try `ingestd demo`, which needs none",
+                "name a file with --config (config/ingestd.toml is an example to copy), or use what needs none: `ingestd load FILE --table TABLE`, `ingestd demo`",
             )),
         }
     }

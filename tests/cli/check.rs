@@ -209,7 +209,7 @@ fn is_superuser(shop: &Shop) -> bool {
 #[test]
 fn rights_that_are_lacking_are_named() {
     let shop = Shop::new(
-        "key = [\"id\"]\n",
+        "key = [\"id\"]\nall_or_nothing = true\n",
         "create table events (id int primary key)",
     );
     shop.migrate();
@@ -234,6 +234,8 @@ fn rights_that_are_lacking_are_named() {
         said.contains("SELECT on public.events, UPDATE on public.events"),
         "{said}"
     );
+    let said = report.to_string();
+    assert!(said.contains("CREATE on schema ingestd"), "{said}");
     assert!(
         found(&report, "error", "ledger").contains("GRANT"),
         "{report:#}"

@@ -1,5 +1,8 @@
 //! What a user can do wrong: a message that says what, and exit code 2.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
 use super::run;
 use crate::support::{Scratch, database, ingestd};
 
@@ -75,4 +78,22 @@ fn an_older_ledger_is_to_be_migrated() {
         .batch_execute("insert into ingestd.migrations select * from taken")
         .expect("put back");
     assert_eq!(ask("status").code, Some(0));
+}
+
+#[test]
+fn what_is_no_postgresql_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("somebody comes");
+        let mut asked = [0; 8];
+        stream.read_exact(&mut asked).expect("a request");
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").ok();
+    });
+    let url = format!("postgresql://me@127.0.0.1:{port}/shop");
+    let said = run(ingestd().args(["status", "--database-url", &url]));
+    answering.join().expect("answered");
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    let words = "what answers there speaks another protocol";
+    assert!(said.err.contains(words), "{}", said.err);
 }

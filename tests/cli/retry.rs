@@ -194,11 +194,50 @@ fn a_file_goes_on_from_its_checkpoints_beside_a_running_service() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("goes on from its checkpoints"), "{said}");
     assert!(!said.contains("no service"), "{said}");
+    assert!(!said.contains("does not stand in the inbox"), "{said}");
     wait_until(TIMEOUT, || shop.states() == ["ARCHIVED"]);
     service.stop();
     shop.assert_exactly_once();
     assert_eq!(names_in(&shop.at("quarantine/events")), [""; 0]);
     assert_eq!(names_in(&shop.at("archive/events")), ["a.csv"]);
+}
+
+/// Such a pipeline has no lease of its own: its instances lease files.
+#[test]
+fn a_service_that_loads_without_a_key_is_seen_too() {
+    let database = database();
+    let mut client = database.client();
+    client
+        .batch_execute("create table events (id int, price int)")
+        .expect("a table");
+    let home = Home::new(
+        Some(&database.url),
+        "",
+        "[pipelines.events]\ndirectory = \"inbox\"\ntable = \"events\"\n\
+         settle = \"10ms\"\nscan_interval = \"50ms\"\n",
+    );
+    fs::write(home.directory("inbox").join("a.csv"), "id,cost\n1,2\n").expect("written");
+    let mut is_quarantined = |file: i64| -> bool {
+        let query = "select from ingestd.files
+                     where file_id = $1 and state = 'QUARANTINED' and archived_at is not null";
+        let row = client.query_opt(query, &[&file]);
+        row.is_ok_and(|row| row.is_some())
+    };
+    let retry = |file: &str| {
+        let output = home.ask(&["retry", file]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let service = home.run();
+    wait_until(TIMEOUT, || is_quarantined(1));
+    let said = retry("1");
+    assert!(said.ends_with("as a new file\n"), "{said}");
+    wait_until(TIMEOUT, || is_quarantined(2));
+    service.stop();
+    let said = retry("2");
+    assert!(
+        said.ends_with("no service runs: `ingestd run` takes it up\n"),
+        "{said}"
+    );
 }
 
 /// Whatever step it is killed after: typed again, or with nothing but the next life of the service.

@@ -58,3 +58,28 @@ pub async fn check(
         "GRANT the role what it lacks",
     )])
 }
+
+/// Looks at the right that staging needs, where the rows of a file come all at once.
+pub async fn staging(client: &Client, pipeline: &Pipeline, key: &str) -> Result<Option<Finding>> {
+    if !pipeline.tolerance.all_or_nothing {
+        return Ok(None);
+    }
+    let rows = client
+        .query_typed(
+            "select has_schema_privilege(oid, 'CREATE'), current_user::text
+             from pg_namespace where nspname = 'ingestd'",
+            &[],
+        )
+        .await
+        .map_err(|error| classify(error, "reading the rights on the ledger's schema"))?;
+    // Without a ledger there is another finding, and it is made by who owns it.
+    let Some(row) = rows.first().filter(|row| !row.get::<_, bool>(0)) else {
+        return Ok(None);
+    };
+    let role: String = row.get(1);
+    Ok(Some(Finding::error(
+        key,
+        format!("role {role} lacks CREATE on schema ingestd, which all_or_nothing needs"),
+        "GRANT the role what it lacks",
+    )))
+}

@@ -146,7 +146,8 @@ impl PostgresArchive {
     }
 }
 
-const DELETED: &str = "deleted";
+/// The reason of a file that was deleted as its pipeline says.
+pub const DELETED: &str = "deleted";
 const MISSING: &str = "missing: it was gone before it could be archived";
 
 impl Departing {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::FileState;
 use postgres::Client;
 use postgres::types::Type;
 
@@ -29,6 +30,17 @@ pub struct Seen {
     /// Whether its move back into the inbox has begun: the ledger has it elsewhere than where its
     /// reading began. (What was loaded by its name from elsewhere stays there.)
     pub moves_back: bool,
+}
+
+impl Seen {
+    /// Where it stands once it is moved back, if that is still to be done.
+    pub fn will_stand(&self) -> &Path {
+        let ended = self.known.state == FileState::Skipped;
+        match ended && self.known.archive_path.is_none() {
+            true => &self.known.candidate.path,
+            false => &self.place,
+        }
+    }
 }
 
 /// Reads it.

@@ -66,11 +66,16 @@ fn what_takes_a_restart_is_told_apart() {
         ("/shop", "/other"),
         (
             "[database]",
-            "stuck_after = \"2m\"\nshutdown_timeout = \"9s\"\n[log]\nlevel = \"debug\"\n[database]",
+            "stuck_after = \"2m\"\nlease = \"20s\"\nshutdown_timeout = \"9s\"\n[log]\nlevel = \"debug\"\n[database]",
         ),
     ]);
     assert_eq!(found.impossible, ["service.data_dir", "[database]"]);
-    let later = ["service.shutdown_timeout", "service.stuck_after", "[log]"];
+    let later = [
+        "service.shutdown_timeout",
+        "service.stuck_after",
+        "service.lease",
+        "[log]",
+    ];
     assert_eq!(found.later, later);
     // Every path below the data directory is another one.
     assert_eq!(found.changed.len(), 3);
