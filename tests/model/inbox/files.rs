@@ -61,6 +61,17 @@ impl Files {
         self.entries.insert(place, self.inodes.len() - 1);
     }
 
+    pub fn content(&self, place: Place) -> Option<&Content> {
+        Some(&self.inodes[self.at(place)?].content)
+    }
+
+    /// A copy of a file under another name, with its time.
+    pub fn copy(&mut self, inode: usize, to: Place) {
+        let copy = self.inodes[inode].clone();
+        self.inodes.push(copy);
+        self.entries.insert(to, self.inodes.len() - 1);
+    }
+
     /// `rename_new`; whether the name was free. Without that line it replaces.
     pub fn rename(&mut self, from: Place, to: Place, replaces: bool) -> bool {
         let free = replaces || !self.entries.contains_key(&to);

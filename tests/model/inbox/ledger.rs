@@ -1,5 +1,6 @@
 //! What the ledger knows of files, and what its evidence shows: `Core::examine`.
 
+use ingestd::ledger::examined::{committed_at, last_of};
 use ingestd::ledger::known::Known;
 use ingestd::ledger::verdict::{
     Decision, Fact, Quick, Relation, Rules, by_content, by_metadata, relation, same_metadata,
@@ -22,6 +23,8 @@ pub struct Row {
     pub loaded: usize,
     pub base: usize,
     pub parent: Option<i64>,
+    /// The file that it equals, where it was skipped for that.
+    pub duplicate_of: Option<i64>,
     /// The name in the archive that is stored.
     pub target: Option<u8>,
     pub archived: bool,
@@ -63,7 +66,7 @@ impl Row {
             },
             state: self.state,
             reason: None,
-            duplicate_of: None,
+            duplicate_of: self.duplicate_of.map(FileId),
             epoch: Epoch(1),
             watermark: Position::START,
             records: (finished && self.state != FileState::Skipped)
@@ -71,6 +74,8 @@ impl Row {
             loaded: (self.loaded - self.base) as u64,
             archive_path: self.target.map(|name| format!("out/{name}").into()),
             archived: self.archived,
+            held: false,
+            owner: None,
             committed_at: None,
         }
     }
@@ -84,25 +89,46 @@ pub enum Verdict {
 
 /// `Core::admit_group`, up to what is written down.
 pub fn decide(rows: &[Row], files: &Files, path: u8, inode: usize, off: &[Rule]) -> Verdict {
+    let rules = Rules::default();
     let candidate = files.candidate(path, inode);
-    let numbered = || {
-        rows.iter()
-            .zip(1..)
-            .map(|(row, file)| (row.known(file), row))
-    };
-    let at_path: Vec<Known> = numbered()
-        .filter(|(_, row)| row.path == path && !row.archived)
-        .map(|(known, _)| known)
+    let all: Vec<Known> = (1..).zip(rows).map(|(file, row)| row.known(file)).collect();
+    let at_path: Vec<Known> = all
+        .iter()
+        .filter(|known| known.candidate.path == candidate.path && !known.archived)
+        .cloned()
         .collect();
-    match by_metadata(&candidate, &at_path, Rules::default()) {
+    match by_metadata(&candidate, &at_path, rules) {
         Quick::Content => {}
         quick => return Verdict::Quick(quick),
     }
     let content = &files.inodes[inode].content;
-    let facts: Vec<Fact> = numbered()
+    let last = last_of(&candidate, &all);
+    let replaces = committed_at(&candidate, &at_path, rules);
+    let facts: Vec<Fact> = all
+        .into_iter()
+        .zip(rows)
+        .filter(|(known, _)| {
+            at_path.contains(known)
+                || is_equal(&candidate, content, known)
+                || last.as_ref() == Some(known)
+        })
         .filter_map(|(known, row)| evidence(&candidate, content, known, row, files, off))
         .collect();
-    Verdict::Content(by_content(&candidate, &facts, Rules::default()))
+    let (decision, _) = by_content(&candidate, &facts, last.as_ref(), rules);
+    Verdict::Content(match decision {
+        Decision::Load { gives_up, .. } => Decision::Load { gives_up, replaces },
+        other => other,
+    })
+}
+
+/// `Core::find_equal`.
+fn is_equal(candidate: &Candidate, content: &[u8], known: &Known) -> bool {
+    let print = fingerprint(content);
+    known.candidate.size == candidate.size
+        && known.candidate.size > 0
+        && (&known.head, &known.tail) == (&print.head.to_vec(), &print.tail.to_vec())
+        && known.state != FileState::Skipped
+        && known.records != Some(0)
 }
 
 /// `evidence::look_closer`.

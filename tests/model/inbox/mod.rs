@@ -65,6 +65,15 @@ fn name_taken() -> Scene {
     )
 }
 
+/// Its old name is free, and the name that was chosen for it is not.
+fn renamed_and_taken() -> Scene {
+    let (x, theirs) = (X.to_vec(), FOREIGN.to_vec());
+    scene(
+        "renamed, name taken",
+        &[Deed::Drop(0, x), Deed::Rename(0, 1), Deed::Squat(0, theirs)],
+    )
+}
+
 fn another_device() -> Scene {
     Scene {
         copies: true,
@@ -88,6 +97,7 @@ const MUTATIONS: &[Mutation] = &[
     (&[FileIsCompared], replaced),
     (&[LooksAgain], replaced),
     (&[ComparesBeforeUnlink], another_device),
+    (&[RecognisesContent], renamed_and_taken),
 ];
 
 #[test]
@@ -98,6 +108,7 @@ fn every_file_is_loaded_once_and_none_is_lost() {
         grown,
         replaced,
         name_taken,
+        renamed_and_taken,
         another_device,
     ];
     for scene in scenes.map(|scene| scene()) {

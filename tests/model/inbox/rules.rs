@@ -12,6 +12,7 @@ pub enum Rule {
     FileIsCompared,
     LooksAgain,
     ComparesBeforeUnlink,
+    RecognisesContent,
 }
 
 impl Rule {
@@ -28,6 +29,7 @@ impl Rule {
             FileIsCompared => "what moves is the file that was loaded",
             LooksAgain => "at its private name it is looked at again",
             ComparesBeforeUnlink => "a copy is compared before the original goes",
+            RecognisesContent => "what stands at the target alone is the file by its content",
         }
     }
 
@@ -39,9 +41,9 @@ impl Rule {
             EqualsWait | MovedGoesOn | TailOnly => "verdict::by_content",
             TargetIsStored => "departures::store",
             NeverReplaces => "rename_new",
-            FileIsCompared => "steps::look_at",
-            LooksAgain => "steps::next",
-            ComparesBeforeUnlink => "steps::advance",
+            FileIsCompared => "look::look_at",
+            LooksAgain => "next::next",
+            ComparesBeforeUnlink | RecognisesContent => "steps::do_step",
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ingestd::fs::archive::{Outcome, Seen, Step as Move, There, next};
+use ingestd::fs::archive::{Aim, Seen, Step as Move, There, next, taken};
 use ingestd::ledger::verdict::{Decision, Quick};
+use ingestd::settings::Collision;
 use ingestd_actors::model::FileState;
 
 use super::files::{Deed, Files, Place};
@@ -35,7 +36,8 @@ pub struct World {
     doing: Option<Doing>,
     /// Files of which people have taken the place.
     replaced: Vec<usize>,
-    quarantined: bool,
+    /// What has come to pass that must not.
+    fault: Option<&'static str>,
 }
 
 /// What the service does.
@@ -52,21 +54,10 @@ struct Leaving {
     file: i64,
     target: Option<u8>,
     attempt: u8,
-    decided: Option<Decided>,
-}
-
-/// A step that was decided by what was seen, and is not done yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Decided {
-    Take,
-    DropSource,
-    Place,
-    DropPrivate,
-    PutBack,
-    Refuse,
-    Moved,
-    Missing,
-    Collides,
+    /// A step that was decided by what was seen, and is not done yet.
+    decided: Option<Move>,
+    /// Whether it was missing at the first look: it is looked at twice.
+    missed: bool,
 }
 
 /// What happens next.
@@ -84,6 +75,9 @@ pub enum Step {
     People(usize),
 }
 
+/// What happens where the archive has a file of that name.
+const COLLISION: Collision = Collision::Rename;
+
 /// Files that people put into the archive begin with these; they are not loaded.
 const FOREIGN: u8 = 0xF0;
 
@@ -100,7 +94,7 @@ impl Model for Scene {
             crashes: self.crashes,
             doing: None,
             replaced: Vec::new(),
-            quarantined: false,
+            fault: None,
         }
     }
 
@@ -240,18 +234,16 @@ impl World {
             loaded: base,
             base,
             parent,
+            duplicate_of: None,
             target: None,
             archived: false,
         };
         match verdict {
             Verdict::Quick(Quick::Archive(file) | Quick::Skip(file, _)) => self.leave(file.0, None),
-            Verdict::Content(Decision::Load { .. }) => {
-                for row in self
-                    .rows
-                    .iter_mut()
-                    .filter(|row| row.path == path && !row.archived)
-                {
-                    // What was committed here stands here no longer.
+            Verdict::Content(Decision::Load { replaces, .. }) => {
+                // `Core::note_replaced`: what was committed here stands here no longer.
+                for file in replaces {
+                    let row = self.row(file.0);
                     if row.state == FileState::Committed && row.target.is_none() {
                         row.state = FileState::Archived;
                         row.archived = true;
@@ -275,8 +267,12 @@ impl World {
                 };
                 self.load(file.0, inode);
             }
-            Verdict::Content(Decision::Skip(..)) => {
-                self.rows.push(new(FileState::Skipped, 0, None));
+            Verdict::Content(Decision::Skip(original, _)) => {
+                let original = original.map(|it| it.duplicate_of.unwrap_or(it.file).0);
+                self.rows.push(Row {
+                    duplicate_of: original,
+                    ..new(FileState::Skipped, 0, None)
+                });
                 self.leave(self.rows.len() as i64, None);
             }
             Verdict::Content(Decision::Refresh(known)) => {
@@ -285,7 +281,7 @@ impl World {
                 self.leave(known.file.0, None);
             }
             Verdict::Content(Decision::Later(_)) | Verdict::Quick(Quick::Ignore) => {}
-            _ => self.quarantined = true,
+            _ => self.fault = Some("a good file is quarantined"),
         }
     }
 
@@ -299,6 +295,7 @@ impl World {
             target,
             attempt: 0,
             decided: None,
+            missed: false,
         }));
     }
 
@@ -368,68 +365,80 @@ impl World {
                 Some(_) => There::Other,
             },
         };
-        leaving.decided = Some(match next(seen) {
-            Move::Take => Decided::Take,
-            Move::DropSource => Decided::DropSource,
-            Move::Place => Decided::Place,
-            Move::DropPrivate => Decided::DropPrivate,
-            Move::PutBack => Decided::PutBack,
-            Move::Refuse => Decided::Refuse,
-            Move::End(Outcome::Moved) => Decided::Moved,
-            Move::End(Outcome::Missing) => Decided::Missing,
-            Move::End(Outcome::Collides) => Decided::Collides,
-        });
+        let step = next(seen, Aim::Target(COLLISION));
+        if step == Move::Missing && !leaving.missed {
+            leaving.missed = true;
+        } else {
+            leaving.decided = Some(step);
+        }
         self.doing = Some(Doing::Leaving(leaving));
     }
 
-    /// `steps::advance`; people may have done something since the look.
-    fn act(&mut self, mut leaving: Leaving, target: u8, decided: Decided, scene: &Scene) {
+    /// `steps::do_step`; people may have done something since the look.
+    fn act(&mut self, mut leaving: Leaving, target: u8, step: Move, scene: &Scene) {
         let file = leaving.file;
         let source = Place::Inbox(self.row(file).path);
         let (private, archive) = (Place::Private(file), Place::Archive(target));
         let replaces = scene.off.contains(&Rule::NeverReplaces);
-        leaving.decided = None;
-        match decided {
-            Decided::Take => {
+        (leaving.decided, leaving.missed) = (None, false);
+        match step {
+            Move::Take => {
                 self.files.rename(source, private, replaces);
             }
-            Decided::DropSource => {
+            Move::DropSource => {
                 self.files.entries.remove(&source);
             }
-            Decided::Place if scene.copies => {
+            Move::Place if scene.copies => {
                 let free = replaces || self.files.at(archive).is_none();
                 if let Some(inode) = self.files.at(private).filter(|_| free) {
-                    let content = self.files.inodes[inode].content.clone();
-                    self.files.create(archive, content);
+                    self.files.copy(inode, archive);
                 }
             }
-            Decided::Place => {
+            Move::Place => {
                 self.files.rename(private, archive, replaces);
             }
-            Decided::DropPrivate => {
-                let content = |place| {
-                    self.files
-                        .at(place)
-                        .map(|it| &self.files.inodes[it].content)
-                };
-                let same = content(private) == content(archive);
+            Move::DropPrivate => {
+                let same = self.files.content(private) == self.files.content(archive);
                 if same || scene.off.contains(&Rule::ComparesBeforeUnlink) {
                     self.files.entries.remove(&private);
-                } else {
-                    leaving.target = None;
+                    return self.finish(file, Some(target));
                 }
+                return self.act(leaving, target, taken(COLLISION), scene);
             }
-            Decided::Collides => leaving.target = None,
-            Decided::PutBack => {
+            Move::Recognise => {
+                let ours = self.is_ours(file, archive);
+                if ours || scene.off.contains(&Rule::RecognisesContent) {
+                    return self.finish(file, Some(target));
+                }
+                let changed = self.files.at(source) == Some(self.row(file).inode);
+                return match changed {
+                    true => self.stay(file),
+                    false => self.finish(file, None),
+                };
+            }
+            Move::Collides => leaving.target = None,
+            Move::PutBack => {
                 if self.files.rename(private, source, false) {
                     return self.stay(file);
                 }
             }
-            Decided::Refuse => return self.stay(file),
-            Decided::Moved => return self.finish(file, Some(target)),
-            Decided::Missing => return self.finish(file, None),
+            Move::Refuse => return self.stay(file),
+            Move::Missing => return self.finish(file, None),
+            Move::Replace | Move::TakeIfSame | Move::Unlink | Move::HoldBack | Move::Hold => {
+                self.fault = Some("a step that nothing asked for")
+            }
         }
         self.doing = Some(Doing::Leaving(leaving));
+    }
+
+    /// `look::is_ours`: by its inode and time, or by its content.
+    fn is_ours(&mut self, file: i64, archive: Place) -> bool {
+        let Some(inode) = self.files.at(archive) else {
+            return false;
+        };
+        let found = self.files.inodes[inode].clone();
+        let row = self.row(file);
+        (inode, found.modified) == (row.inode, row.modified) || found.content == row.content
     }
 
     /// It stands where it stood; the next scan finds it.
@@ -440,6 +449,11 @@ impl World {
 
     /// `departures::finish`: a tail takes its parents.
     fn finish(&mut self, file: i64, target: Option<u8>) {
+        let there = target.and_then(|name| self.files.content(Place::Archive(name)).cloned());
+        if target.is_some() && there.as_ref() != Some(&self.row(file).content) {
+            self.fault =
+                Some("the ledger takes another file of the archive for one that was loaded");
+        }
         let mut of = Some(file);
         while let Some(file) = of {
             let row = self.row(file);
@@ -456,8 +470,8 @@ impl World {
     }
 
     fn wrong(&self) -> Option<String> {
-        if self.quarantined {
-            return Some("a good file is quarantined".to_owned());
+        if let Some(fault) = self.fault {
+            return Some(fault.to_owned());
         }
         if let Some((record, _)) = self.table.iter().find(|(_, times)| **times > 1) {
             return Some(format!("record {record:02x} is loaded twice"));
