@@ -13,6 +13,10 @@ pub enum Rule {
     LooksAgain,
     ComparesBeforeUnlink,
     RecognisesContent,
+    OverwrittenIsNoted,
+    DropsItsOwn,
+    IsAnotherFile,
+    LeavesThoseOnTheirWay,
 }
 
 impl Rule {
@@ -30,6 +34,14 @@ impl Rule {
             LooksAgain => "at its private name it is looked at again",
             ComparesBeforeUnlink => "a copy is compared before the original goes",
             RecognisesContent => "what stands at the target alone is the file by its content",
+            OverwrittenIsNoted => "what is replaced in the archive is noted",
+            IsAnotherFile => "what stands where a file has left is another one",
+            LeavesThoseOnTheirWay => {
+                "a tail takes its parents with it, but none that is on its own way"
+            }
+            DropsItsOwn => {
+                "of two names of a file the first is taken away only while it is one of them"
+            }
         }
     }
 
@@ -43,6 +55,10 @@ impl Rule {
             NeverReplaces => "rename_new",
             FileIsCompared => "look::look_at",
             LooksAgain => "next::next",
+            IsAnotherFile => "comes_again::decide, equal_to",
+            LeavesThoseOnTheirWay => "departures::finish",
+            OverwrittenIsNoted => "departures::note_overwritten",
+            DropsItsOwn => "rename::drop_first_name",
             ComparesBeforeUnlink | RecognisesContent => "steps::do_step",
         }
     }
