@@ -14,7 +14,7 @@ mod kills;
 mod local_server;
 mod mapping;
 mod memory;
-// mod model;
+mod model;
 mod modes;
 mod peers;
 mod pooler;

@@ -89,6 +89,18 @@ fn is_done(fact: &&Fact) -> bool {
     done.contains(&fact.known.state)
 }
 
+/// Whether a file's move has begun and not ended. What stands at its path by now is another file, unless it
+/// is the same inode: taken for it, that would be moved in its stead, and the first be left half-way.
+fn is_on_its_way(known: &Known) -> bool {
+    !known.archived && known.archive_path.is_some()
+}
+
+/// Its move is given up once it is looked at, and then it is as any other.
+fn is_touched_on_its_way(known: &Known, candidate: &Candidate) -> bool {
+    let was = &known.candidate;
+    is_on_its_way(known) && (&was.path, was.inode) == (&candidate.path, candidate.inode)
+}
+
 /// Decides about a candidate by the finished files that it is related to; `last` is what was loaded
 /// last under its name. `None` where it has nothing to do with any.
 pub fn decide(
@@ -102,6 +114,13 @@ pub fn decide(
             !fact.known.is_unfinished() && fact.proven && fact.relation == relation
         })
     };
+    let related = [Relation::MayEqual, Relation::MayContinue];
+    let mut leaving = related.into_iter().flat_map(proven).filter(is_done);
+    if let Some(fact) = leaving.find(|fact| is_touched_on_its_way(&fact.known, candidate)) {
+        let file = fact.known.file.0;
+        let reason = format!("it is file {file}, which was about to leave when it was changed");
+        return Some((Decision::Later(reason), None));
+    }
     let equal: Vec<&Known> = proven(Relation::MayEqual)
         .filter(is_done)
         .map(|fact| &fact.known)
@@ -140,7 +159,7 @@ fn equal_to(candidate: &Candidate, equal: &[&Known], rules: Rules) -> (Decision,
     let itself = equal
         .iter()
         .filter(has_name)
-        .filter(|known| !known.archived)
+        .filter(|known| !known.archived && !is_on_its_way(known))
         .max_by_key(|it| it.file);
     let elsewhere = loaded.next();
     let (situation, original) = match (here, elsewhere, itself) {

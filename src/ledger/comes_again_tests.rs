@@ -161,6 +161,29 @@ fn another_inode_alone_is_no_drop() {
     }
 }
 
+/// It was taken for the file whose move has begun, which was then left half-way.
+#[test]
+fn what_stands_where_a_file_left_is_another_one_unless_it_has_its_inode() {
+    let mut leaving = known(3, "/in/a", FileState::Committed);
+    leaving.archive_path = Some("/out/a".into());
+    for (relation, word) in [
+        (Relation::MayEqual, "skip"),
+        (Relation::MayContinue, "tail"),
+    ] {
+        let itself = [fact(leaving.clone(), relation)];
+        assert_eq!(becomes(&itself, None, OnReturn::Skip).0, "wait");
+        let mut another = leaving.clone();
+        another.candidate.inode = 10;
+        let facts = [fact(another, relation)];
+        let (decision, _) = by_content(&candidate("/in/a", 6), &facts, None, Rules::default());
+        match decision {
+            Decision::Skip(Some(original), _) => assert_eq!((original.file.0, word), (3, "skip")),
+            Decision::LoadTail(_) => assert_eq!(word, "tail"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
 fn only_what_was_loaded_counts_as_loaded() {
     assert!(counts(&known(1, "/in/a", FileState::Archived)));

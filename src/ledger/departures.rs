@@ -141,7 +141,9 @@ pub async fn finish(client: &Client, instance: &str, files: &[Gone]) -> Result<(
                  where f.owner is null or f.owner = $4::uuid
                  union
                  select p.file_id, p.parent_id, family.target, family.reason
-                 from ingestd.files p join family on p.file_id = family.parent_id),
+                 from ingestd.files p join family on p.file_id = family.parent_id
+                 -- One that is on its own way stands elsewhere, and still has to arrive.
+                 where p.archive_path is null),
              wanted as (
                  -- Where two tails of one file leave together, either tells where it went.
                  select file_id, min(target) as target, min(reason) as reason

@@ -18,7 +18,7 @@ mod steps;
 pub use companions::follow;
 pub use content::Form;
 pub use naming::{ATTEMPTS, Destination, is_compressed, private_path, reason_path, target};
-pub use next::{Seen, Step, There, next};
+pub use next::{Aim, Seen, Step, There, next, taken};
 pub use reason::write_reason;
 pub use remove::{Archived, Due, Removal, remove_due};
 pub use steps::{Goal, Move, Outcome, move_error, run_all};

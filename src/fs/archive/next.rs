@@ -3,7 +3,7 @@
 use crate::settings::Collision;
 
 /// What stands at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum There {
     /// Nothing.
     Nothing,
@@ -36,7 +36,7 @@ pub enum Aim {
 }
 
 /// One step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Rename it to the private name.
     Take,

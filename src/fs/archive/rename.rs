@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use uuid::Uuid;
+
+use crate::fs::path_text;
 
 /// Renames a file, unless something has the new name. Durable once [`sync_directories`] has been
 /// called for both names: until then a crash undoes it, or does not.
@@ -20,11 +24,33 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         Err(Errno::INVAL | Errno::NOSYS) => {
             std::fs::hard_link(from, to)?;
             sync_parent(to)?;
-            std::fs::remove_file(from)?;
+            drop_first_name(from, to)?;
         }
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+/// Takes away the first name of a file that has a second one. Another file that somebody has put there
+/// meanwhile keeps it: nothing says "delete, if it is this file", so the name is changed to one of its own,
+/// and given back where it was another file's.
+pub fn drop_first_name(first: &Path, second: &Path) -> io::Result<()> {
+    let aside = first.with_file_name(format!(".ingestd-{}.aside", Uuid::new_v4()));
+    std::fs::rename(first, &aside)?;
+    let inode = |path: &Path| {
+        let found = std::fs::symlink_metadata(path)?;
+        Ok::<_, io::Error>((found.dev(), found.ino()))
+    };
+    if inode(&aside)? != inode(second)? {
+        std::fs::hard_link(&aside, first).map_err(|error| {
+            let stands = path_text(&aside);
+            io::Error::new(
+                error.kind(),
+                format!("what took its place stands at {stands}: {error}"),
+            )
+        })?;
+    }
+    std::fs::remove_file(&aside)
 }
 
 /// Renames a file, in place of what has the new name: there is no moment without either. What the file

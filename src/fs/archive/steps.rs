@@ -14,7 +14,7 @@ use super::copy::Copy;
 use super::look::{is_ours, look, metadata};
 use super::naming::{copy_path, is_compressed, private_path, untagged_path};
 use super::next::{Aim, Step, next, taken};
-use super::rename::{rename_new, rename_over, sync_directories, sync_parent};
+use super::rename::{drop_first_name, rename_new, rename_over, sync_directories, sync_parent};
 use crate::fs::{file_error, path_text};
 use crate::settings::Collision;
 
@@ -188,7 +188,7 @@ fn do_step(
     let source = &file.candidate.path;
     match step {
         Step::Take => rename_new(source, private)?,
-        Step::DropSource => std::fs::remove_file(source)?,
+        Step::DropSource => drop_first_name(source, private)?,
         Step::Place => place(file, private)?,
         Step::Replace => {
             if metadata(file.target())?.is_some_and(|found| !found.is_file()) {

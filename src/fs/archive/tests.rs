@@ -12,6 +12,7 @@ use ingestd_actors::error::ErrorKind;
 use ingestd_actors::model::FileId;
 
 use super::naming::{copy_path, private_path, untagged_path};
+use super::rename::drop_first_name;
 use super::steps::{Goal, Move, Outcome, advance, run};
 use super::{Destination, target, write_reason};
 use crate::fs::{candidate_at, hash_file};
@@ -233,6 +234,26 @@ fn a_new_file_of_the_same_name_does_not_disturb_a_move() {
     assert_eq!(run(&file).unwrap(), Outcome::Moved);
     assert_eq!(files(&place.inbox), ["a.csv"]);
     assert_eq!(run(&file).unwrap(), Outcome::Moved, "again, it is done");
+}
+
+/// Where a rename is made of two steps, it has two names for a moment. What a writer had put under the
+/// first one by then was deleted.
+#[test]
+fn of_two_names_the_first_is_taken_away_only_while_it_is_one_of_them() {
+    let place = beside();
+    let (path, second) = (place.inbox.join("a.csv"), place.inbox.join(".second"));
+    std::fs::hard_link(&path, &second).unwrap();
+    std::fs::write(place.inbox.join(".new"), "newer").unwrap();
+    std::fs::rename(place.inbox.join(".new"), &path).unwrap();
+    drop_first_name(&path, &second).unwrap();
+    assert_eq!(files(&place.inbox), [".second", "a.csv"]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "newer");
+    assert_eq!(std::fs::read_to_string(&second).unwrap(), CONTENT);
+
+    std::fs::remove_file(&path).unwrap();
+    std::fs::hard_link(&second, &path).unwrap();
+    drop_first_name(&path, &second).unwrap();
+    assert_eq!(files(&place.inbox), [".second"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ingestd_actors::port::{Leaving, Ledger, Left, Verdict};
+use ingestd_actors::port::{Archivable, Leaving, Ledger, Left, Verdict};
 
 use super::world::World;
 use crate::fs::archive::private_path;
@@ -76,6 +76,45 @@ async fn a_move_that_was_begun_is_ended_by_the_next_life() {
         Left::To(target.clone())
     );
     assert_eq!(std::fs::read_to_string(target).unwrap(), "x\n1\n");
+}
+
+/// It was taken for the file that is on its way. That one, whose place it had in the ledger then, stood
+/// under its private name for as long as this one had its first name; or for good, where a tail took it
+/// with it.
+#[tokio::test]
+async fn what_comes_under_the_name_of_a_file_on_its_way_is_another_file() {
+    for content in ["x\n1\n", "x\n1\n2\n"] {
+        let world = World::new(true).await;
+        let ledger = world.life().await;
+        begin_a_move(&world, &ledger).await;
+        let path = world.write("a.csv", content);
+        let (file, candidate) = match world.admit(&ledger, &path).await {
+            Verdict::Skip(skipped) => (skipped.file, skipped.candidate),
+            Verdict::Load(claim) => {
+                assert_eq!(claim.base.offset, 4);
+                world.load(&ledger, &claim).await;
+                (claim.file, claim.candidate)
+            }
+            other => panic!("{other:?}"),
+        };
+        let second = Archivable {
+            file,
+            candidate,
+            handle: None,
+        };
+        let left = world.archive_one(second).await.unwrap();
+        assert!(matches!(left, Left::To(_)), "{left:?}");
+
+        let [verdict] = <[Verdict; 1]>::try_from(ledger.resume().await.unwrap()).unwrap();
+        let Verdict::Archive(first) = verdict else {
+            panic!("its move was begun: {verdict:?}");
+        };
+        let Left::To(target) = world.archive_one(first).await.unwrap() else {
+            panic!("it stands under its private name");
+        };
+        assert_eq!(std::fs::read_to_string(target).unwrap(), "x\n1\n");
+        assert_eq!(std::fs::read_dir(&world.inbox).unwrap().count(), 0);
+    }
 }
 
 #[tokio::test]

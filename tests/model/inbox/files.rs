@@ -14,7 +14,24 @@ pub enum Place {
     /// The private name of a file of the ledger.
     Private(i64),
     /// A name in the archive.
-    Archive(u8),
+    Archive(Name),
+    /// Where a file of the ledger is that was quarantined.
+    Quarantine(i64),
+}
+
+/// A name in the archive: that of a path, or after a collision one with the file's number and the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name {
+    pub path: u8,
+    pub other: Option<(i64, u8)>,
+}
+
+impl Name {
+    /// `naming::target`.
+    pub fn of(path: u8, file: i64, attempt: u8) -> Name {
+        let other = (attempt > 0).then_some((file, attempt));
+        Name { path, other }
+    }
 }
 
 /// A file of the file system.
@@ -46,6 +63,8 @@ pub enum Deed {
     Append(u8, Content),
     /// Renames a file.
     Rename(u8, u8),
+    /// Writes the same once more.
+    Touch(u8),
     /// Puts a file of their own under a name of the archive.
     Squat(u8, Content),
 }
@@ -61,6 +80,22 @@ impl Files {
         self.entries.insert(place, self.inodes.len() - 1);
     }
 
+    pub fn content(&self, place: Place) -> Option<&Content> {
+        Some(&self.inodes[self.at(place)?].content)
+    }
+
+    /// `content::same_content`.
+    pub fn are_same(&self, a: Place, b: Place) -> bool {
+        self.content(a) == self.content(b)
+    }
+
+    /// A copy of a file under another name, with its time.
+    pub fn copy(&mut self, inode: usize, to: Place) {
+        let copy = self.inodes[inode].clone();
+        self.inodes.push(copy);
+        self.entries.insert(to, self.inodes.len() - 1);
+    }
+
     /// `rename_new`; whether the name was free. Without that line it replaces.
     pub fn rename(&mut self, from: Place, to: Place, replaces: bool) -> bool {
         let free = replaces || !self.entries.contains_key(&to);
@@ -71,14 +106,22 @@ impl Files {
         free
     }
 
+    /// `rename_new` where a file system has no such thing, up to its half: a second name.
+    pub fn link(&mut self, from: Place, to: Place) -> bool {
+        match (self.at(from), self.at(to)) {
+            (Some(inode), None) => self.entries.insert(to, inode).is_none(),
+            _ => false,
+        }
+    }
+
     /// Whether somebody can do this now.
     pub fn allows(&self, deed: &Deed) -> bool {
         let stands = |path: &u8| self.entries.contains_key(&Place::Inbox(*path));
         match deed {
             Deed::Drop(path, _) => !stands(path),
-            Deed::Replace(path, _) | Deed::Append(path, _) => stands(path),
+            Deed::Replace(path, _) | Deed::Append(path, _) | Deed::Touch(path) => stands(path),
             Deed::Rename(from, to) => stands(from) && !stands(to),
-            Deed::Squat(name, _) => !self.entries.contains_key(&Place::Archive(*name)),
+            Deed::Squat(path, _) => self.at(Place::Archive(Name::of(*path, 0, 0))).is_none(),
         }
     }
 
@@ -97,7 +140,14 @@ impl Files {
             Deed::Rename(from, to) => {
                 self.rename(Place::Inbox(from), Place::Inbox(to), false);
             }
-            Deed::Squat(name, content) => self.create(Place::Archive(name), content),
+            Deed::Touch(path) => {
+                if let Some(&inode) = self.entries.get(&Place::Inbox(path)) {
+                    self.inodes[inode].modified += 100;
+                }
+            }
+            Deed::Squat(path, content) => {
+                self.create(Place::Archive(Name::of(path, 0, 0)), content);
+            }
         }
     }
 

@@ -1,13 +1,16 @@
 //! What the ledger knows of files, and what its evidence shows: `Core::examine`.
 
+use ingestd::ledger::comes_again::Return;
+use ingestd::ledger::examined::{committed_at, last_of};
 use ingestd::ledger::known::Known;
 use ingestd::ledger::verdict::{
-    Decision, Fact, Quick, Relation, Rules, by_content, by_metadata, relation, same_metadata,
+    Decision, Fact, Quick, Relation, by_content, by_metadata, relation, same_metadata,
 };
 use ingestd_actors::model::{Candidate, Epoch, FileId, FileState, Position};
 
-use super::files::{Content, Files, Place, fingerprint, path_of};
+use super::files::{Content, Files, Name, Place, fingerprint, path_of};
 use super::rules::Rule;
+use super::scene::Scene;
 
 /// A row of `ingestd.files`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,17 +25,25 @@ pub struct Row {
     pub loaded: usize,
     pub base: usize,
     pub parent: Option<i64>,
-    /// The name in the archive that is stored.
-    pub target: Option<u8>,
+    /// The file that it equals, where it was skipped for that.
+    pub duplicate_of: Option<i64>,
+    /// What is noted of where it goes.
+    pub goal: Option<Goal>,
     pub archived: bool,
+    /// It stays for now, since the archive has another file of its name.
+    pub held: bool,
+    /// Another file has taken its place in the archive.
+    pub overwritten: bool,
+}
+
+/// What is to become of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Goal {
+    To(Name),
+    Delete,
 }
 
 impl Row {
-    pub fn is_unfinished(&self) -> bool {
-        use FileState::{Completed, Reading, Scheduled};
-        matches!(self.state, Scheduled | Reading | Completed)
-    }
-
     pub fn candidate(&self) -> Candidate {
         Candidate {
             path: path_of(self.path),
@@ -46,14 +57,15 @@ impl Row {
     /// The row as [`Known::read`] gives it.
     fn known(&self, file: i64) -> Known {
         let print = fingerprint(&self.content);
-        let finished = !self.is_unfinished();
+        let is_loaded = matches!(self.state, FileState::Committed | FileState::Archived);
+        let is_read = is_loaded || self.duplicate_of.is_some();
         Known {
             file: FileId(file),
             candidate: self.candidate(),
             head: print.head.to_vec(),
             tail: print.tail.to_vec(),
             // Taken while it is read: whole at its end.
-            content: finished.then(|| self.content.clone()),
+            content: is_read.then(|| self.content.clone()),
             mark: None,
             plan: Some(1),
             parent: self.parent.map(FileId),
@@ -63,14 +75,22 @@ impl Row {
             },
             state: self.state,
             reason: None,
-            duplicate_of: None,
+            duplicate_of: self.duplicate_of.map(FileId),
             epoch: Epoch(1),
-            watermark: Position::START,
-            records: (finished && self.state != FileState::Skipped)
-                .then(|| (self.loaded - self.base) as u64),
+            watermark: Position {
+                offset: if is_loaded {
+                    self.content.len() as u64
+                } else {
+                    0
+                },
+                ..Position::START
+            },
+            records: is_loaded.then(|| (self.loaded - self.base) as u64),
             loaded: (self.loaded - self.base) as u64,
-            archive_path: self.target.map(|name| format!("out/{name}").into()),
+            archive_path: self.goal.map(|_| "out".into()),
             archived: self.archived,
+            held: self.held,
+            owner: None,
             committed_at: None,
         }
     }
@@ -79,30 +99,52 @@ impl Row {
 /// What is to be done with the file at a path.
 pub enum Verdict {
     Quick(Quick),
-    Content(Decision),
+    Content(Decision, Option<Return>),
 }
 
 /// `Core::admit_group`, up to what is written down.
-pub fn decide(rows: &[Row], files: &Files, path: u8, inode: usize, off: &[Rule]) -> Verdict {
+pub fn decide(rows: &[Row], files: &Files, path: u8, inode: usize, scene: &Scene) -> Verdict {
+    let rules = scene.rules();
     let candidate = files.candidate(path, inode);
-    let numbered = || {
-        rows.iter()
-            .zip(1..)
-            .map(|(row, file)| (row.known(file), row))
-    };
-    let at_path: Vec<Known> = numbered()
-        .filter(|(_, row)| row.path == path && !row.archived)
-        .map(|(known, _)| known)
+    let all: Vec<Known> = (1..).zip(rows).map(|(file, row)| row.known(file)).collect();
+    let at_path: Vec<Known> = all
+        .iter()
+        .filter(|known| known.candidate.path == candidate.path && !known.archived)
+        .cloned()
         .collect();
-    match by_metadata(&candidate, &at_path, Rules::default()) {
+    match by_metadata(&candidate, &at_path, rules) {
         Quick::Content => {}
         quick => return Verdict::Quick(quick),
     }
     let content = &files.inodes[inode].content;
-    let facts: Vec<Fact> = numbered()
-        .filter_map(|(known, row)| evidence(&candidate, content, known, row, files, off))
+    let last = last_of(&candidate, &all);
+    let replaces = committed_at(&candidate, &at_path, rules);
+    let facts: Vec<Fact> = all
+        .into_iter()
+        .zip(rows)
+        .filter(|(known, _)| {
+            at_path.contains(known)
+                || is_equal(&candidate, content, known)
+                || last.as_ref() == Some(known)
+        })
+        .filter_map(|(known, row)| evidence(&candidate, content, known, row, files, scene.off))
         .collect();
-    Verdict::Content(by_content(&candidate, &facts, Rules::default()))
+    match by_content(&candidate, &facts, last.as_ref(), rules) {
+        (Decision::Load { gives_up, .. }, why) => {
+            Verdict::Content(Decision::Load { gives_up, replaces }, why)
+        }
+        (other, why) => Verdict::Content(other, why),
+    }
+}
+
+/// `Core::find_equal`.
+fn is_equal(candidate: &Candidate, content: &[u8], known: &Known) -> bool {
+    let print = fingerprint(content);
+    known.candidate.size == candidate.size
+        && known.candidate.size > 0
+        && (&known.head, &known.tail) == (&print.head.to_vec(), &print.tail.to_vec())
+        && known.state != FileState::Skipped
+        && known.records != Some(0)
 }
 
 /// `evidence::look_closer`.
@@ -133,8 +175,13 @@ fn evidence(
         // Its ends are compared, and what was read of it.
         (None, _) => content.starts_with(&row.content[..row.loaded.min(row.content.len())]),
     };
+    let forgets = off.contains(&Rule::IsAnotherFile);
+    let archive_path = known.archive_path.clone().filter(|_| !forgets);
     (!ignored).then_some(Fact {
-        known,
+        known: Known {
+            archive_path,
+            ..known
+        },
         relation,
         proven,
         still_there,

@@ -4,76 +4,20 @@
 //! Verdicts and steps are the program's own; the file system and the ledger's rows are modelled.
 
 mod files;
+mod leaving;
 mod ledger;
 mod rules;
+mod scene;
+mod scenes;
 mod world;
+mod wrong;
 
 use super::explore::explore;
-use files::Deed;
 use rules::Rule::{self, *};
-use world::Scene;
-
-/// Two contents of one length with one head and one tail, and what is added to the first.
-const X: [u8; 3] = [0x11, 0x12, 0x19];
-const Y: [u8; 3] = [0x21, 0x22, 0x29];
-const MORE: [u8; 1] = [0x15];
-/// Of the same length, and nobody's to load.
-const FOREIGN: [u8; 3] = [0xF1, 0xF2, 0xF9];
+use scene::Scene;
+use scenes::*;
 
 const MOST: usize = 1_000_000;
-
-fn scene(name: &'static str, deeds: &[Deed]) -> Scene {
-    Scene {
-        name,
-        deeds: deeds.to_vec(),
-        crashes: 2,
-        copies: false,
-        off: &[],
-    }
-}
-
-fn dropped_again() -> Scene {
-    let (x, y) = (X.to_vec(), Y.to_vec());
-    scene(
-        "dropped again",
-        &[Deed::Drop(0, x.clone()), Deed::Drop(1, x), Deed::Drop(0, y)],
-    )
-}
-
-fn moved() -> Scene {
-    scene("moved", &[Deed::Drop(0, X.to_vec()), Deed::Rename(0, 1)])
-}
-
-fn grown() -> Scene {
-    scene(
-        "grown",
-        &[Deed::Drop(0, X.to_vec()), Deed::Append(0, MORE.to_vec())],
-    )
-}
-
-fn replaced() -> Scene {
-    scene(
-        "replaced",
-        &[Deed::Drop(0, X.to_vec()), Deed::Replace(0, Y.to_vec())],
-    )
-}
-
-fn name_taken() -> Scene {
-    scene(
-        "name taken",
-        &[Deed::Drop(0, X.to_vec()), Deed::Squat(0, FOREIGN.to_vec())],
-    )
-}
-
-fn another_device() -> Scene {
-    Scene {
-        copies: true,
-        ..scene(
-            "another device",
-            &[Deed::Drop(0, X.to_vec()), Deed::Squat(0, FOREIGN.to_vec())],
-        )
-    }
-}
 
 /// A line that is taken out, and where that is found.
 type Mutation = (&'static [Rule], fn() -> Scene);
@@ -88,28 +32,32 @@ const MUTATIONS: &[Mutation] = &[
     (&[FileIsCompared], replaced),
     (&[LooksAgain], replaced),
     (&[ComparesBeforeUnlink], another_device),
+    (&[RecognisesContent], renamed_and_taken),
+    (&[OverwrittenIsNoted], takes_places),
+    (&[DropsItsOwn], two_names),
+    (&[IsAnotherFile], same_name),
+    (&[LeavesThoseOnTheirWay], longer),
 ];
 
 #[test]
 fn every_file_is_loaded_once_and_none_is_lost() {
-    let scenes = [
-        dropped_again,
-        moved,
-        grown,
-        replaced,
-        name_taken,
-        another_device,
-    ];
-    for scene in scenes.map(|scene| scene()) {
+    for scene in scenes::all() {
         let outcome = explore(&scene, MOST);
         println!(
-            "{}: {} states, {} steps, at most {} steps away",
-            scene.name, outcome.states, outcome.steps, outcome.depth
+            "{}, {:?}, {:?}: {} states, {} steps, at most {} steps away",
+            scene.name,
+            scene.finished,
+            scene.redropped,
+            outcome.states,
+            outcome.steps,
+            outcome.depth
         );
         if let Some(found) = outcome.found {
             panic!(
-                "{}: {}\n    {}",
+                "{}, {:?}, {:?}: {}\n    {}",
                 scene.name,
+                scene.finished,
+                scene.redropped,
                 found.what,
                 found.trace.join("\n    ")
             );

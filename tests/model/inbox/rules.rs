@@ -12,6 +12,11 @@ pub enum Rule {
     FileIsCompared,
     LooksAgain,
     ComparesBeforeUnlink,
+    RecognisesContent,
+    OverwrittenIsNoted,
+    DropsItsOwn,
+    IsAnotherFile,
+    LeavesThoseOnTheirWay,
 }
 
 impl Rule {
@@ -28,6 +33,15 @@ impl Rule {
             FileIsCompared => "what moves is the file that was loaded",
             LooksAgain => "at its private name it is looked at again",
             ComparesBeforeUnlink => "a copy is compared before the original goes",
+            RecognisesContent => "what stands at the target alone is the file by its content",
+            OverwrittenIsNoted => "what is replaced in the archive is noted",
+            IsAnotherFile => "what stands where a file has left is another one",
+            LeavesThoseOnTheirWay => {
+                "a tail takes its parents with it, but none that is on its own way"
+            }
+            DropsItsOwn => {
+                "of two names of a file the first is taken away only while it is one of them"
+            }
         }
     }
 
@@ -39,9 +53,13 @@ impl Rule {
             EqualsWait | MovedGoesOn | TailOnly => "verdict::by_content",
             TargetIsStored => "departures::store",
             NeverReplaces => "rename_new",
-            FileIsCompared => "steps::look_at",
-            LooksAgain => "steps::next",
-            ComparesBeforeUnlink => "steps::advance",
+            FileIsCompared => "look::look_at",
+            LooksAgain => "next::next",
+            IsAnotherFile => "comes_again::decide, equal_to",
+            LeavesThoseOnTheirWay => "departures::finish",
+            OverwrittenIsNoted => "departures::note_overwritten",
+            DropsItsOwn => "rename::drop_first_name",
+            ComparesBeforeUnlink | RecognisesContent => "steps::do_step",
         }
     }
 }

@@ -1,72 +1,45 @@
 //! The service and the people around it, and everything that may happen next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ingestd::fs::archive::{Outcome, Seen, Step as Move, There, next};
+use ingestd::ledger::comes_again::Return;
+use ingestd::ledger::examined::Examined;
 use ingestd::ledger::verdict::{Decision, Quick};
-use ingestd_actors::model::FileState;
+use ingestd_actors::model::{FileId, FileState};
 
-use super::files::{Deed, Files, Place};
+use super::files::{Content, Deed, Files, Place, fingerprint};
+use super::leaving::Leaving;
 use super::ledger::{Row, Verdict, decide};
-use super::rules::Rule;
+use super::scene::{Finished, Scene};
 use crate::model::explore::Model;
-
-/// What people do, and what may go wrong.
-#[derive(Clone)]
-pub struct Scene {
-    pub name: &'static str,
-    pub deeds: Vec<Deed>,
-    pub crashes: u8,
-    /// Whether the archive is on another device, so that files are copied there.
-    pub copies: bool,
-    pub off: &'static [Rule],
-}
 
 /// All there is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
-    files: Files,
-    rows: Vec<Row>,
+    pub files: Files,
+    pub rows: Vec<Row>,
     /// How often each record was loaded.
-    table: BTreeMap<u8, u8>,
+    pub table: BTreeMap<u8, u8>,
+    /// How often each record was brought by somebody.
+    pub brought: BTreeMap<u8, u8>,
     /// What people have still to do.
     deeds: Vec<Deed>,
     crashes: u8,
-    doing: Option<Doing>,
-    /// Files of which people have taken the place.
-    replaced: Vec<usize>,
-    quarantined: bool,
+    pub doing: Option<Doing>,
+    /// Files that may be gone: people, or the rules, have taken their place or deleted them.
+    pub excused: Vec<usize>,
+    /// Contents that the rules leave out.
+    left_out: BTreeSet<Content>,
+    /// What has come to pass that must not.
+    pub fault: Option<&'static str>,
 }
 
 /// What the service does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Doing {
+pub enum Doing {
     Nothing,
     Loading { file: i64, inode: usize },
     Leaving(Leaving),
-}
-
-/// A file on its way out.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Leaving {
-    file: i64,
-    target: Option<u8>,
-    attempt: u8,
-    decided: Option<Decided>,
-}
-
-/// A step that was decided by what was seen, and is not done yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Decided {
-    Take,
-    DropSource,
-    Place,
-    DropPrivate,
-    PutBack,
-    Refuse,
-    Moved,
-    Missing,
-    Collides,
 }
 
 /// What happens next.
@@ -84,9 +57,6 @@ pub enum Step {
     People(usize),
 }
 
-/// Files that people put into the archive begin with these; they are not loaded.
-const FOREIGN: u8 = 0xF0;
-
 impl Model for Scene {
     type State = World;
     type Step = Step;
@@ -96,11 +66,13 @@ impl Model for Scene {
             files: Files::default(),
             rows: Vec::new(),
             table: BTreeMap::new(),
+            brought: BTreeMap::new(),
             deeds: self.deeds.clone(),
             crashes: self.crashes,
             doing: None,
-            replaced: Vec::new(),
-            quarantined: false,
+            excused: Vec::new(),
+            left_out: BTreeSet::new(),
+            fault: None,
         }
     }
 
@@ -112,15 +84,20 @@ impl Model for Scene {
                 let paths = (0..2).filter(|&path| world.can_be_admitted(path, self));
                 steps.extend(paths.map(Step::Admit));
                 let files = 1..=world.rows.len() as i64;
-                steps.extend(files.filter(|&file| world.departs(file)).map(Step::Depart));
+                steps.extend(
+                    files
+                        .filter(|&file| world.departs(file, self))
+                        .map(Step::Depart),
+                );
             }
             Some(_) => steps.push(Step::GoOn),
         }
         if world.crashes > 0 && world.doing.is_some() {
             steps.push(Step::Crash);
         }
-        let deeds = world.deeds.iter().enumerate();
-        let possible = deeds.filter(|(_, deed)| world.allows(deed));
+        let most = if self.in_turn { 1 } else { usize::MAX };
+        let deeds = world.deeds.iter().enumerate().take(most);
+        let possible = deeds.filter(|(_, deed)| world.allows(deed, self));
         steps.extend(possible.map(|(index, _)| Step::People(index)));
         steps
     }
@@ -129,10 +106,7 @@ impl Model for Scene {
         match step {
             Step::Start => world.doing = Some(Doing::Nothing),
             Step::Admit(path) => world.admit(path, self),
-            Step::Depart(file) => {
-                let target = world.row(file).target;
-                world.leave(file, target);
-            }
+            Step::Depart(file) => world.leave(file, self),
             Step::GoOn => world.go_on(self),
             Step::Crash => {
                 world.crashes -= 1;
@@ -140,10 +114,7 @@ impl Model for Scene {
             }
             Step::People(index) => {
                 let deed = world.deeds.remove(index);
-                if let Deed::Replace(path, _) = deed {
-                    world.replaced.extend(world.files.at(Place::Inbox(path)));
-                }
-                world.files.suffer(deed);
+                world.suffer(deed);
             }
         }
     }
@@ -153,14 +124,18 @@ impl Model for Scene {
     }
 
     fn wrong(&self, world: &World) -> Option<String> {
-        world.wrong()
+        world.wrong(self)
     }
 
     /// All that people had to do is done as far as it could be, and all of it is loaded and gone.
     fn is_done(&self, world: &World) -> bool {
         let mut places = world.files.entries.keys();
-        let gone = places.all(|place| matches!(place, Place::Archive(_)));
-        gone && world.doing == Some(Doing::Nothing)
+        let rests = |place: &Place| match *place {
+            Place::Archive(_) | Place::Quarantine(_) => true,
+            Place::Private(_) => false,
+            Place::Inbox(path) => self.leaves_some() && world.is_dealt_with(path, self),
+        };
+        world.doing == Some(Doing::Nothing) && places.all(rests)
     }
 
     fn describe(&self, world: &World, step: Step) -> String {
@@ -171,7 +146,7 @@ impl Model for Scene {
             Step::Depart(file) => format!("it lets file {file} leave"),
             Step::GoOn => match &world.doing {
                 Some(Doing::Loading { file, .. }) => format!("it reads on in file {file}"),
-                Some(Doing::Leaving(leaving)) => match (leaving.target, leaving.decided) {
+                Some(Doing::Leaving(leaving)) => match (leaving.goal, leaving.decided) {
                     (None, _) => "it chooses a name in the archive".to_owned(),
                     (_, None) => "it looks what stands where".to_owned(),
                     (_, Some(decided)) => format!("it does what it decided: {decided:?}"),
@@ -185,107 +160,193 @@ impl Model for Scene {
 }
 
 impl World {
-    fn row(&mut self, file: i64) -> &mut Row {
+    pub fn row(&mut self, file: i64) -> &mut Row {
         &mut self.rows[file as usize - 1]
     }
 
-    /// A file is replaced only once it is loaded: what people take away before that is gone.
-    fn allows(&self, deed: &Deed) -> bool {
+    /// Whether all of a content is in the table, or the rules leave it out.
+    pub fn is_loaded(&self, content: &Content) -> bool {
+        let mut records = content.iter();
+        records.all(|record| self.table.contains_key(record)) || self.left_out.contains(content)
+    }
+
+    /// A file is replaced only once it is loaded, unless people are hasty: what they take away before
+    /// that is gone.
+    fn allows(&self, deed: &Deed, scene: &Scene) -> bool {
         let loaded = |path: u8| {
             let there = self.files.at(Place::Inbox(path));
             let mut rows = self.rows.iter();
             rows.any(|row| Some(row.inode) == there && row.state == FileState::Committed)
         };
         let replaces = match deed {
-            Deed::Replace(path, _) => Some(*path),
+            Deed::Replace(path, _) if !scene.hasty => Some(*path),
             _ => None,
         };
         self.files.allows(deed) && replaces.is_none_or(loaded)
     }
 
-    fn can_be_admitted(&self, path: u8, scene: &Scene) -> bool {
-        let Some(inode) = self.files.at(Place::Inbox(path)) else {
-            return false;
+    fn suffer(&mut self, deed: Deed) {
+        let path = match deed {
+            Deed::Drop(path, _) | Deed::Append(path, _) | Deed::Touch(path) => Some(path),
+            Deed::Rename(_, path) => Some(path),
+            Deed::Replace(path, _) => {
+                self.excused.extend(self.files.at(Place::Inbox(path)));
+                Some(path)
+            }
+            Deed::Squat(..) => None,
         };
-        let verdict = decide(&self.rows, &self.files, path, inode, scene.off);
-        !matches!(
-            verdict,
-            Verdict::Content(Decision::Later(_)) | Verdict::Quick(Quick::Ignore)
-        )
+        self.files.suffer(deed);
+        let brought = path.and_then(|path| self.files.content(Place::Inbox(path)));
+        for &record in brought.into_iter().flatten() {
+            *self.brought.entry(record).or_default() += 1;
+        }
     }
 
-    /// `resume::finished`: a move that was begun is ended; another starts where the file is there.
-    fn departs(&self, file: i64) -> bool {
+    fn verdict(&self, path: u8, scene: &Scene) -> Option<Verdict> {
+        let inode = self.files.at(Place::Inbox(path))?;
+        Some(decide(&self.rows, &self.files, path, inode, scene))
+    }
+
+    fn can_be_admitted(&self, path: u8, scene: &Scene) -> bool {
+        self.verdict(path, scene).is_some_and(|verdict| {
+            !matches!(
+                verdict,
+                Verdict::Content(Decision::Later(_), _) | Verdict::Quick(Quick::Ignore)
+            )
+        })
+    }
+
+    fn is_dealt_with(&self, path: u8, scene: &Scene) -> bool {
+        let verdict = self.verdict(path, scene);
+        matches!(verdict, Some(Verdict::Quick(Quick::Ignore)))
+    }
+
+    /// `Core::find_left`, `resume::finished`, and the sweep: a move that was begun is ended; another
+    /// starts where the file is there, and where its time has come.
+    fn departs(&self, file: i64, scene: &Scene) -> bool {
         let row = &self.rows[file as usize - 1];
         let there = self.files.at(Place::Inbox(row.path));
         let same =
             there.is_none_or(|inode| self.files.candidate(row.path, inode) == row.candidate());
+        let starts = row.state == FileState::Committed && scene.finished != Finished::Stays && same;
         let finished = matches!(row.state, FileState::Committed | FileState::Skipped);
-        finished && !row.archived && (row.target.is_some() || same)
+        finished && !row.archived && (row.goal.is_some() || row.held || starts)
     }
 
-    /// `Core::write_down`.
     fn admit(&mut self, path: u8, scene: &Scene) {
         let Some(inode) = self.files.at(Place::Inbox(path)) else {
             return;
         };
-        let verdict = decide(&self.rows, &self.files, path, inode, scene.off);
+        match decide(&self.rows, &self.files, path, inode, scene) {
+            Verdict::Quick(Quick::Archive(file) | Quick::Skip(file, _)) => {
+                self.leave(file.0, scene);
+            }
+            Verdict::Quick(Quick::Ignore) | Verdict::Content(Decision::Later(_), _) => {}
+            Verdict::Quick(_) => self.fault = Some("a file is quarantined again"),
+            Verdict::Content(decision, again) => {
+                self.write_down(path, inode, decision, again, scene);
+            }
+        }
+    }
+
+    /// `Core::write_down`.
+    fn write_down(
+        &mut self,
+        path: u8,
+        inode: usize,
+        decision: Decision,
+        again: Option<Return>,
+        scene: &Scene,
+    ) {
         let found = self.files.inodes[inode].clone();
-        let new = |state, base, parent| Row {
+        match &decision {
+            Decision::Load { gives_up, replaces } => {
+                self.give_up(gives_up);
+                self.note_replaced(replaces);
+            }
+            Decision::Continue(file) => {
+                let row = self.row(file.0);
+                (row.path, row.inode, row.modified) = (path, inode, found.modified);
+                row.content = found.content;
+                return self.load(file.0, inode);
+            }
+            Decision::Refresh(known) => {
+                let row = self.row(known.file.0);
+                (row.inode, row.modified) = (inode, found.modified);
+                if again.is_some() || !row.held {
+                    self.leave(known.file.0, scene);
+                }
+                return;
+            }
+            _ => {}
+        }
+        let new = Examined {
+            index: 0,
+            candidate: self.files.candidate(path, inode),
+            fingerprint: Some(fingerprint(&found.content)),
+            decision,
+            again,
+            plan: None,
+            expected: None,
+        }
+        .new_file(None);
+        let base = new.base.offset as usize;
+        self.rows.push(Row {
             path,
             inode,
             modified: found.modified,
             content: found.content.clone(),
-            state,
+            state: new.state,
             loaded: base,
             base,
-            parent,
-            target: None,
+            parent: new.parent.map(|file| file.0),
+            duplicate_of: new.duplicate_of.map(|file| file.0),
+            goal: None,
             archived: false,
-        };
-        match verdict {
-            Verdict::Quick(Quick::Archive(file) | Quick::Skip(file, _)) => self.leave(file.0, None),
-            Verdict::Content(Decision::Load { .. }) => {
-                for row in self
-                    .rows
-                    .iter_mut()
-                    .filter(|row| row.path == path && !row.archived)
-                {
-                    // What was committed here stands here no longer.
-                    if row.state == FileState::Committed && row.target.is_none() {
-                        row.state = FileState::Archived;
-                        row.archived = true;
-                    }
+            held: false,
+            overwritten: false,
+        });
+        let file = self.rows.len() as i64;
+        match new.state {
+            FileState::Skipped => {
+                if new.duplicate_of.is_none() {
+                    self.left_out.insert(found.content);
                 }
-                self.rows.push(new(FileState::Scheduled, 0, None));
-                self.load(self.rows.len() as i64, inode);
+                self.leave(file, scene);
             }
-            Verdict::Content(Decision::LoadTail(fact)) => {
-                let parent = fact.known.file.0;
-                let base = fact.known.candidate.size as usize;
-                self.rows
-                    .push(new(FileState::Scheduled, base, Some(parent)));
-                self.load(self.rows.len() as i64, inode);
+            FileState::Quarantined if !scene.quarantines() => {
+                self.fault = Some("a good file is quarantined");
             }
-            Verdict::Content(Decision::Continue(file)) => {
-                let old = self.row(file.0).clone();
-                *self.row(file.0) = Row {
-                    loaded: old.loaded,
-                    ..new(old.state, old.base, old.parent)
-                };
-                self.load(file.0, inode);
+            FileState::Quarantined if scene.finished == Finished::Stays => {}
+            FileState::Quarantined => {
+                // Its steps are those of any other.
+                self.files
+                    .rename(Place::Inbox(path), Place::Quarantine(file), false);
+                self.row(file).archived = true;
             }
-            Verdict::Content(Decision::Skip(..)) => {
-                self.rows.push(new(FileState::Skipped, 0, None));
-                self.leave(self.rows.len() as i64, None);
+            _ => self.load(file, inode),
+        }
+    }
+
+    /// `Core::give_up`: other content has taken the place of what was being loaded.
+    fn give_up(&mut self, files: &[FileId]) {
+        for file in files {
+            let row = self.row(file.0);
+            row.archived = true;
+            row.state = match row.loaded > row.base {
+                true => FileState::Failed,
+                false => FileState::Skipped,
+            };
+        }
+    }
+
+    /// `Core::note_replaced`: what was committed here stands here no longer.
+    fn note_replaced(&mut self, files: &[FileId]) {
+        for file in files {
+            let row = self.row(file.0);
+            if row.state == FileState::Committed && row.goal.is_none() {
+                (row.state, row.archived) = (FileState::Archived, true);
             }
-            Verdict::Content(Decision::Refresh(known)) => {
-                let row = self.row(known.file.0);
-                (row.inode, row.modified) = (inode, found.modified);
-                self.leave(known.file.0, None);
-            }
-            Verdict::Content(Decision::Later(_)) | Verdict::Quick(Quick::Ignore) => {}
-            _ => self.quarantined = true,
         }
     }
 
@@ -293,29 +354,16 @@ impl World {
         self.doing = Some(Doing::Loading { file, inode });
     }
 
-    fn leave(&mut self, file: i64, target: Option<u8>) {
-        self.doing = Some(Doing::Leaving(Leaving {
-            file,
-            target,
-            attempt: 0,
-            decided: None,
-        }));
-    }
-
     fn go_on(&mut self, scene: &Scene) {
         match self.doing.clone() {
-            Some(Doing::Loading { file, inode }) => self.load_next(file, inode),
-            Some(Doing::Leaving(leaving)) => match (leaving.target, leaving.decided) {
-                (None, _) => self.choose(leaving, scene),
-                (Some(target), None) => self.look(leaving, target, scene),
-                (Some(target), Some(decided)) => self.act(leaving, target, decided, scene),
-            },
+            Some(Doing::Loading { file, inode }) => self.load_next(file, inode, scene),
+            Some(Doing::Leaving(leaving)) => self.go_on_leaving(leaving, scene),
             _ => {}
         }
     }
 
     /// The next record, or COMMITTED: the exactly-once of that is the other model's.
-    fn load_next(&mut self, file: i64, inode: usize) {
+    fn load_next(&mut self, file: i64, inode: usize, scene: &Scene) {
         let found = self.files.inodes[inode].clone();
         let row = self.row(file);
         if let Some(record) = found.content.get(row.loaded).copied() {
@@ -325,176 +373,6 @@ impl World {
         }
         row.state = FileState::Committed;
         (row.content, row.modified) = (found.content, found.modified);
-        self.leave(file, None);
-    }
-
-    /// `choose` and `departures::store`: a name that is free, known before anything moves.
-    fn choose(&mut self, mut leaving: Leaving, scene: &Scene) {
-        let free = |name: &u8| self.files.at(Place::Archive(*name)).is_none();
-        let name = (leaving.attempt..8).find(free);
-        leaving.target = name;
-        leaving.attempt = name.map_or(0, |name| name + 1);
-        if !scene.off.contains(&Rule::TargetIsStored) {
-            self.row(leaving.file).target = name;
-        }
-        self.doing = Some(Doing::Leaving(leaving));
-    }
-
-    /// `steps::look`, and what the program decides by it.
-    fn look(&mut self, mut leaving: Leaving, target: u8, scene: &Scene) {
-        let row = self.row(leaving.file).clone();
-        let look_at = |place: Place, compares: bool| {
-            let Some(inode) = self.files.at(place) else {
-                return There::Nothing;
-            };
-            let found = &self.files.inodes[inode];
-            let (size, modified) = (found.content.len(), found.modified);
-            match inode == row.inode {
-                _ if !compares => There::Ours,
-                false => There::Other,
-                true if (size, modified) == (row.content.len(), row.modified) => There::Ours,
-                true => There::Changed,
-            }
-        };
-        let compares = !scene.off.contains(&Rule::FileIsCompared);
-        let again = compares && !scene.off.contains(&Rule::LooksAgain);
-        let at_target = self.files.at(Place::Archive(target));
-        let seen = Seen {
-            source: look_at(Place::Inbox(row.path), compares),
-            private: look_at(Place::Private(leaving.file), again),
-            target: match at_target.map(|inode| self.files.inodes[inode].content.len()) {
-                None => There::Nothing,
-                Some(length) if length == row.content.len() => There::Ours,
-                Some(_) => There::Other,
-            },
-        };
-        leaving.decided = Some(match next(seen) {
-            Move::Take => Decided::Take,
-            Move::DropSource => Decided::DropSource,
-            Move::Place => Decided::Place,
-            Move::DropPrivate => Decided::DropPrivate,
-            Move::PutBack => Decided::PutBack,
-            Move::Refuse => Decided::Refuse,
-            Move::End(Outcome::Moved) => Decided::Moved,
-            Move::End(Outcome::Missing) => Decided::Missing,
-            Move::End(Outcome::Collides) => Decided::Collides,
-        });
-        self.doing = Some(Doing::Leaving(leaving));
-    }
-
-    /// `steps::advance`; people may have done something since the look.
-    fn act(&mut self, mut leaving: Leaving, target: u8, decided: Decided, scene: &Scene) {
-        let file = leaving.file;
-        let source = Place::Inbox(self.row(file).path);
-        let (private, archive) = (Place::Private(file), Place::Archive(target));
-        let replaces = scene.off.contains(&Rule::NeverReplaces);
-        leaving.decided = None;
-        match decided {
-            Decided::Take => {
-                self.files.rename(source, private, replaces);
-            }
-            Decided::DropSource => {
-                self.files.entries.remove(&source);
-            }
-            Decided::Place if scene.copies => {
-                let free = replaces || self.files.at(archive).is_none();
-                if let Some(inode) = self.files.at(private).filter(|_| free) {
-                    let content = self.files.inodes[inode].content.clone();
-                    self.files.create(archive, content);
-                }
-            }
-            Decided::Place => {
-                self.files.rename(private, archive, replaces);
-            }
-            Decided::DropPrivate => {
-                let content = |place| {
-                    self.files
-                        .at(place)
-                        .map(|it| &self.files.inodes[it].content)
-                };
-                let same = content(private) == content(archive);
-                if same || scene.off.contains(&Rule::ComparesBeforeUnlink) {
-                    self.files.entries.remove(&private);
-                } else {
-                    leaving.target = None;
-                }
-            }
-            Decided::Collides => leaving.target = None,
-            Decided::PutBack => {
-                if self.files.rename(private, source, false) {
-                    return self.stay(file);
-                }
-            }
-            Decided::Refuse => return self.stay(file),
-            Decided::Moved => return self.finish(file, Some(target)),
-            Decided::Missing => return self.finish(file, None),
-        }
-        self.doing = Some(Doing::Leaving(leaving));
-    }
-
-    /// It stands where it stood; the next scan finds it.
-    fn stay(&mut self, file: i64) {
-        self.row(file).target = None;
-        self.doing = Some(Doing::Nothing);
-    }
-
-    /// `departures::finish`: a tail takes its parents.
-    fn finish(&mut self, file: i64, target: Option<u8>) {
-        let mut of = Some(file);
-        while let Some(file) = of {
-            let row = self.row(file);
-            if !row.archived {
-                row.archived = true;
-                row.target = target;
-                if row.state == FileState::Committed {
-                    row.state = FileState::Archived;
-                }
-            }
-            of = row.parent;
-        }
-        self.doing = Some(Doing::Nothing);
-    }
-
-    fn wrong(&self) -> Option<String> {
-        if self.quarantined {
-            return Some("a good file is quarantined".to_owned());
-        }
-        if let Some((record, _)) = self.table.iter().find(|(_, times)| **times > 1) {
-            return Some(format!("record {record:02x} is loaded twice"));
-        }
-        for (number, inode) in self.files.inodes.iter().enumerate() {
-            let place = self.files.entries.iter().find(|(_, it)| **it == number);
-            let foreign = inode.content.iter().any(|record| *record >= FOREIGN);
-            let loaded = inode
-                .content
-                .iter()
-                .all(|record| self.table.contains_key(record));
-            match place {
-                Some((Place::Archive(_), _)) if !loaded && !foreign => {
-                    return Some("a file was moved away that is not loaded".to_owned());
-                }
-                None if !self.replaced.contains(&number) => {
-                    let mut others = self.files.entries.values();
-                    if !others.any(|&it| self.files.inodes[it].content == inode.content) {
-                        return Some("a file is gone, and no copy of it is left".to_owned());
-                    }
-                }
-                _ => {}
-            }
-        }
-        // Renamed by people after it was committed, it stands there as another file of the ledger.
-        let is_another = |name: u8| self.rows.iter().any(|row| row.target == Some(name));
-        let stands = |file: i64, row: &Row| {
-            let mut entries = self.files.entries.iter();
-            entries.any(|(place, it)| match place {
-                Place::Inbox(_) => false,
-                Place::Archive(name) => *it == row.inode && !is_another(*name),
-                Place::Private(name) => *name == file,
-            })
-        };
-        let mut numbered = (1..).zip(&self.rows);
-        let called_missing =
-            numbered.any(|(file, row)| row.archived && row.target.is_none() && stands(file, row));
-        called_missing.then(|| "a file is called missing that stands in the archive".to_owned())
+        self.leave(file, scene);
     }
 }

@@ -475,6 +475,7 @@ fn resume_at(file: FileId, row: &FileRow, checkpoints: &[Checkpoint], scene: &Sc
             id: 1,
             partitions: PARTITIONS,
             definition: String::new(),
+            all_or_nothing: false,
         })
     });
     let mut checkpoints = checkpoints.to_vec();
@@ -501,6 +502,7 @@ fn resume_at(file: FileId, row: &FileRow, checkpoints: &[Checkpoint], scene: &Sc
         checkpoints,
         watermark: row.watermark,
         hash_mark: None,
+        rejected: 0,
     };
     claim.resume_at()
 }

@@ -91,7 +91,7 @@ impl Rule {
             FromIsLedger => "LaneQueue::take",
             ClaimRaisesEpoch => "Core::claim",
             ClaimIsOnDisk | LeaseIsHeld => "Lease::hold",
-            TakeoverTerminates => "Core::end_other_writers",
+            TakeoverTerminates => "Core::end_dead_writers",
             LaneRemembers => "Acknowledged::compare",
             ResumeFromLowest | ResumeCountsRejects => "Claim::resume_at",
             WatermarkWaits => "FileTracker",
@@ -101,7 +101,7 @@ impl Rule {
             CommitAddsUp | CommitComparesSeen | CommitComparesEpoch => "balance::judge",
             CommitIsOnDisk => "ledger::commit",
             LeavesAfterCommitted => "Checkpointer::note_committed",
-            GrowthStays => "archive::next",
+            GrowthStays => "next::next",
         }
     }
 }

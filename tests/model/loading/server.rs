@@ -297,6 +297,7 @@ impl Server {
                 }
                 Judgement::Unbalanced(_) => row.state = FileState::Failed,
                 Judgement::Done(_) | Judgement::Fenced => {}
+                Judgement::Refuse(_) | Judgement::Refused(_) => {}
             }
         }
         judged
@@ -344,6 +345,7 @@ impl FileRow {
             state: self.state,
             epoch: self.epoch,
             reason: None,
+            expected: None,
             counts: Counts::default(),
             lanes: self.lanes.iter().map(lane).collect(),
         }
