@@ -7,6 +7,7 @@ use ingestd_actors::model::{Counts, FileId, FileState};
 use tokio_postgres::Row;
 
 use crate::fs::path_from_text;
+use crate::ledger::DELETED;
 use crate::ledger::known::{COLUMNS, Known, to_unsigned};
 use crate::postgres::{Database, classify};
 
@@ -25,6 +26,9 @@ pub struct Account {
     pub first_path: PathBuf,
     /// When, as PostgreSQL writes it.
     pub load_time: String,
+    /// Whether its content was removed as the configuration says: deleted after its commit, or by the
+    /// retention of the archive, or replaced there.
+    pub removed: bool,
     /// Its dead letters: record, reason, and whether the server has refused it.
     pub letters: Vec<(u64, String, bool)>,
 }
@@ -39,10 +43,16 @@ impl Account {
                     coalesce(f.load_path, f.path) as first_path,
                     to_char(coalesce(f.load_time, f.discovered_at) at time zone 'UTC',
                             'YYYY-MM-DD HH24:MI:SS.US\"+00\"') as load_time,
+                    f.archive_removed_at is not null
+                        or f.state = 'ARCHIVED' and f.archive_path is null
+                           and coalesce(f.reason, '') = $2 as removed,
                     f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted, f.filtered, f.rejected
              from ingestd.files f left join ingestd.plans p using (plan_id) where f.file_id = $1"
         );
-        let row = client.query_opt(&sql, &[&file.0]).await.map_err(failed)?;
+        let row = client
+            .query_opt(&sql, &[&file.0, &DELETED])
+            .await
+            .map_err(failed)?;
         let Some(row) = row else {
             let message = format!("there is no file {} in the ledger", file.0);
             return Err(Error::new(ErrorKind::Configuration, message));
@@ -60,6 +70,7 @@ impl Account {
             known: Known::read(&row)?,
             pipeline: row.get("pipeline"),
             counts: counts(&row),
+            removed: row.get("removed"),
             plan: row
                 .get::<_, Option<String>>("definition")
                 .unwrap_or_default(),

@@ -43,6 +43,8 @@ pub struct Verdict {
     pub reading: Option<Reading>,
     /// How many dead letters the ledger has of it, and how many of those the server refused.
     pub letters: (u64, u64),
+    /// Whether its content was removed as the configuration says: the figures are the ledger's alone.
+    pub removed: bool,
     /// What does not hold; nothing: all of it does.
     pub problems: Vec<String>,
 }
@@ -80,6 +82,7 @@ pub fn judge(
     let mut problems = Vec::new();
     match content {
         Ok(path) => verdict.path = path_text(&path),
+        Err(_) if account.removed => verdict.removed = true,
         Err(what) => problems.push(what),
     }
     let total = account.counts.total();
@@ -121,6 +124,7 @@ fn begin(account: &Account) -> Verdict {
         counts: account.counts,
         reading: None,
         letters: (account.letters.len() as u64, refused.count() as u64),
+        removed: false,
         problems: Vec::new(),
     }
 }
@@ -203,7 +207,7 @@ impl Verdict {
             "duplicate": counts.duplicate, "deleted": counts.deleted,
             "filtered": counts.filtered, "rejected": counts.rejected, "read_again": reading,
             "dead_letters": self.letters.0, "refused_by_the_server": self.letters.1,
-            "holds": self.holds(), "problems": self.problems,
+            "content_removed": self.removed, "holds": self.holds(), "problems": self.problems,
         })
     }
 }

@@ -6,6 +6,8 @@
 mod choose;
 mod rounds;
 
+pub use rounds::DELETED;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -38,7 +38,7 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
-pub use archive::PostgresArchive;
+pub use archive::{DELETED, PostgresArchive};
 pub use control::PostgresControl;
 pub use lease::LENGTH as LEASE;
 pub use sweep::PostgresSweep;

@@ -146,7 +146,8 @@ impl PostgresArchive {
     }
 }
 
-const DELETED: &str = "deleted";
+/// Why a file that was deleted after its commit is nowhere.
+pub const DELETED: &str = "deleted";
 const MISSING: &str = "missing: it was gone before it could be archived";
 
 impl Departing {
