@@ -130,11 +130,8 @@ fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Resul
     let row = client
         .query_one(
             "select f.pipeline,
-                    coalesce(p.lease_expires > now(), false)
-                        and exists (select from pg_stat_activity a where a.pid = p.lease_backend
-                                    and a.backend_start = p.lease_backend_start)
-             from ingestd.files f left join ingestd.pipelines p on p.name = f.pipeline
-             where f.file_id = $1",
+                    exists (select from ingestd.live_instances i where i.pipeline = f.pipeline)
+             from ingestd.files f where f.file_id = $1",
             &[&file],
         )
         .map_err(failed)?;
