@@ -43,8 +43,9 @@ impl Account {
                     coalesce(f.load_path, f.path) as first_path,
                     to_char(coalesce(f.load_time, f.discovered_at) at time zone 'UTC',
                             'YYYY-MM-DD HH24:MI:SS.US\"+00\"') as load_time,
-                    f.archive_removed_at is not null or f.reason is not distinct from $2
-                        as removed,
+                    f.archive_removed_at is not null
+                        or f.state = 'ARCHIVED' and f.archive_path is null
+                           and coalesce(f.reason, '') = $2 as removed,
                     f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted, f.filtered, f.rejected
              from ingestd.files f left join ingestd.plans p using (plan_id) where f.file_id = $1"
         );
@@ -68,8 +69,8 @@ impl Account {
         Ok(Account {
             known: Known::read(&row)?,
             pipeline: row.get("pipeline"),
-            removed: row.get("removed"),
             counts: counts(&row),
+            removed: row.get("removed"),
             plan: row
                 .get::<_, Option<String>>("definition")
                 .unwrap_or_default(),

@@ -43,7 +43,7 @@ pub struct Verdict {
     pub reading: Option<Reading>,
     /// How many dead letters the ledger has of it, and how many of those the server refused.
     pub letters: (u64, u64),
-    /// Whether there is nothing to read again: its content was removed as its pipeline says.
+    /// Whether its content was removed as the configuration says: the figures are the ledger's alone.
     pub removed: bool,
     /// What does not hold; nothing: all of it does.
     pub problems: Vec<String>,

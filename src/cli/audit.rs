@@ -18,7 +18,9 @@ use crate::source::Eyes;
 ///
 /// The file is hashed, and read again under the plan that it was loaded with, wherever it is now:
 /// in the inbox, in the archive, compressed there. Its content, its length, its records and its dead
-/// letters are held against what the ledger has counted. Nothing is changed.
+/// letters are held against what the ledger has counted. Where the configuration had the content removed
+/// (`finished = "delete"`, a retention, `archive_collision = "replace"`), the ledger's own figures are held
+/// against each other. Nothing is changed.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   ingestd audit events-17.csv
@@ -106,7 +108,7 @@ fn in_words(verdict: &Verdict, many: bool) -> String {
     let name = format!("file {} ({})", verdict.file, harmless(&verdict.path));
     if many && verdict.holds() {
         return match verdict.removed {
-            true => format!("{name}: the ledger's figures hold; its content was removed\n"),
+            true => format!("{name}: holds by the ledger; its content is removed\n"),
             false => format!("{name}: holds\n"),
         };
     }
@@ -143,13 +145,15 @@ fn in_words(verdict: &Verdict, many: bool) -> String {
         thousands(verdict.letters.1)
     ));
     if verdict.removed {
-        text.push_str("content       removed, as its pipeline says: it can't be read again\n");
+        text.push_str("content       removed, as the configuration says: it can't be read again\n");
     }
     for problem in &verdict.problems {
         text.push_str(&format!("problem       {}\n", harmless(problem)));
     }
     text.push_str(match (verdict.holds(), verdict.state) {
-        (true, _) if verdict.removed => "verdict       the ledger's figures hold\n",
+        (true, _) if verdict.removed => {
+            "verdict       holds by the ledger: every record is accounted for, once\n"
+        }
         (true, "SKIPPED") => "verdict       it was skipped: nothing of it was to be loaded\n",
         (true, _) => "verdict       holds: every record is accounted for, once\n",
         (false, _) => "verdict       does not hold\n",

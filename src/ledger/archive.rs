@@ -47,6 +47,8 @@ struct Departing {
     file: Archivable,
     reason: Option<String>,
     way: Destiny,
+    /// It stands outside of the inbox, and nobody has named it.
+    elsewhere: bool,
     /// Where an earlier life, or the last attempt, meant it to go.
     target: Option<PathBuf>,
     /// An earlier life has begun with it.
@@ -120,7 +122,7 @@ impl PostgresArchive {
                     &own
                 }
             };
-            departing = known(client, departing, &mut answers).await?;
+            departing = known(client, departing, &self.inbox, &mut answers).await?;
             while !departing.is_empty() {
                 departing = self.round(client, departing, &mut answers).await?;
             }
@@ -146,7 +148,6 @@ impl PostgresArchive {
             }
         };
         let elsewhere = !self.named && !file.candidate.path.starts_with(&self.inbox);
-        let way = if elsewhere { Destiny::Stays } else { way };
         if matches!(way, Destiny::Stays) && file.handle.is_some() {
             // This life has read it: nobody can have begun to move it.
             return Ok(None);
@@ -156,6 +157,7 @@ impl PostgresArchive {
             file,
             reason,
             way,
+            elsewhere,
             target: None,
             begun: false,
             attempt: 0,
@@ -223,6 +225,7 @@ pub(super) fn absolute(into: &Path) -> Result<PathBuf> {
 async fn known(
     client: &Client,
     departing: Vec<Departing>,
+    inbox: &Path,
     answers: &mut [Option<Answer>],
 ) -> Result<Vec<Departing>> {
     let ids: Vec<FileId> = departing.iter().map(|one| one.file.file).collect();
@@ -234,6 +237,11 @@ async fn known(
             answers[one.index] = Some(Err(Error::new(ErrorKind::Fenced, message)));
             continue;
         };
+        // One that a killed retry has left in the quarantine is the inbox's, and leaves as others do.
+        let began_here = stored.began.is_some_and(|path| path.starts_with(inbox));
+        if one.elsewhere && !began_here {
+            one.way = Destiny::Stays;
+        }
         one.tag = Arc::from(stored.tag);
         one.content = stored.content;
         one.time = stored.time;

@@ -19,6 +19,8 @@ pub struct Stored {
     pub way: Way,
     /// The ledger's own part of private names.
     pub tag: String,
+    /// Where its reading began, where that is not where it stands.
+    pub began: Option<PathBuf>,
     /// The hash of all of it, where that is known.
     pub content: Option<Vec<u8>>,
     /// When it was committed; of one that never was, when it was found.
@@ -41,7 +43,7 @@ pub async fn stored(client: &Client, files: &[FileId]) -> Result<HashMap<FileId,
     let rows = client
         .query_typed(
             "select f.file_id, f.archive_path, f.archived_at is not null as archived, p.tag,
-                    f.content_hash, (extract(epoch from coalesce(f.committed_at, f.discovered_at))
+                    f.load_path, f.content_hash, (extract(epoch from coalesce(f.committed_at, f.discovered_at))
                                      * 1000000)::bigint as time
              from ingestd.files f join ingestd.pipelines p on p.name = f.pipeline
              where f.file_id = any($1)",
@@ -61,6 +63,7 @@ pub async fn stored(client: &Client, files: &[FileId]) -> Result<HashMap<FileId,
         let stored = Stored {
             way,
             tag: row.get("tag"),
+            began: row.get::<_, Option<&str>>("load_path").map(path_from_text),
             content: row.get("content_hash"),
             time: Timestamp::from_microsecond(row.get("time")).unwrap_or(Timestamp::UNIX_EPOCH),
         };
@@ -69,8 +72,8 @@ pub async fn stored(client: &Client, files: &[FileId]) -> Result<HashMap<FileId,
     Ok(stored.collect())
 }
 
-/// Notes where files are about to go, or that they stay; of those that no other instance has in hand.
-/// Returns these: from here on this instance has them in hand.
+/// Notes where files are about to go, or that they stay; of those that are finished, and that no other
+/// instance has in hand. Returns these: from here on this instance has them in hand.
 pub async fn store(
     client: &Client,
     instance: &str,
@@ -95,7 +98,9 @@ pub async fn store(
              update ingestd.files f set archive_path = n.target, owner = $3::uuid
              from unnest($1::bigint[], $2::text[]) as n (file_id, target)
                   join locked using (file_id), durable
-             where f.file_id = n.file_id and f.archived_at is null and {}
+             where f.file_id = n.file_id and f.archived_at is null
+               -- One that goes on, since somebody has retried it, stays where it is read.
+               and f.state not in ('SCHEDULED', 'READING', 'COMPLETED') and {}
              returning f.file_id",
                 takeable("$3", "false")
             ),
@@ -160,7 +165,8 @@ pub async fn finish(client: &Client, instance: &str, files: &[Gone]) -> Result<(
                                -- Why it was held is over.
                                when f.leave_again_at is null then f.reason end
              from wanted w join locked using (file_id)
-             where f.file_id = w.file_id and f.archived_at is null",
+             where f.file_id = w.file_id and f.archived_at is null
+               and f.state not in ('SCHEDULED', 'READING', 'COMPLETED')",
             &[
                 (&ids, Type::INT8_ARRAY),
                 (&targets, Type::TEXT_ARRAY),
@@ -175,7 +181,10 @@ pub async fn finish(client: &Client, instance: &str, files: &[Gone]) -> Result<(
 
 /// Notes that files could not leave, or not be removed, and are tried again: after as long as they
 /// have waited by then, within bounds. A reason is for people, and stands where the file is committed.
-pub async fn hold(client: &Client, files: &[(FileId, Option<String>)]) -> Result<()> {
+pub async fn hold(
+    client: &tokio_postgres::Client,
+    files: &[(FileId, Option<String>)],
+) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }

@@ -14,7 +14,8 @@ use super::known::{COLUMNS, Known, to_signed};
 use crate::fs::{Fingerprint, path_text};
 use crate::postgres::Client;
 
-/// Of the files that were seen at one path, or that have the same ends, this many newest ones count.
+/// Of the files that were seen at one path this many newest ones count, and of those that have the same
+/// ends as many: the unfinished ones, and the oldest of the others.
 const NEWEST: i64 = 16;
 
 impl Core {
@@ -78,7 +79,9 @@ impl Core {
                          where f.pipeline = $1 and f.size = c.size and f.size > 0
                            and f.head_hash = c.head and f.tail_hash = c.tail
                            and f.state <> 'SKIPPED' and f.records is distinct from 0
-                         order by f.file_id limit $5) f"
+                         -- However often this content was loaded: what is unfinished goes on.
+                         order by f.state not in ('SCHEDULED', 'READING', 'COMPLETED'), f.file_id
+                         limit $5) f"
                 ),
                 &[
                     (&self.pipeline, Type::TEXT),

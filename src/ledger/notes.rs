@@ -27,6 +27,8 @@ pub(super) fn end_files(state: &str, reason: &str, condition: &str, epoch: &str)
                       sum(k.updated)::bigint as updated, sum(k.unchanged)::bigint as unchanged,
                       sum(k.duplicate)::bigint as duplicate, sum(k.deleted)::bigint as deleted,
                       sum(k.filtered)::bigint as filtered, sum(k.rejected)::bigint as rejected,
+                      sum(k.inserted + k.updated + k.unchanged + k.duplicate
+                          + k.deleted)::bigint as loaded,
                       sum(k.inserted + k.updated + k.unchanged + k.duplicate + k.deleted
                           + k.filtered + k.rejected)::bigint as total
                from ingestd.checkpoints k where k.file_id = any($1) group by k.file_id) c
@@ -185,11 +187,12 @@ impl Core {
         self.end_dead_writers(transaction, alone).await?;
         lock_files(transaction, &ids).await?;
         lock_checkpoints(transaction, &ids).await?;
-        // Of what was replaced before any of it was loaded, there is nothing for an operator to do.
+        // Of what was replaced before any of it was loaded, there is nothing for an operator to do. (Of a
+        // file that is loaded as a whole, nothing ever is by then.)
         let statement = end_files(
-            "case when c.total > 0 then 'FAILED' else 'SKIPPED' end",
-            "case when c.total > 0
-                  then format('changed while being loaded: %s of its records were loaded before other content took its place', c.total)
+            "case when c.loaded > 0 then 'FAILED' else 'SKIPPED' end",
+            "case when c.loaded > 0
+                  then format('changed while being loaded: %s of its records were loaded before other content took its place', c.loaded)
                   else 'other content took its place before any of it was loaded' end",
             &takeable("$2", "$3"),
             "f.epoch + 1",

@@ -125,7 +125,8 @@ impl Core {
                                -- What is held waits for its own time.
                                and ($3::text[] is not null or f.leave_again_at is null)
                                -- What was loaded by its name stays where it stands.
-                               and ($3::text[] is not null or starts_with(f.path, $4))
+                               and ($3::text[] is not null or starts_with(f.path, $4)
+                                    or starts_with(f.load_path, $4))
                             or f.state in ('COMMITTED', 'SKIPPED', 'QUARANTINED')
                                and f.archive_path is not null)
                        and ($3::text[] is null or f.path = any($3))

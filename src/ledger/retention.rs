@@ -8,20 +8,21 @@ use ingestd_actors::error::Result;
 use ingestd_actors::model::FileId;
 use ingestd_actors::port::Swept;
 use slog::{Logger, debug, info, warn};
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
 
 use super::admit::blocking;
 use super::archive::absolute;
 use super::departures::hold;
 use super::error::ledger_error;
 use super::known::unsigned;
+use super::retry::RETRIED;
 use super::sweep::{GROUP, telling};
 use crate::fs::archive::{
     Archived, Due, Form, Removal, is_compressed, move_error, reason_path, remove_due,
 };
 use crate::fs::{path_from_text, path_text};
-use crate::postgres::Client;
+use crate::postgres::{Client, Database};
 use crate::settings::Pipeline;
 
 /// How long one of the two directories keeps its files.
@@ -31,6 +32,15 @@ pub struct Retention<'a> {
     period: Duration,
     /// The directory; empty where it is not configured any more.
     root: PathBuf,
+}
+
+/// An SQL condition on a file `f` that has left: it went to the archive, not to the quarantine; nor is it
+/// still there on its way back into the inbox, with nothing of it loaded.
+pub(super) fn in_archive() -> String {
+    format!(
+        "not (f.state = 'QUARANTINED')
+         and not (f.state = 'SKIPPED' and coalesce(f.reason, '') = '{RETRIED}')"
+    )
 }
 
 impl<'a> Retention<'a> {
@@ -58,8 +68,16 @@ impl<'a> Retention<'a> {
     }
 
     /// Removes a group of what is due. Only what the ledger has put there, and as it has.
-    pub async fn remove(&self, client: &Client, log: &Logger) -> Result<Swept> {
-        let rows = self.due(client).await?;
+    pub async fn remove(
+        &self,
+        database: &Database,
+        client: &mut Client,
+        log: &Logger,
+    ) -> Result<Swept> {
+        // Its rows are locked until that is noted: whoever retries a quarantined file meanwhile is told
+        // that it is gone, or has it.
+        let transaction = database.begin(client).await?;
+        let rows = self.due(&transaction).await?;
         let mut swept = Swept {
             more: rows.len() == GROUP as usize,
             next: None,
@@ -99,17 +117,19 @@ impl<'a> Retention<'a> {
             }
             done.extend(files.into_iter().map(|file| file.0));
         }
-        hold(client, &parked).await?;
-        note_removed(client, &done).await?;
+        hold(transaction.client(), &parked).await?;
+        note_removed(transaction.client(), &done).await?;
+        let noted = transaction.commit().await;
+        noted.map_err(|error| ledger_error(error, "noting what the archive has lost"))?;
         Ok(swept)
     }
 
-    async fn due(&self, client: &Client) -> Result<Vec<Row>> {
+    async fn due(&self, transaction: &Transaction<'_>) -> Result<Vec<Row>> {
         let class = match self.quarantined {
-            true => "f.state = 'QUARANTINED'",
-            false => "not (f.state = 'QUARANTINED')",
+            true => "f.state = 'QUARANTINED'".to_owned(),
+            false => in_archive(),
         };
-        client
+        transaction
             .query_typed(
                 &format!(
                     "select f.file_id, f.path, f.archive_path, f.size, f.modified, f.content_hash,
@@ -119,7 +139,7 @@ impl<'a> Retention<'a> {
                        and f.archived_at is not null and f.archive_removed_at is null
                        and f.archived_at <= now() - make_interval(secs => $2)
                        and coalesce(f.leave_again_at, '-infinity') <= now()
-                     order by f.archived_at limit $3"
+                     order by f.archived_at limit $3 for no key update of f skip locked"
                 ),
                 &[
                     (&self.pipeline.name, Type::TEXT),
@@ -163,7 +183,7 @@ impl<'a> Retention<'a> {
     }
 }
 
-async fn note_removed(client: &Client, files: &[i64]) -> Result<()> {
+async fn note_removed(client: &tokio_postgres::Client, files: &[i64]) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }

@@ -91,24 +91,25 @@ impl<'a> Retry<'a> {
         match seen.known.state {
             FileState::Quarantined => self.begin(client, &seen).map(|()| None),
             FileState::Skipped if seen.known.reason.as_deref() == Some(RETRIED) => {
-                self.place = Some(seen.known.candidate.path.clone());
                 if let Some(from) = &seen.known.archive_path {
                     moving::back(&seen, from)?;
                     moving::note(client, self.file)?;
-                    self.place = Some(seen.place.clone());
                 }
                 Ok(Some(self.end(Retried::Afresh)))
             }
             FileState::Scheduled | FileState::Reading | FileState::Completed => {
-                self.place = Some(seen.known.candidate.path.clone());
                 if seen.moves_back {
                     moving::back(&seen, &seen.known.candidate.path)?;
-                    self.place = Some(seen.place.clone());
                 }
                 Ok(Some(self.end(Retried::OnItsWay)))
             }
             _ => Err(refusal(&seen)),
         }
+    }
+
+    fn changed(&self) -> Error {
+        let message = format!("file {} has just changed its state", self.file);
+        Error::new(ErrorKind::Transient, message).with_advice("look again")
     }
 
     fn end(&mut self, otherwise: Retried) -> Retried {
@@ -122,12 +123,25 @@ impl<'a> Retry<'a> {
         if moving::drop_reason(&seen.stands)? {
             return Ok(());
         }
+        let failed = |error| classify(error, "retrying a file");
+        let mut transaction = client.transaction().map_err(failed)?;
+        let same = transaction
+            .query_typed_opt(
+                AS_SEEN,
+                &[
+                    (&self.file, Type::INT8),
+                    (&seen.known.epoch.0, Type::INT8),
+                    (&seen.known.archived, Type::BOOL),
+                ],
+            )
+            .map_err(failed)?;
+        if same.is_none() {
+            return Err(self.changed());
+        }
         // A service that has seen it before is to see it anew.
         moving::freshen(&seen.stands);
         let now = candidate_at(&seen.stands).ok().flatten();
         let now = now.ok_or_else(|| seen.gone())?;
-        let failed = |error| classify(error, "retrying a file");
-        let mut transaction = client.transaction().map_err(failed)?;
         let statement = if goes_on { GO_ON } else { AFRESH };
         let changed = transaction
             .execute_typed(
@@ -145,11 +159,7 @@ impl<'a> Retry<'a> {
             )
             .map_err(failed)?;
         if changed == 0 {
-            return Err(Error::new(
-                ErrorKind::Transient,
-                format!("file {} has just changed its state", self.file),
-            )
-            .with_advice("look again"));
+            return Err(self.changed());
         }
         let forget: &[&str] = if goes_on { &FORGET_BEYOND } else { &FORGET };
         for statement in forget {
@@ -165,6 +175,14 @@ impl<'a> Retry<'a> {
         Ok(())
     }
 }
+
+/// Locks it, if it stands where it was seen: nobody has begun to move it away, or has removed it.
+const AS_SEEN: &str = "
+    select from ingestd.files
+    where file_id = $1 and epoch = $2 and state = 'QUARANTINED'
+      and (archived_at is not null) = $3 and (archive_path is not null) <= $3
+      and archive_removed_at is null
+    for no key update";
 
 /// What its manifest has said is forgotten: somebody has decided that it is to be loaded as it is.
 /// It stands where it stands until it is moved; from there a life of the service would go on too.
@@ -204,6 +222,13 @@ impl Seen {
         if self.known.archive_path.is_some() && !self.known.archived {
             let message = format!("file {file} is being moved into the quarantine");
             return Err(refuse(message, "type it again once it stands there"));
+        }
+        if let Some(other) = self.replaced_by {
+            let message = format!(
+                "file {file} is gone: file {other} stands at {} by now",
+                path_text(&self.stands)
+            );
+            return Err(refuse(message, "`ingestd files` says what became of that"));
         }
         let open = open_regular(&self.stands).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => self.gone(),

@@ -14,7 +14,7 @@ use super::departures::hold;
 use super::error::ledger_error;
 use super::known::unsigned;
 use super::others::takeable;
-use super::retention::Retention;
+use super::retention::{Retention, in_archive};
 use crate::fs::{path_from_text, path_text};
 use crate::postgres::Client;
 use crate::settings::{Collision, Finished, Pipeline};
@@ -41,7 +41,7 @@ impl PostgresSweep {
     }
 
     async fn sweep(&self) -> Result<Swept> {
-        let client = self.archive.database.client().await?;
+        let mut client = self.archive.database.client().await?;
         if !self.is_ours(&client).await? {
             return Ok(Swept {
                 more: false,
@@ -54,7 +54,10 @@ impl PostgresSweep {
         let mut more = left.more;
         let mut trouble = left.trouble;
         for retention in Retention::of(pipeline)? {
-            let removed = retention.remove(&client, &self.archive.log).await?;
+            let database = &self.archive.database;
+            let removed = retention
+                .remove(database, &mut client, &self.archive.log)
+                .await?;
             more |= removed.more;
             trouble = trouble.or(removed.trouble);
         }
@@ -139,7 +142,8 @@ impl PostgresSweep {
                     "select f.file_id, f.path, f.size, f.modified, f.device, f.inode
                  from ingestd.files f
                  where f.pipeline = $1 and f.archived_at is null
-                   and f.state in ('COMMITTED', 'SKIPPED') and starts_with(f.path, $2)
+                   and f.state in ('COMMITTED', 'SKIPPED')
+                   and (starts_with(f.path, $2) or starts_with(f.load_path, $2))
                    and coalesce(f.leave_again_at, '-infinity') <= now()
                    and coalesce(f.committed_at, f.discovered_at)
                        <= now() - make_interval(secs => coalesce($3, 0))
@@ -180,21 +184,24 @@ impl PostgresSweep {
         let seconds = |period: Option<Duration>| period.map(|period| period.as_secs_f64());
         let row = client
             .query_typed_one(
-                "select extract(epoch from least(
+                &format!(
+                    "select extract(epoch from least(
                      case when $3 then (
                          select min(f.leave_again_at) from ingestd.files f
                          where f.pipeline = $1 and f.leave_again_at is not null
                            and f.archived_at is null and f.state in ('COMMITTED', 'SKIPPED')
-                           and starts_with(f.path, $2)) end,
+                           and (starts_with(f.path, $2)
+                                or starts_with(f.load_path, $2))) end,
                      case when $4 is not null then (
                          select min(coalesce(f.committed_at, f.discovered_at))
                          from ingestd.files f
                          where f.pipeline = $1 and f.archived_at is null
                            and f.state in ('COMMITTED', 'SKIPPED') and f.leave_again_at is null
-                           and starts_with(f.path, $2)) + make_interval(secs => $4) end,
+                           and (starts_with(f.path, $2)
+                                or starts_with(f.load_path, $2))) + make_interval(secs => $4) end,
                      case when $5 is not null then (
                          select min(f.archived_at) from ingestd.files f
-                         where f.pipeline = $1 and not (f.state = 'QUARANTINED')
+                         where f.pipeline = $1 and {}
                            and f.archive_path is not null and f.archived_at is not null
                            and f.archive_removed_at is null and f.leave_again_at is null)
                          + make_interval(secs => $5) end,
@@ -209,6 +216,8 @@ impl PostgresSweep {
                          where f.pipeline = $1 and f.leave_again_at is not null
                            and f.archived_at is not null and f.archive_removed_at is null) end
                      ) - now())::float8 as seconds",
+                    in_archive()
+                ),
                 &[
                     (&pipeline.name, Type::TEXT),
                     (&self.inbox(), Type::TEXT),

@@ -145,6 +145,22 @@ fn a_refused_move_survives_a_kill_and_the_next_file_is_loaded() {
     assert_eq!(place.staging_tables(), [""; 0]);
 }
 
+/// Its dead letters were taken for what is loaded of it, and it was FAILED.
+#[test]
+fn a_file_that_is_replaced_while_its_rows_are_staged_leaves_nothing_to_do() {
+    let mut place = Place::new(SLOW, &format!("{WHOLE}\nmax_errors = 10"));
+    place.drop_in("1.csv", &every(100, 500, "many"));
+    place.run_until(MOVING).kill();
+    let staged = "select sum(staged)::bigint from ingestd.checkpoints";
+    assert_eq!(place.number(staged), 495);
+    place.drop_in("1.csv", "id,amount\n1,1\n");
+    place.run_until_finished(1);
+    let states = place.lines("select state from ingestd.files order by file_id");
+    assert_eq!(states, ["SKIPPED", "ARCHIVED"]);
+    assert_eq!(place.rows(), ["(1,1,)"]);
+    assert_eq!(place.staging_tables(), [""; 0]);
+}
+
 #[test]
 fn what_was_begun_as_a_whole_ends_so_whatever_the_configuration_says_by_then() {
     let mut place = Place::new(ITEMS, WHOLE);

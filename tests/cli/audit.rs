@@ -16,6 +16,10 @@ impl Shop {
     /// A file of 100 records, of which two are none, the server refuses one, one is filtered, and
     /// one comes twice.
     fn loaded() -> Shop {
+        Shop::loaded_with("")
+    }
+
+    fn loaded_with(keys: &str) -> Shop {
         let database = database();
         let mut client = database.client();
         client
@@ -26,10 +30,12 @@ impl Shop {
         let home = Home::new(
             Some(&database.url),
             "",
-            "[pipelines.events]\ndirectory = \"inbox\"\ntable = \"events\"\nkey = [\"id\"]\n\
+            &format!(
+                "[pipelines.events]\ndirectory = \"inbox\"\ntable = \"events\"\nkey = [\"id\"]\n\
              settle = \"10ms\"\nscan_interval = \"50ms\"\nother_columns = \"load\"\n\
-             columns = [{ name = \"at\", from = \"load_time\" }]\n\
-             filters = [{ field = \"id\", not_in = [\"50\"] }]\n",
+             columns = [{{ name = \"at\", from = \"load_time\" }}]\n\
+             filters = [{{ field = \"id\", not_in = [\"50\"] }}]\n{keys}"
+            ),
         );
         let mut text = "id,price\n".to_owned();
         for id in 1..=100 {
@@ -164,6 +170,32 @@ fn a_file_that_was_tampered_with_or_is_gone_does_not_hold() {
     shop.assert_fails("bytes, and other content");
     fs::remove_file(&path).expect("removed");
     shop.assert_fails("its content is gone");
+}
+
+/// It was called a fault of each file, and `audit --all` of such a pipeline never held.
+#[test]
+fn what_was_removed_as_the_configuration_says_holds_by_the_ledger() {
+    let deleted = Shop::loaded_with("finished = \"delete\"\ndelete_after = \"0s\"\n");
+    let expired = Shop::loaded_with("archive_retention = \"1h\"\n");
+    expired.execute("update ingestd.files set archived_at = archived_at - interval '2 hours'");
+    let service = expired.home.run();
+    let archive = expired.home.data().join("archive/events");
+    let noted = "select count(*) from ingestd.files where archive_removed_at is not null";
+    wait_until(std::time::Duration::from_secs(60), || {
+        let row = expired.database.client().query_one(noted, &[]);
+        row.is_ok_and(|row| row.get::<_, i64>(0) == 1) && names_in(&archive).is_empty()
+    });
+    service.stop();
+    for shop in [&deleted, &expired] {
+        let (report, code) = shop.audit();
+        assert_eq!(code, Some(0), "{report:#}");
+        assert_eq!(report["content_removed"], true, "{report:#}");
+        shop.execute("delete from ingestd.dead_letters where record = 10");
+        shop.assert_fails("has 2 dead letters");
+    }
+    // One that somebody else has taken away is no such file.
+    deleted.execute("update ingestd.files set reason = 'missing'");
+    deleted.assert_fails("its content is gone");
 }
 
 #[test]

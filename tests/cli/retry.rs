@@ -26,6 +26,10 @@ const SLOW: &str = "
         $$ begin perform pg_sleep(0.005); return null; end $$;
     create trigger slow before insert on events for each statement execute function slow()";
 
+/// How many wait for a lock in the database of the test.
+const WAITING: &str = "select count(*) from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'";
+
 struct Shop {
     home: Home,
     database: TestDatabase,
@@ -82,6 +86,10 @@ impl Shop {
     fn finish(&self) {
         let service = self.home.run();
         wait_until(TIMEOUT, || {
+            // It may have nothing to do: one that is not there yet can't be stopped in order.
+            if self.number("select count(*) from ingestd.live_instances") == 0 {
+                return false;
+            }
             let query = "select count(*) from ingestd.files
                          where state not in ('ARCHIVED', 'SKIPPED', 'QUARANTINED')
                             or state = 'QUARANTINED' and archived_at is null";
@@ -92,6 +100,13 @@ impl Shop {
 
     /// One file whose loading has ended half-way, in the quarantine.
     fn half_way(&self) {
+        self.half_way_and(|| {});
+        assert_eq!(self.states(), ["QUARANTINED"]);
+        assert!(self.at("quarantine/events/a.csv.reason").exists());
+    }
+
+    /// The same; something happens between the quarantine and the move.
+    fn half_way_and(&self, meanwhile: impl FnOnce()) {
         let mut text = "id,price\n".to_owned();
         for row in 1..=ROWS {
             let price = if row % 100 == 0 { "x" } else { "1" };
@@ -105,15 +120,13 @@ impl Shop {
         });
         service.kill();
         let runtime = tokio::runtime::Runtime::new().expect("threads");
-        runtime.block_on(self.quarantine(runtime.handle().clone()));
-        assert_eq!(self.states(), ["QUARANTINED"]);
-        assert!(self.at("quarantine/events/a.csv.reason").exists());
+        runtime.block_on(self.quarantine(runtime.handle().clone(), meanwhile));
         let drop = "drop trigger slow on events";
         self.database.client().batch_execute(drop).expect("dropped");
     }
 
     /// What the service does with a file that it can't read on.
-    async fn quarantine(&self, runtime: tokio::runtime::Handle) {
+    async fn quarantine(&self, runtime: tokio::runtime::Handle, meanwhile: impl FnOnce()) {
         let log = || slog::Logger::root(slog::Discard, slog::o!());
         let instance = Uuid::new_v4();
         let pipeline = Arc::new(self.pipeline());
@@ -147,6 +160,7 @@ impl Shop {
             .quarantine(claim.file, claim.epoch, reason.clone())
             .await
             .expect("quarantined");
+        tokio::task::block_in_place(meanwhile);
         let leaving = Leaving::Quarantine(Quarantined {
             file: claim.file,
             candidate: claim.candidate.clone(),
@@ -301,6 +315,121 @@ fn a_retry_that_is_killed_in_the_middle_of_its_move_goes_on() {
     shop.assert_exactly_once();
 }
 
+/// It was moved into the quarantine all the same, and nobody read it there.
+#[test]
+fn a_file_that_is_retried_before_it_was_moved_away_stays_and_goes_on() {
+    let shop = Shop::new(SLOW, "batch_rows = 20\n");
+    shop.half_way_and(|| {
+        let (said, code) = shop.retry(&["1"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("goes on"), "{said}");
+    });
+    assert_eq!(shop.states(), ["READING"]);
+    assert_eq!(names_in(&shop.at("inbox")), ["a.csv"]);
+    shop.finish();
+    shop.assert_exactly_once();
+}
+
+#[test]
+fn a_file_whose_move_begins_while_it_is_looked_at_is_not_retried() {
+    let shop = Shop::new(SLOW, "batch_rows = 20\n");
+    shop.half_way_and(|| {
+        let mut client = shop.database.client();
+        let mut service = client.transaction().expect("a transaction");
+        // As a service does that has just started.
+        let begin = "update ingestd.files set archive_path = '/somewhere/a.csv'";
+        service.batch_execute(begin).expect("begun");
+        std::thread::scope(|scope| {
+            let retry = scope.spawn(|| shop.retry(&["1"]));
+            wait_until(TIMEOUT, || shop.number(WAITING) > 0);
+            service.commit().expect("committed");
+            let (said, code) = retry.join().expect("ended");
+            assert_ne!(code, Some(0), "{said}");
+            assert!(said.contains("has just changed its state"), "{said}");
+        });
+        assert_eq!(shop.states(), ["QUARANTINED"]);
+        let back = "update ingestd.files set archive_path = null";
+        client.batch_execute(back).expect("as it was");
+    });
+    let (said, code) = shop.retry(&["1"]);
+    assert_eq!(code, Some(0), "{said}");
+    shop.finish();
+    shop.assert_exactly_once();
+}
+
+/// Nothing of it was loaded: it is SKIPPED for the new file that it is to be, and stands in the
+/// quarantine until it is moved. It was taken for one of the archive's.
+#[test]
+fn the_archives_retention_leaves_a_file_alone_that_a_killed_retry_has_left_in_the_quarantine() {
+    let table = "create table events (id int primary key, price int)";
+    let shop = Shop::new(table, "archive_retention = \"1h\"\n");
+    fs::write(shop.at("inbox/a.csv"), "id,cost\n1,2\n").expect("written");
+    fs::write(shop.at("inbox/b.csv"), "id,price\n2,2\n").expect("written");
+    let service = shop.home.run();
+    let left = "select count(*) from ingestd.files where archived_at is not null";
+    wait_until(TIMEOUT, || shop.number(left) == 2);
+    service.stop();
+    let (pipeline, mut client) = (shop.pipeline(), shop.database.client());
+    client
+        .batch_execute(
+            "update ingestd.files set archived_at = archived_at - interval '2 hours';
+             alter table events rename price to cost",
+        )
+        .expect("time has passed");
+    let mut retry = Retry::new(1, &pipeline);
+    for _ in 0..2 {
+        retry.advance(&mut client).expect("a step");
+    }
+    assert_eq!(shop.states(), ["SKIPPED", "ARCHIVED"]);
+    let service = shop.home.run();
+    let archive = shop.at("archive/events");
+    wait_until(TIMEOUT, || names_in(&archive).is_empty());
+    assert_eq!(names_in(&shop.at("quarantine/events")), ["a.csv"]);
+    let (said, code) = shop.retry(&["1"]);
+    assert_eq!(code, Some(0), "{said}");
+    wait_until(TIMEOUT, || {
+        shop.states() == ["SKIPPED", "ARCHIVED", "ARCHIVED"]
+    });
+    service.stop();
+    assert_eq!(shop.number("select count(*) from events"), 2);
+}
+
+/// It is locked until its removal is noted: a retry in between found it in the ledger, and lost it.
+#[test]
+fn a_file_that_the_quarantines_retention_is_removing_is_not_retried() {
+    let shop = Shop::new(SLOW, "batch_rows = 20\nquarantine_retention = \"1h\"\n");
+    shop.half_way();
+    let mut client = shop.database.client();
+    // The note of the removal takes until the lock is free; the file is gone by then.
+    client
+        .batch_execute(
+            "update ingestd.files set archived_at = archived_at - interval '2 hours';
+             create function wait() returns trigger language plpgsql as
+                 $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
+             create trigger wait before update of archive_removed_at on ingestd.files
+                 for each row execute function wait()",
+        )
+        .expect("time has passed");
+    let quarantine = shop.at("quarantine/events");
+    let file = fs::read(quarantine.join("a.csv")).expect("there");
+    let mut lock = client.transaction().expect("a transaction");
+    lock.batch_execute("select pg_advisory_xact_lock(1)")
+        .expect("locked");
+    let service = shop.home.run();
+    wait_until(TIMEOUT, || names_in(&quarantine).is_empty());
+    // As it stands there while the sweeper looks at it.
+    fs::write(quarantine.join("a.csv"), file).expect("written");
+    std::thread::scope(|scope| {
+        let retry = scope.spawn(|| shop.retry(&["1"]));
+        wait_until(TIMEOUT, || shop.number(WAITING) > 1 || retry.is_finished());
+        lock.rollback().expect("released");
+        let (said, code) = retry.join().expect("ended");
+        assert_ne!(code, Some(0), "{said}");
+    });
+    assert_eq!(shop.states(), ["QUARANTINED"]);
+    service.stop();
+}
+
 #[test]
 fn a_retry_that_is_killed_while_it_waits_for_the_ledger_changes_nothing() {
     let shop = Shop::new(SLOW, "batch_rows = 20\n");
@@ -407,6 +536,21 @@ fn a_file_of_which_nothing_was_loaded_is_looked_at_afresh() {
     }
 }
 
+/// Whoever shares a pipeline has no lease of it alone.
+#[test]
+fn a_service_that_shares_its_pipeline_is_seen_to_run() {
+    let shop = Shop::new("create table events (id int, price int)", "");
+    shop.home.replace("key = [\"id\"]\n", "");
+    fs::write(shop.at("inbox/a.csv"), "id,cost\n1,2\n").expect("written");
+    let service = shop.home.run();
+    let left = "select count(*) from ingestd.files where archived_at is not null";
+    wait_until(TIMEOUT, || shop.number(left) == 1);
+    let (said, code) = shop.retry(&["1"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("no service runs"), "{said}");
+    service.stop();
+}
+
 /// A file that was loaded by its name has no place in the inbox.
 #[test]
 fn a_file_that_was_named_from_elsewhere_stays_there() {
@@ -439,6 +583,28 @@ fn a_file_that_was_named_from_elsewhere_stays_there() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("on its way already"), "{said}");
     assert!(file.exists() && names_in(&shop.at("inbox")).is_empty());
+}
+
+/// What stands there was touched, and so it was loaded once more where `redropped` says so.
+#[test]
+fn a_file_whose_place_another_one_has_taken_is_refused() {
+    let table = "create table events (id int primary key, price int)";
+    let keys = "archive = false\nquarantine = false\nredropped = { same = \"reload\" }\n";
+    let shop = Shop::new(table, keys);
+    let path = shop.at("inbox/a.csv");
+    fs::write(&path, "id,cost\n1,2\n").expect("written");
+    let service = shop.home.run();
+    wait_until(TIMEOUT, || shop.states() == ["QUARANTINED"]);
+    fs::write(&path, "id,price\n1,2\n").expect("written");
+    wait_until(TIMEOUT, || shop.states() == ["QUARANTINED", "COMMITTED"]);
+    service.stop();
+    let before = fs::metadata(&path).and_then(|found| found.modified());
+    let (said, code) = shop.retry(&["1"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("file 2 stands at"), "{said}");
+    let after = fs::metadata(&path).and_then(|found| found.modified());
+    assert_eq!(before.expect("there"), after.expect("there"));
+    assert_eq!(shop.states(), ["QUARANTINED", "COMMITTED"]);
 }
 
 /// Looked at afresh, it would be loaded from its start, which is in the table.

@@ -146,7 +146,7 @@ impl PostgresArchive {
     }
 }
 
-/// The reason of a file that was deleted as its pipeline says.
+/// Why a file that was deleted after its commit is nowhere.
 pub const DELETED: &str = "deleted";
 const MISSING: &str = "missing: it was gone before it could be archived";
 

@@ -25,6 +25,8 @@ pub struct Seen {
     pub companions: Vec<PathBuf>,
     /// Where it belongs in the inbox.
     pub place: PathBuf,
+    /// The file that stands there by now, where it is another one that has taken its place.
+    pub replaced_by: Option<i64>,
     /// Whether a checkpoint is there for each of its lanes.
     pub has_checkpoints: bool,
     /// Whether its move back into the inbox has begun: the ledger has it elsewhere than where its
@@ -52,7 +54,11 @@ pub fn look(client: &mut Client, file: i64, pipeline: &Pipeline) -> Result<Seen>
                         (select p.tag from ingestd.pipelines p where p.name = f.pipeline) as tag,
                         (select count(*) from ingestd.checkpoints c where c.file_id = f.file_id)
                         = (select p.partitions + 1 from ingestd.plans p where p.plan_id = f.plan_id)
-                        as has_checkpoints
+                        as has_checkpoints,
+                        (select max(n.file_id) from ingestd.files n
+                         where n.pipeline = f.pipeline and n.path = f.path
+                           and n.file_id > f.file_id and n.archived_at is null
+                           and f.archived_at is null) as replaced_by
                  from ingestd.files f where f.file_id = $1"
             ),
             &[(&file, Type::INT8)],
@@ -83,6 +89,7 @@ pub fn look(client: &mut Client, file: i64, pipeline: &Pipeline) -> Result<Seen>
         tag: Arc::from(tag),
         companions: pipeline.companions.beside(&stands),
         stands,
+        replaced_by: row.get("replaced_by"),
         place,
         has_checkpoints: row
             .get::<_, Option<bool>>("has_checkpoints")

@@ -7,6 +7,7 @@ use ingestd_actors::port::{Committed, Ledger, Verdict};
 use super::world::{World, claim};
 use crate::fs::candidate_at;
 use crate::ledger::LedgerOptions;
+use crate::settings::OnReturn;
 
 #[tokio::test]
 async fn a_new_file_is_planned_claimed_and_committed() {
@@ -205,4 +206,24 @@ async fn a_large_group_costs_a_handful_of_statements() {
         let query = format!("select count(distinct (xmin::text, cmin::text)) from ingestd.{table}");
         assert_eq!(world.ask(&query).await, "(1)", "{table}");
     }
+}
+
+/// Sixteen are asked about: where these were all done, it was loaded once more beside what was unfinished.
+#[tokio::test]
+async fn an_unfinished_file_goes_on_however_often_its_content_was_loaded_before() {
+    let mut world = World::new(true).await;
+    world.set(|pipeline| pipeline.redropped.renamed = OnReturn::Reload);
+    let text = "x\n1\n2\n";
+    for number in 0..17 {
+        let (_, left) = world.load_and_leave(&format!("{number}.csv"), text).await;
+        left.unwrap();
+    }
+    let ledger = world.life().await;
+    let path = world.write("begun.csv", text);
+    let begun = world.claim(&ledger, &path).await;
+    let moved = world.inbox.join("moved.csv");
+    std::fs::rename(&path, &moved).unwrap();
+    let goes_on = world.claim(&ledger, &moved).await;
+    assert_eq!(goes_on.file, begun.file);
+    assert!(goes_on.epoch > begun.epoch);
 }
