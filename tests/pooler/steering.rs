@@ -41,7 +41,8 @@ fn number(database: &TestDatabase, query: &str) -> i64 {
 #[test]
 fn commands_come_about() {
     let database = database();
-    let pooler = Pooler::start_new(&database.url, 1, "");
+    // What is left in the session stays there to be seen.
+    let pooler = Pooler::start_new(&database.url, 1, "server_lifetime = 3600");
     let home = steered(&pooler, &database);
     let service = home.run();
     wait_until(PATIENCE, || home.log().contains("\"msg\":\"ready\""));
