@@ -106,7 +106,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Generate(args) => generate::run(args).map(|()| ExitCode::SUCCESS),
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(args) => dead_letters::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Status(args) => status::run(&args),
         Command::Pause(args) => control::run(&args, Control::Pause),
         Command::Resume(args) => control::run(&args, Control::Resume),
         Command::Drain(args) => control::run(&args, Control::Drain),

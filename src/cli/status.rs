@@ -1,6 +1,9 @@
 //! `ingestd status`: the pipelines, what they do, and what holds them up.
 
+use std::process::ExitCode;
+
 use ingestd_actors::error::Result;
+use postgres::types::Type;
 use serde_json::json;
 
 use super::context::{ConfigArgs, connect_to_ledger};
@@ -9,6 +12,7 @@ use super::missing_indexes::{self, MissingIndex};
 use super::output::{harmless, print, table, thousands};
 use super::{state, watch_status};
 use crate::postgres::classify;
+use crate::settings::Pipeline;
 
 /// Show the pipelines: what they do, what holds them up
 ///
@@ -16,7 +20,7 @@ use crate::postgres::classify;
 /// the indexes that are still to be built after a first load.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  ingestd status --watch\n  ingestd status --json | jq '.[].state'"
+    after_help = "Examples:\n  ingestd status --watch\n  ingestd status --check\n  ingestd status --json | jq '.[].state'"
 )]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -30,6 +34,11 @@ pub struct StatusArgs {
     /// look is a line for each pipeline
     #[arg(long)]
     watch: bool,
+
+    /// Say only which of the configured pipelines no service looks after, and end with 1 if there is
+    /// one: for health checks
+    #[arg(long, conflicts_with_all = ["watch", "json"])]
+    check: bool,
 
     /// How often --watch looks
     #[arg(long, value_name = "DURATION", default_value = "2s", requires = "watch",
@@ -62,13 +71,43 @@ left join lateral (
 order by p.name";
 
 /// Runs the subcommand.
-pub fn run(args: &StatusArgs) -> Result<()> {
-    let settings = args.config.settings_or_defaults()?;
+pub fn run(args: &StatusArgs) -> Result<ExitCode> {
+    let settings = match args.check {
+        true => args.config.settings()?,
+        false => args.config.settings_or_defaults()?,
+    };
     let mut connection = connect_to_ledger(&settings)?;
-    if args.watch {
-        return watch_status::run(&settings, connection, args.interval);
+    if args.check {
+        return check(&mut connection.client, settings.some_pipelines()?);
     }
-    print(&look(&mut connection.client, args.json)?)
+    if args.watch {
+        watch_status::run(&settings, connection, args.interval)?;
+    } else {
+        print(&look(&mut connection.client, args.json)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a service looks after each of these pipelines: it loads them, or waits as it was told to.
+fn check(client: &mut postgres::Client, pipelines: &[Pipeline]) -> Result<ExitCode> {
+    let names: Vec<&str> = pipelines.iter().map(|it| it.name.as_str()).collect();
+    let rows = client
+        .query_typed(
+            "select n.name from unnest($1::text[]) with ordinality as n (name, ordinal)
+             where not exists (select from ingestd.service_pipelines s
+                               join ingestd.live_services l using (service)
+                               where s.pipeline = n.name)
+             order by n.ordinal",
+            &[(&names, Type::TEXT_ARRAY)],
+        )
+        .map_err(|error| classify(error, "looking for services"))?;
+    for row in &rows {
+        print(&format!("{}: no service runs it\n", row.get::<_, &str>(0)))?;
+    }
+    Ok(match rows.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 /// What there is to be seen now.

@@ -313,3 +313,23 @@ fn a_look_finds_what_no_event_and_no_interval_would() {
     assert_eq!(out(&output), said);
     service.stop();
 }
+
+#[test]
+fn a_health_check_fails_where_no_service_looks_after_a_pipeline() {
+    let database = database();
+    let home = home(&database, &["one", "two"]);
+    assert!(home.ask(&["migrate"]).status.success());
+    let output = home.ask(&["status", "--check"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(
+        out(&output),
+        "one: no service runs it\ntwo: no service runs it\n"
+    );
+    let service = home.run();
+    let is_healthy = || home.ask(&["status", "--check"]).status.code() == Some(0);
+    wait_until(PATIENCE, is_healthy);
+    assert!(home.ask(&["drain", "two"]).status.success());
+    assert!(is_healthy(), "it was told to let go");
+    service.kill();
+    wait_until(PATIENCE, || !is_healthy());
+}
