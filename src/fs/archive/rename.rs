@@ -35,13 +35,17 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// meanwhile keeps it: nothing says "delete, if it is this file", so the name is changed to one of its own,
 /// and given back where it was another file's.
 pub fn drop_first_name(first: &Path, second: &Path) -> io::Result<()> {
+    let inode = |path: &Path| {
+        let found = std::fs::symlink_metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let is_second = |path: &Path| inode(second).is_some_and(|it| inode(path) == Some(it));
+    if inode(first).is_some() && !is_second(first) {
+        return Ok(());
+    }
     let aside = first.with_file_name(format!(".ingestd-{}.aside", Uuid::new_v4()));
     std::fs::rename(first, &aside)?;
-    let inode = |path: &Path| {
-        let found = std::fs::symlink_metadata(path)?;
-        Ok::<_, io::Error>((found.dev(), found.ino()))
-    };
-    if inode(&aside)? != inode(second)? {
+    if !is_second(&aside) {
         std::fs::hard_link(&aside, first).map_err(|error| {
             let stands = path_text(&aside);
             io::Error::new(
