@@ -145,8 +145,11 @@ impl PostgresArchive {
                 (self.quarantine()?, file, Some(quarantined.reason))
             }
         };
-        let elsewhere = !self.named && !file.candidate.path.starts_with(&self.inbox);
-        let way = if elsewhere { Destiny::Stays } else { way };
+        let way = if !self.named && !self.is_own(&file.candidate.path)? {
+            Destiny::Stays
+        } else {
+            way
+        };
         if matches!(way, Destiny::Stays) && file.handle.is_some() {
             // This life has read it: nobody can have begun to move it.
             return Ok(None);
@@ -163,6 +166,16 @@ impl PostgresArchive {
             content: None,
             time: Timestamp::UNIX_EPOCH,
         }))
+    }
+
+    /// Whether a file stands where the service moves files from: in its inbox, or in its quarantine,
+    /// where a retry was killed before it could move the file back.
+    fn is_own(&self, path: &Path) -> Result<bool> {
+        let quarantine = self.pipeline.quarantine.as_deref().map(absolute);
+        let quarantine = quarantine.transpose()?;
+        let directories = [Some(&self.inbox), quarantine.as_ref()];
+        let mut directories = directories.into_iter().flatten();
+        Ok(directories.any(|directory| path.starts_with(directory)))
     }
 
     fn destiny(&self, due: bool) -> Result<Destiny> {

@@ -80,7 +80,11 @@ impl Shop {
 
     /// A service loads all there is.
     fn finish(&self) {
+        let ready = || self.home.log().matches("\"msg\":\"ready\"").count();
+        let before = ready();
         let service = self.home.run();
+        // One that has nothing to do might be told to stop before it listens to signals.
+        wait_until(TIMEOUT, || ready() > before);
         wait_until(TIMEOUT, || {
             let query = "select count(*) from ingestd.files
                          where state not in ('ARCHIVED', 'SKIPPED', 'QUARANTINED')
