@@ -17,7 +17,8 @@ use crate::source::Eyes;
 ///
 /// The file is hashed, and read again under the plan that it was loaded with, wherever it is now:
 /// in the inbox, in the archive, compressed there. Its content, its length, its records and its dead
-/// letters are held against what the ledger has counted. Nothing is changed.
+/// letters are held against what the ledger has counted. Of one whose content was removed as its
+/// pipeline says (a retention, `finished = "delete"`), the ledger's figures alone. Nothing is changed.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   ingestd audit events-17.csv
