@@ -84,7 +84,11 @@ impl Shop {
 
     /// A service loads all there is.
     fn finish(&self) {
+        let ready = || self.home.log().matches("\"msg\":\"ready\"").count();
+        let before = ready();
         let service = self.home.run();
+        // One that has nothing to do might be told to stop before it listens to signals.
+        wait_until(TIMEOUT, || ready() > before);
         wait_until(TIMEOUT, || {
             // It may have nothing to do: one that is not there yet can't be stopped in order.
             if self.number("select count(*) from ingestd.live_instances") == 0 {
