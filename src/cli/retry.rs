@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use postgres::types::Type;
 use serde_json::json;
 
 use super::context::{ConfigArgs, connect_to_ledger};
@@ -113,7 +114,7 @@ struct Said {
 /// The files in the state, and those that an interrupted retry has left half-way.
 fn all(client: &mut postgres::Client, args: &RetryArgs, settings: &Settings) -> Result<Vec<i64>> {
     let rows = client
-        .query(
+        .query_typed(
             "select file_id, pipeline, path, load_path,
                     state in ('SCHEDULED', 'READING', 'COMPLETED') as goes_on
              from ingestd.files
@@ -122,7 +123,11 @@ fn all(client: &mut postgres::Client, args: &RetryArgs, settings: &Settings) -> 
                     or state = 'SKIPPED' and archive_path is not null and reason = $3
                     or state in ('SCHEDULED', 'READING', 'COMPLETED') and load_path <> path)
              order by file_id",
-            &[&args.pipeline, &args.state, &RETRIED],
+            &[
+                (&args.pipeline, Type::TEXT),
+                (&args.state, Type::TEXT),
+                (&RETRIED, Type::TEXT),
+            ],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
     // Of those that go on, the ones that are still to be moved back; others may have been renamed.
