@@ -10,7 +10,7 @@ use serde_json::json;
 use super::context::{ConfigArgs, connect_to_ledger, may_not_write};
 use super::find_file::find_file;
 use super::output::{complain, harmless, print, print_json, thousands};
-use crate::fs::path_text;
+use crate::fs::{path_from_text, path_text};
 use crate::ledger::retry::{RETRIED, Retried, Retry};
 use crate::postgres::classify;
 use crate::settings::Settings;
@@ -62,7 +62,7 @@ pub fn run(args: &RetryArgs) -> Result<ExitCode> {
     let mut connection = connect_to_ledger(&settings)?;
     let client = &mut connection.client;
     let files = match args.all {
-        true => all(client, args)?,
+        true => all(client, args, &settings)?,
         false => {
             let found = args.files.iter().map(|named| find_file(client, named));
             found.collect::<Result<Vec<i64>>>()?
@@ -113,13 +113,16 @@ struct Said {
 }
 
 /// The files in the state, and those that an interrupted retry has left half-way.
-fn all(client: &mut postgres::Client, args: &RetryArgs) -> Result<Vec<i64>> {
+fn all(client: &mut postgres::Client, args: &RetryArgs, settings: &Settings) -> Result<Vec<i64>> {
     let rows = client
         .query_typed(
-            "select file_id from ingestd.files
+            "select file_id, pipeline, path, load_path,
+                    state in ('SCHEDULED', 'READING', 'COMPLETED') as goes_on
+             from ingestd.files
              where ($1::text is null or pipeline = $1)
                and (state = upper($2)
-                    or state = 'SKIPPED' and archive_path is not null and reason = $3)
+                    or state = 'SKIPPED' and archive_path is not null and reason = $3
+                    or state in ('SCHEDULED', 'READING', 'COMPLETED') and load_path <> path)
              order by file_id",
             &[
                 (&args.pipeline, Type::TEXT),
@@ -128,7 +131,20 @@ fn all(client: &mut postgres::Client, args: &RetryArgs) -> Result<Vec<i64>> {
             ],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    // Of those that go on, the ones that are still to be moved back; others may have been renamed.
+    let is_half_way = |row: &postgres::Row| {
+        let name: &str = row.get("pipeline");
+        let inbox = settings.pipelines.iter().find(|it| it.name == name);
+        inbox.is_some_and(|pipeline| {
+            let inbox = pipeline.directory.canonicalize();
+            let inbox = inbox.unwrap_or_else(|_| pipeline.directory.clone());
+            let is_inside = |column| path_from_text(row.get(column)).starts_with(&inbox);
+            !is_inside("path") && is_inside("load_path")
+        })
+    };
+    let rows = rows.iter();
+    let rows = rows.filter(|row| !row.get::<_, bool>("goes_on") || is_half_way(row));
+    Ok(rows.map(|row| row.get("file_id")).collect())
 }
 
 fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Result<Said> {

@@ -138,7 +138,10 @@ pub async fn finish(client: &Client, instance: &str, files: &[Gone]) -> Result<(
     let reasons: Vec<Option<&str>> = files.iter().map(|one| one.reason).collect();
     client
         .execute_typed(
-            "with recursive family as (
+            // Durable: whoever has let go of a file looks at it no more in this life.
+            "with recursive durable as materialized (
+                 select set_config('synchronous_commit', 'on', true)),
+             family as (
                  select f.file_id, f.parent_id, n.target, n.reason
                  from ingestd.files f
                  join unnest($1::bigint[], $2::text[], $3::text[]) as n (file_id, target, reason)
@@ -164,7 +167,7 @@ pub async fn finish(client: &Client, instance: &str, files: &[Gone]) -> Result<(
                                when w.reason is not null then w.reason
                                -- Why it was held is over.
                                when f.leave_again_at is null then f.reason end
-             from wanted w join locked using (file_id)
+             from wanted w join locked using (file_id), durable
              where f.file_id = w.file_id and f.archived_at is null
                and f.state not in ('SCHEDULED', 'READING', 'COMPLETED')",
             &[

@@ -290,6 +290,32 @@ fn a_retry_that_is_killed_at_any_step_loses_and_doubles_nothing() {
     }
 }
 
+/// It goes on by the ledger, but stands in the quarantine, where a service that runs does not look.
+#[test]
+fn a_killed_retry_of_all_is_ended_by_the_next_beside_a_running_service() {
+    let shop = Shop::new(SLOW, "batch_rows = 20\n");
+    shop.half_way();
+    let service = shop.home.run();
+    let lives = "select count(*) from ingestd.live_instances";
+    wait_until(TIMEOUT, || shop.number(lives) == 1);
+    wait_until(TIMEOUT, || {
+        shop.home.log().matches("\"msg\":\"ready\"").count() == 2
+    });
+    let (pipeline, mut client) = (shop.pipeline(), shop.database.client());
+    let mut retry = Retry::new(1, &pipeline);
+    for _ in 0..2 {
+        retry.advance(&mut client).expect("a step");
+    }
+    assert_eq!(shop.states(), ["READING"]);
+    let (said, code) = shop.retry(&["--all"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("is on its way"), "{said}");
+    wait_until(TIMEOUT, || shop.states() == ["ARCHIVED"]);
+    service.stop();
+    shop.assert_exactly_once();
+    assert_eq!(names_in(&shop.at("quarantine/events")), [""; 0]);
+}
+
 /// In the middle of the move the file has a private name.
 #[test]
 fn a_retry_that_is_killed_in_the_middle_of_its_move_goes_on() {

@@ -48,6 +48,21 @@ fn a_claim_is_on_the_disk_where_commits_do_not_wait_for_it() {
     }
 }
 
+/// The service has done with such a file, and looked at it no more: it stayed COMMITTED until the next start.
+#[test]
+fn what_has_left_the_inbox_stays_archived_where_commits_do_not_wait_for_the_disk() {
+    let mut server = forgetful_server();
+    let scene = Scene::small_batches(Some(&server.url()), true, 1, 100);
+    let mut watcher = Watcher::new(&server.url());
+    let service = scene.home.run();
+    watcher.wait_for(|now| now.is_all());
+    server.stop_immediate();
+    server.start();
+    watcher.wait_for(|now| now.is_all());
+    scene.assert_exactly_once(&server.url());
+    service.kill();
+}
+
 /// The newest claim of the only file; 0 where it is not known.
 fn epoch(client: &mut Client) -> i64 {
     let newest = client.query_one("select coalesce(max(epoch), 0) from ingestd.files", &[]);
