@@ -69,19 +69,19 @@ fn what_was_due_while_nobody_ran_is_done_after_the_start_but_not_while_paused() 
     std::io::Write::write_all(&mut &file, grown.as_bytes()).expect("written");
     fs::write(archive.join("changed.csv"), "somebody's").expect("written");
     depot.age(24 * 8);
-    let paused = "update ingestd.pipelines set paused = true";
+    let paused = "select ingestd.pause()";
     depot.client.execute(paused, &[]).expect("paused");
     depot.start();
-    let lease = "select count(*) = 2 from ingestd.pipelines where lease_instance is not null
-                 and lease_expires > now()";
-    depot.wait_for(lease);
+    let obeyed = "select count(*) = 2 from ingestd.live_services
+                  join ingestd.service_pipelines using (service) where state = 'paused'";
+    depot.wait_for(obeyed);
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(names_in(&depot.inbox("deletes")).len(), 3, "it is paused");
     assert_eq!(names_in(&archive).len(), 3);
     depot.service.take().expect("it runs").kill();
     depot
         .client
-        .execute("update ingestd.pipelines set paused = false", &[])
+        .execute("select ingestd.resume()", &[])
         .expect("on");
 
     depot.start();

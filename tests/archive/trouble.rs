@@ -37,8 +37,8 @@ fn mount(arguments: &[&str], path: &Path) -> bool {
 /// Waits until the service says what holds the pipeline up.
 fn wait_until_held_up(depot: &mut Depot, pipeline: &str, by: &str) {
     depot.wait_for(&format!(
-        "select exists (select from ingestd.pipelines
-                        where name = '{pipeline}' and degraded like '%{by}%')"
+        "select exists (select from ingestd.live_instances
+                        where pipeline = '{pipeline}' and degraded like '%{by}%')"
     ));
 }
 
