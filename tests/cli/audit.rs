@@ -199,32 +199,6 @@ fn what_was_removed_as_the_configuration_says_holds_by_the_ledger() {
 }
 
 #[test]
-fn what_was_removed_as_its_pipeline_says_is_held_against_the_ledger_alone() {
-    let shop = Shop::loaded();
-    let path = shop.home.data().join("archive/events/a.csv");
-    fs::remove_file(&path).expect("removed");
-    shop.assert_fails("its content is gone");
-    for removed in [
-        "set archive_removed_at = now()",
-        "set archive_removed_at = null, archive_path = null, reason = 'deleted'",
-    ] {
-        shop.execute(&format!("update ingestd.files {removed}"));
-        let (report, code) = shop.audit();
-        assert_eq!(
-            (code, &report["holds"], &report["content_removed"]),
-            (Some(0), &true.into(), &true.into()),
-            "{report:#}"
-        );
-        let output = shop.home.ask(&["audit", "1"]);
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("it can't be read again"), "{text}");
-        assert!(text.contains("the ledger's figures hold"), "{text}");
-    }
-    shop.execute("delete from ingestd.dead_letters where record = 20");
-    shop.assert_fails("has 2 dead letters");
-}
-
-#[test]
 fn an_archive_that_was_compressed_is_read_all_the_same() {
     let shop = Shop::loaded();
     let archive = shop.home.data().join("archive/events");
