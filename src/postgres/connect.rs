@@ -67,7 +67,7 @@ async fn connect_by(
 /// The same for a command that does not drive a runtime.
 ///
 /// # Errors
-/// As [`connect`].
+/// As `connect`.
 pub fn connect_blocking(connection: &Connection) -> Result<postgres::Client> {
     let mut journey = Journey::plan(connection)?;
     while let Some(way) = journey.next() {

@@ -31,7 +31,7 @@ const ORDERED: [libc::c_int; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGUSR1, l
 
 /// The signals of this process, caught from now on.
 ///
-/// Where [`block`] has kept them from every other thread, one thread takes them one after the other and
+/// Where `block` has kept them from every other thread, one thread takes them one after the other and
 /// writes the number of each into a pipe: two threads that are handed one each at the same time would
 /// write them in any order. (Of different signals that are sent before the process gets to run at all,
 /// no order is kept by any system.)
