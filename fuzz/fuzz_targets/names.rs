@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
 use ingestd::cli::harmless;
-use ingestd::fs::archive::target;
+use ingestd::fs::archive::{Destination, target};
 use ingestd::fs::{path_from_text, path_text};
 use ingestd_actors::model::FileId;
 use libfuzzer_sys::fuzz_target;
@@ -20,14 +20,14 @@ fuzz_target!(|data: &[u8]| {
     assert!(!harmless(&text).chars().any(char::is_control));
 
     let source = Path::new("/in").join(path);
-    for attempt in 0..3 {
-        let target = target(
-            Path::new("/out"),
-            Path::new("/in"),
-            &source,
-            FileId(7),
-            attempt,
-        );
+    for attempt in 0..6 {
+        let to = Destination {
+            into: Path::new("/out"),
+            dates: None,
+            inbox: Path::new("/in"),
+            compressed: attempt >= 3,
+        };
+        let target = target(to, &source, FileId(7), attempt % 3);
         let name = target.file_name().map_or(0, OsStr::len);
         let short = source.file_name().is_none_or(|name| name.len() <= 255);
         assert!(name > 0 && (!short || name <= 255), "{target:?}");

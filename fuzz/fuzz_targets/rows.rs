@@ -73,6 +73,7 @@ fn plan(form: u8) -> LoadPlan {
         key: vec!["id".into()],
         mode: WriteMode::Upsert,
         rules: WriteRules::default(),
+        all_or_nothing: false,
     }
 }
 
