@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use slog::Logger;
 use uuid::Uuid;
 
-use super::departures::{Stored, Way, stored};
+use super::departures::{Note, Stored, Way, stored};
 use crate::fs::{file_error, path_text};
 use crate::postgres::{Client, Database};
 use crate::settings::{Collision, Finished, Pipeline, format_date};
@@ -51,6 +51,8 @@ struct Departing {
     elsewhere: bool,
     /// Where an earlier life, or the last attempt, meant it to go.
     target: Option<PathBuf>,
+    /// What the ledger has noted of that.
+    noted: Option<PathBuf>,
     /// An earlier life has begun with it.
     begun: bool,
     attempt: u32,
@@ -159,6 +161,7 @@ impl PostgresArchive {
             way,
             elsewhere,
             target: None,
+            noted: None,
             begun: false,
             attempt: 0,
             tag: Arc::from(""),
@@ -195,6 +198,15 @@ impl PostgresArchive {
 }
 
 impl Departing {
+    /// That it goes there now.
+    fn note(&mut self, target: PathBuf) -> Note {
+        Note {
+            file: self.file.file,
+            was: self.noted.replace(target.clone()),
+            target: Some(target),
+        }
+    }
+
     /// The directories of its date, where the archive has such.
     fn dates(&self) -> Option<String> {
         let Destiny::Goes {
@@ -250,6 +262,7 @@ async fn known(
             Way::Done(None) => answers[one.index] = Some(Ok(Left::Gone)),
             // Also where it would stay by now: it is half-way, and nobody would find it there.
             Way::Begun(path) => {
+                one.noted = Some(path.clone());
                 one.target = Some(path);
                 one.begun = true;
                 left.push(one);

@@ -72,19 +72,30 @@ pub async fn stored(client: &Client, files: &[FileId]) -> Result<HashMap<FileId,
     Ok(stored.collect())
 }
 
+/// Where a file is about to go.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// The file.
+    pub file: FileId,
+    /// What was noted of it, as this instance has read or written it.
+    pub was: Option<PathBuf>,
+    /// What is to be noted; `None`: it stays.
+    pub target: Option<PathBuf>,
+}
+
 /// Notes where files are about to go, or that they stay; of those that are finished, and that no other
-/// instance has in hand. Returns these: from here on this instance has them in hand.
-pub async fn store(
-    client: &Client,
-    instance: &str,
-    files: &[(FileId, Option<PathBuf>)],
-) -> Result<HashSet<FileId>> {
-    if files.is_empty() {
+/// instance has in hand, or had since it was read what is noted of them: that one may have moved the
+/// file to where it has noted, and died. Returns these: from here on this instance has them in hand.
+pub async fn store(client: &Client, instance: &str, notes: &[Note]) -> Result<HashSet<FileId>> {
+    if notes.is_empty() {
         return Ok(HashSet::new());
     }
-    let ids: Vec<i64> = files.iter().map(|(file, _)| file.0).collect();
-    let targets = files.iter().map(|(_, target)| target.as_deref());
-    let targets: Vec<Option<String>> = targets.map(|target| target.map(path_text)).collect();
+    let ids: Vec<i64> = notes.iter().map(|note| note.file.0).collect();
+    let texts = |of: fn(&Note) -> &Option<PathBuf>| -> Vec<Option<String>> {
+        let paths = notes.iter().map(|note| of(note).as_deref());
+        paths.map(|path| path.map(path_text)).collect()
+    };
+    let (targets, before) = (texts(|note| &note.target), texts(|note| &note.was));
     let rows = client
         .query_typed(
             &format!(
@@ -96,9 +107,10 @@ pub async fn store(
                  select f.file_id from ingestd.files f where f.file_id = any($1)
                  order by f.file_id for no key update)
              update ingestd.files f set archive_path = n.target, owner = $3::uuid
-             from unnest($1::bigint[], $2::text[]) as n (file_id, target)
+             from unnest($1::bigint[], $2::text[], $4::text[]) as n (file_id, target, was)
                   join locked using (file_id), durable
              where f.file_id = n.file_id and f.archived_at is null
+               and f.archive_path is not distinct from n.was
                -- One that goes on, since somebody has retried it, stays where it is read.
                and f.state not in ('SCHEDULED', 'READING', 'COMPLETED') and {}
              returning f.file_id",
@@ -108,6 +120,7 @@ pub async fn store(
                 (&ids, Type::INT8_ARRAY),
                 (&targets, Type::TEXT_ARRAY),
                 (&instance, Type::TEXT),
+                (&before, Type::TEXT_ARRAY),
             ],
         )
         .await

@@ -6,11 +6,10 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use ingestd_actors::model::FileId;
-
 use super::{Departing, Destiny};
 use crate::fs::archive::{ATTEMPTS, Destination, Goal, private_path, target};
 use crate::fs::open_regular;
+use crate::ledger::departures::Note;
 use crate::plan::Dialect;
 use crate::settings::Collision;
 
@@ -22,7 +21,7 @@ pub struct Chosen {
     /// Those for which no name is free.
     pub nameless: Vec<Departing>,
     /// What of it is to be noted; what was noted before too, since that takes it in hand.
-    pub notes: Vec<(FileId, Option<PathBuf>)>,
+    pub notes: Vec<Note>,
 }
 
 /// Finds each file a name; where others are not to be touched, one that is free as far as one can
@@ -38,13 +37,13 @@ pub fn choose(departing: Vec<Departing>, inbox: &Path) -> Chosen {
         // Until its end, one that is to be deleted is noted under its private name.
         let noted = one.target.take();
         if noted.as_ref() == Some(&private) {
-            chosen.notes.push((one.file.file, noted));
+            chosen.notes.push(one.note(private));
             chosen.named.push((one, Goal::Delete));
             continue;
         }
         let collision = one.collision();
         if let Some(target) = noted {
-            chosen.notes.push((one.file.file, Some(target.clone())));
+            chosen.notes.push(one.note(target.clone()));
             chosen.named.push((one, Goal::To { target, collision }));
             continue;
         }
@@ -54,7 +53,7 @@ pub fn choose(departing: Vec<Departing>, inbox: &Path) -> Chosen {
                 chosen.nameless.push(one);
                 continue;
             }
-            chosen.notes.push((one.file.file, Some(private)));
+            chosen.notes.push(one.note(private));
             chosen.named.push((one, Goal::Delete));
             continue;
         };
@@ -80,7 +79,7 @@ pub fn choose(departing: Vec<Departing>, inbox: &Path) -> Chosen {
             Some((attempt, target)) => {
                 one.attempt = attempt + 1;
                 taken.insert(target.clone());
-                chosen.notes.push((one.file.file, Some(target.clone())));
+                chosen.notes.push(one.note(target.clone()));
                 chosen.named.push((one, Goal::To { target, collision }));
             }
             None => chosen.nameless.push(one),

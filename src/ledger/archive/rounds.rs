@@ -12,7 +12,7 @@ use super::{Answer, Departing, Destiny, PostgresArchive};
 use crate::fs::archive::{Goal, Move, Outcome, follow, move_error, run_all, write_reason};
 use crate::fs::path_text;
 use crate::ledger::admit::blocking;
-use crate::ledger::departures::{Gone, finish, hold, note_overwritten, store};
+use crate::ledger::departures::{Gone, Note, finish, hold, note_overwritten, store};
 use crate::postgres::Client;
 use crate::settings::Collision;
 
@@ -25,7 +25,7 @@ struct Ends {
     /// Which of them may have taken the place of others, with the paths where they stood.
     overwriting: Vec<(FileId, String, PathBuf)>,
     /// Those that stand where they stood.
-    stay: Vec<(FileId, Option<PathBuf>)>,
+    stay: Vec<Note>,
     /// Those of them that try again later, with the reason.
     held: Vec<(FileId, Option<String>)>,
 }
@@ -131,14 +131,14 @@ impl PostgresArchive {
             (Ok(Outcome::Collides), _) => ends.again.push(one),
             (Ok(Outcome::Held), goal) => {
                 let reason = why_held(&goal);
-                ends.stay.push((file.file, None));
+                ends.stay.push(one.stays());
                 ends.held.push((file.file, Some(reason.clone())));
                 answers[one.index] = Some(Ok(Left::Held(reason)));
             }
             (Err(error), _) => {
                 if error.kind() == ErrorKind::File {
                     // It stands where it stood: the next scan looks at it afresh.
-                    ends.stay.push((file.file, None));
+                    ends.stay.push(one.stays());
                 }
                 answers[one.index] = Some(Err(error));
             }
@@ -151,6 +151,15 @@ pub const DELETED: &str = "deleted";
 const MISSING: &str = "missing: it was gone before it could be archived";
 
 impl Departing {
+    /// That it goes nowhere for now.
+    fn stays(&mut self) -> Note {
+        Note {
+            file: self.file.file,
+            was: self.noted.take(),
+            target: None,
+        }
+    }
+
     fn step(&self, goal: Goal, companions: Vec<PathBuf>) -> Move {
         Move {
             file: self.file.file,

@@ -1,5 +1,6 @@
 //! Two instances that share a pipeline, since the order of its files does not matter.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::join;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use super::world::{World, end_of};
 use crate::fs::candidate_at;
+use crate::ledger::departures::{Note, store};
 use crate::ledger::{LedgerOptions, PostgresLedger};
 
 /// An instance that lives, and its number.
@@ -224,6 +226,34 @@ async fn what_a_dead_one_has_left_is_noticed_and_taken_up() {
     let candidate = candidate_at(&new).unwrap().unwrap();
     let fenced = first.admit(vec![candidate]).await.unwrap_err();
     assert_eq!(fenced.kind(), ErrorKind::Fenced);
+}
+
+/// The one that dies may have moved the file to where it has noted.
+#[tokio::test]
+async fn a_target_that_another_one_has_noted_meanwhile_is_not_written_over() {
+    let world = World::new(true).await;
+    let (first, number) = instance(&world).await;
+    let path = world.write("a.csv", "x\n1\n");
+    let claim = world.claim(&first, &path).await;
+    world.load(&first, &claim).await;
+    let client = world.database.client().await.unwrap();
+    let note = |was: Option<&str>, target: &str| Note {
+        file: claim.file,
+        was: was.map(PathBuf::from),
+        target: Some(PathBuf::from(target)),
+    };
+    let owner = number.to_string();
+    let noted = store(&client, &owner, &[note(None, "/out/a.csv")]).await;
+    assert_eq!(noted.unwrap().len(), 1);
+    kill(&world, number).await;
+    // It has read before the other one wrote, and comes after its death.
+    let other = Uuid::new_v4().to_string();
+    let late = store(&client, &other, &[note(None, "/out/a-1.csv")]).await;
+    assert!(late.unwrap().is_empty());
+    let again = store(&client, &other, &[note(Some("/out/a.csv"), "/out/a.csv")]).await;
+    assert_eq!(again.unwrap().len(), 1);
+    let noted = "select archive_path from ingestd.files";
+    assert_eq!(world.ask(noted).await, "(/out/a.csv)");
 }
 
 #[tokio::test]
