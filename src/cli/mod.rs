@@ -34,6 +34,8 @@ use clap::{Parser, Subcommand};
 use control::Control;
 use ingestd_actors::error::{ErrorKind, Result};
 
+use crate::service::block_signals;
+
 pub use output::{harmless, print, thousands};
 
 /// Loads CSV files into PostgreSQL as they arrive: every good row once, every bad row kept with its
@@ -98,6 +100,13 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(command: Command) -> Result<ExitCode> {
+    if matches!(
+        command,
+        Command::Run(_) | Command::Load(_) | Command::Demo(_)
+    ) {
+        // Before the first further thread, that of the log.
+        block_signals();
+    }
     match command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),

@@ -9,7 +9,7 @@ use ingestd_actors::port::{Companion, PortFuture};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Mutex;
 
-use super::signals::{self, Signals};
+use super::signals::Signals;
 use crate::local_server::{LocalServer, RunningServer};
 use crate::postgres::{Connection, Database, migrations};
 use crate::settings::Service;
@@ -43,7 +43,6 @@ pub fn block_on<T, F>(work: impl FnOnce(Handle) -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
-    signals::block();
     let runtime = database_runtime()?;
     let result = actix::System::new().block_on(work(runtime.handle().clone()));
     runtime.shutdown_background();

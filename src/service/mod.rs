@@ -15,5 +15,5 @@ pub use first_load::{BACKLOG, Backlog, FirstLoad, GIVEN};
 pub use pipeline::{Loading, pipeline_spec};
 pub use planner::CatalogPlanner;
 pub use reload::{ReadSettings, Reloader};
-pub use signals::{Signal, Signals};
+pub use signals::{Signal, Signals, block as block_signals};
 pub use tree::{Ended, Tree};

@@ -136,9 +136,28 @@ pub struct Service {
 }
 
 impl Service {
-    /// Sends a signal.
+    /// Sends a signal; one that can be caught only once it would be: before, it ends any program.
     pub fn signal(&self, signal: Signal) {
+        if ![Signal::KILL, Signal::STOP, Signal::CONT].contains(&signal) {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !self.listens_for(signal) && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
         kill_process(self.pid(), signal).expect("the process is there");
+    }
+
+    /// Whether it catches a signal, or keeps it until it does.
+    fn listens_for(&self, signal: Signal) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let masks = ["SigBlk:", "SigCgt:"];
+        masks.iter().any(|mask| {
+            let mut lines = status.lines();
+            let set = lines.find_map(|line| line.strip_prefix(mask));
+            let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+            set.is_some_and(|set| set >> (signal.as_raw() - 1) & 1 == 1)
+        })
     }
 
     /// Kills it, and waits for its end.
