@@ -131,13 +131,14 @@ impl Inner {
         })
         .map_err(|error| directory_error(error, &self.directory))?;
 
-        let mut passed_over = found.passed_over;
-        let mut scan = self.judge(&mut memory.settling, found.files, &mut passed_over);
+        let (mut files, mut passed_over) = (found.files, found.passed_over);
+        sort(&mut files, self.order);
+        let scan = self.judge(&mut memory.settling, files, &mut passed_over);
         self.note(&mut memory, passed_over);
-        sort(&mut scan.ready, self.order);
         Ok(scan)
     }
 
+    /// Which of the files are ready; they come in order, and stay so.
     fn judge(
         &self,
         settling: &mut Settling,
@@ -164,6 +165,7 @@ impl Inner {
             ..Scan::default()
         };
         let mut unsettled = HashSet::new();
+        let mut oldest_waiting = i64::MAX;
         for (candidate, sign) in files {
             let settles = match &sign {
                 Sign::Complete => {
@@ -177,9 +179,13 @@ impl Inner {
                 Readiness::Settled => scan.ready.push(candidate),
                 Readiness::Settles(left) => {
                     unsettled.insert(settles.path.clone());
-                    if closed.contains(&settles.path) {
+                    // Where a file waits that is older and before it in the order, because it came
+                    // before the watch was on, this one waits too rather than be loaded first.
+                    let first = oldest_waiting > settles.modified;
+                    if closed.contains(&settles.path) && first {
                         scan.ready.push(candidate);
                     } else {
+                        oldest_waiting = oldest_waiting.min(settles.modified);
                         let sooner = scan.settles_in.map_or(left, |other| other.min(left));
                         scan.settles_in = Some(sooner);
                     }

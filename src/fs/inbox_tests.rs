@@ -148,6 +148,44 @@ async fn a_closed_file_is_ready_before_it_settles() {
     );
 }
 
+/// Once, a service that was started between two files loaded the second one first.
+#[tokio::test]
+async fn a_file_that_came_before_the_watch_is_not_overtaken() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut slow, now) = (pipeline(directory.path()), SystemTime::now());
+    slow.settle = LONG;
+    let drop_in = |name: &str, age: u64| {
+        let hidden = directory.path().join(format!(".{name}"));
+        let file = std::fs::File::create(&hidden).unwrap();
+        file.set_modified(now - Duration::from_secs(age)).unwrap();
+        std::fs::rename(hidden, directory.path().join(name)).unwrap();
+    };
+    drop_in("b.csv", 2);
+    let inbox = inbox(&slow);
+    inbox.scan().await.unwrap();
+    // The first is before it in the order, the second behind it, the third older than it.
+    for (name, age) in [("a.csv", 1), ("c.csv", 1), ("d.csv", 3)] {
+        drop_in(name, age);
+    }
+    let seen = async |wanted: &[&str]| {
+        let mut scan = inbox.scan().await.unwrap();
+        while scan.ready.len() < wanted.len() {
+            inbox.changed().await.unwrap();
+            scan = inbox.scan().await.unwrap();
+        }
+        assert_eq!(names(&scan), wanted);
+    };
+    seen(&["a.csv", "d.csv"]).await;
+    // The first one is closed before our eyes now.
+    drop(
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(directory.path().join("b.csv"))
+            .unwrap(),
+    );
+    seen(&["a.csv", "b.csv", "c.csv", "d.csv"]).await;
+}
+
 #[tokio::test]
 async fn a_directory_is_created_where_only_it_is_missing() {
     let directory = tempfile::tempdir().unwrap();
