@@ -25,9 +25,12 @@ pub type Client = bb8::PooledConnection<'static, Manager>;
 /// The most connections of the pool; the writers' own are not among them.
 const CONNECTIONS: u32 = 32;
 
-/// What a session must be set to for values to mean the same everywhere.
+/// What a session must be set to for values to mean the same everywhere; and for a process that hangs
+/// in the middle of a transaction to lose its locks, which its successor waits for: some of them
+/// before it can end the transactions that it knows.
 const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres \
-                      -c default_transaction_isolation=read\\ committed";
+                      -c default_transaction_isolation=read\\ committed \
+                      -c idle_in_transaction_session_timeout=15s";
 
 /// Says that the session is this connection's own. Behind a pooler that passes over what a session is
 /// set to, it is missing.
@@ -35,7 +38,8 @@ const DIRECT: &str = "-c ingestd.session=direct";
 
 /// The same in each transaction, behind a pooler: a session there is anybody's.
 pub(super) const PINNED_LOCALLY: &str = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO,YMD'; \
-                                         SET LOCAL intervalstyle = 'postgres'";
+                                         SET LOCAL intervalstyle = 'postgres'; \
+                                         SET LOCAL idle_in_transaction_session_timeout = '15s'";
 
 /// Makes the pool's connections.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod commands;
 mod files;
+mod hanging;
 mod kills;
 mod steering;
 mod values;
