@@ -94,7 +94,11 @@ fn said_by_server(server: &DbError, doing: &str) -> Error {
     let message = match known {
         // These messages are written by triggers and input functions, and may hold a value.
         None => format!("{doing}: the server refused with a code that is not known"),
-        Some(kind) if kind != ErrorKind::Row && is_of_a_function(server) => format!(
+        // Whoever raises it names a column and a constraint as they like.
+        Some(ErrorKind::Row) if is_of_a_function(server) => {
+            format!("{doing}: a function or a trigger of the database refused a row")
+        }
+        Some(_) if is_of_a_function(server) => format!(
             "{doing}: a function or a trigger of the database has failed; its message may hold \
              values, so it is in the server's own log alone"
         ),
