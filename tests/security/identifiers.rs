@@ -342,12 +342,8 @@ fn databases_roles_and_sessions_have_any_name() {
             .expect("a table");
         let file = path.to_str().expect("text");
         ask(&["load", file, "--table", "plain", "--key", "id"]);
-        let said = ask(&[
-            "psql",
-            "--",
-            "-XAtc",
-            "select current_database() = current_user",
-        ]);
+        let query = "select current_database() = current_user";
+        let said = run(ingestd().args(["psql", "--database-url", &url, "--", "-XAtc", query]));
         assert_eq!(said.out, "t\n");
         ask(&["status"]);
         ask(&["files"]);
