@@ -28,6 +28,7 @@ mod watch_status;
 #[cfg(test)]
 mod documents;
 
+use std::error::Error as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,7 @@ use ingestd_actors::error::{ErrorKind, Result};
 
 use crate::logging::is_unsafe;
 use crate::service::block_signals;
+use crate::settings::Lines;
 
 pub use output::{harmless, print, thousands};
 
@@ -94,7 +96,11 @@ pub fn main() -> ExitCode {
     match dispatch(command) {
         Ok(code) => code,
         Err(error) => {
-            output::complain(&error.to_string());
+            let has_lines = error.source().is_some_and(|source| source.is::<Lines>());
+            match has_lines {
+                true => output::complain_in_lines(&error.to_string()),
+                false => output::complain(&error.to_string()),
+            }
             match error.kind() {
                 ErrorKind::Configuration => ExitCode::from(2),
                 _ => ExitCode::from(1),
@@ -108,7 +114,7 @@ pub fn main() -> ExitCode {
 fn misused(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     match text.chars().any(|c| c != '\n' && is_unsafe(c)) {
-        true => output::complain(text.trim_start_matches("error: ").trim_end()),
+        true => output::complain_in_lines(text.trim_start_matches("error: ").trim_end()),
         // With its colours. Where nobody reads it there is nobody to complain to.
         false => drop(error.print()),
     }

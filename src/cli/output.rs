@@ -114,9 +114,13 @@ pub fn count_of(number: u64, thing: &str) -> String {
 
 /// Says what is wrong, on standard error. Where nobody listens there is nobody to complain to.
 ///
-/// A message may have several lines, which are its own: names in it are [`harmless`] already, or in
-/// quotes with escapes.
+/// It is one line, whatever names stand in it.
 pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "ingestd: {}", harmless(text));
+}
+
+/// The same for a text whose lines are its own.
+pub fn complain_in_lines(text: &str) {
     let lines: Vec<String> = text.lines().map(harmless).collect();
     let _ = writeln!(io::stderr(), "ingestd: {}", lines.join("\n"));
 }

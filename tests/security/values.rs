@@ -200,5 +200,4 @@ fn no_cell_is_in_a_log_or_a_message_or_the_ledger() {
         "select count(*) from ingestd.dead_letters where position('c4n4ry'::bytea in raw) > 0";
     let kept: i64 = client.query_one(kept, &[]).expect("a count").get(0);
     assert!(kept > 10, "{kept} dead letters");
-    assert!(server.log().contains(CANARY), "the server has said it");
 }
