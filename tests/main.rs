@@ -19,6 +19,7 @@ mod modes;
 mod peers;
 mod pooler;
 mod roles;
+mod security;
 mod signals;
 mod support;
 mod tls;

@@ -67,6 +67,7 @@
 //! - **The end.** A file is COMMITTED in a transaction that adds up its lanes' counts and compares
 //!   them with its records, and only then leaves the inbox.
 
+#![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 #[cfg(panic = "abort")]

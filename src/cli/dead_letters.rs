@@ -159,8 +159,10 @@ fn list(args: &ListArgs) -> Result<()> {
                 row.get::<_, i64>("record").to_string(),
                 row.get::<_, i64>("line").to_string(),
                 row.get("reason"),
-                row.get::<_, Option<String>>("column_name")
-                    .unwrap_or_default(),
+                harmless(
+                    &row.get::<_, Option<String>>("column_name")
+                        .unwrap_or_default(),
+                ),
                 harmless(&row.get::<_, String>("message")),
             ]
         })

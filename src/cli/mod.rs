@@ -28,13 +28,16 @@ mod watch_status;
 #[cfg(test)]
 mod documents;
 
+use std::error::Error as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use control::Control;
 use ingestd_actors::error::{ErrorKind, Result};
 
+use crate::logging::is_unsafe;
 use crate::service::block_signals;
+use crate::settings::Lines;
 
 pub use output::{harmless, print, thousands};
 
@@ -86,17 +89,36 @@ enum Command {
 /// Parses the command line, runs the subcommand, and says how it ended: 0; 1 where something was
 /// not loaded or went wrong; 2 for wrong usage or configuration.
 pub fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return misused(&error),
+    };
     match dispatch(command) {
         Ok(code) => code,
         Err(error) => {
-            output::complain(&error.to_string());
+            let has_lines = error.source().is_some_and(|source| source.is::<Lines>());
+            match has_lines {
+                true => output::complain_in_lines(&error.to_string()),
+                false => output::complain(&error.to_string()),
+            }
             match error.kind() {
                 ErrorKind::Configuration => ExitCode::from(2),
                 _ => ExitCode::from(1),
             }
         }
     }
+}
+
+/// Says what is wrong with the arguments, or the help that was asked for. A file's name among them may
+/// be one that a shell has found (`*`), and is harmless then too.
+fn misused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    match text.chars().any(|c| c != '\n' && is_unsafe(c)) {
+        true => output::complain_in_lines(text.trim_start_matches("error: ").trim_end()),
+        // With its colours. Where nobody reads it there is nobody to complain to.
+        false => drop(error.print()),
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn dispatch(command: Command) -> Result<ExitCode> {

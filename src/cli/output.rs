@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 
+use crate::logging::is_unsafe;
+
 /// Prints lines to standard output. A reader that has gone (`| head`) is no error.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
@@ -17,12 +19,26 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Prints a value as JSON, indented.
+/// Prints a value as JSON, indented. What could steer a terminal is escaped: it means the same.
 pub fn print_json(value: &serde_json::Value) -> Result<()> {
-    print(&format!("{value:#}\n"))
+    print(&json_text(value))
 }
 
-/// Prints objects as CSV: a heading, then a line for each; what an object lacks is empty.
+/// JSON escapes the ASCII control characters by itself; the others can stand in strings only.
+fn json_text(value: &serde_json::Value) -> String {
+    let mut text = String::new();
+    for c in format!("{value:#}\n").chars() {
+        match c {
+            '\n' => text.push(c),
+            c if is_unsafe(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+/// Prints objects as CSV: a heading, then a line for each; what an object lacks is empty. A text that
+/// a spreadsheet would take for a formula gets a quote before it.
 pub fn print_csv(columns: &[&str], objects: &[serde_json::Value]) -> Result<()> {
     let failed =
         |error: csv::Error| Error::new(ErrorKind::Bug, format!("CSV can't be written: {error}"));
@@ -31,7 +47,7 @@ pub fn print_csv(columns: &[&str], objects: &[serde_json::Value]) -> Result<()> 
     for object in objects {
         let cells = columns.iter().map(|column| match &object[*column] {
             serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => harmless(text),
+            serde_json::Value::String(text) => no_formula(harmless(text)),
             other => other.to_string(),
         });
         writer.write_record(cells).map_err(failed)?;
@@ -40,6 +56,14 @@ pub fn print_csv(columns: &[&str], objects: &[serde_json::Value]) -> Result<()> 
         .into_inner()
         .map_err(|error| Error::new(ErrorKind::Bug, format!("CSV can't be written: {error}")))?;
     print(&String::from_utf8_lossy(&bytes))
+}
+
+/// A file's name may be chosen by somebody who knows that its list is opened with a spreadsheet.
+fn no_formula(text: String) -> String {
+    match text.starts_with(['=', '+', '-', '@']) {
+        true => format!("'{text}"),
+        false => text,
+    }
 }
 
 /// Rows below a heading, each column as wide as its widest cell; numbers to the right.
@@ -89,8 +113,16 @@ pub fn count_of(number: u64, thing: &str) -> String {
 }
 
 /// Says what is wrong, on standard error. Where nobody listens there is nobody to complain to.
+///
+/// It is one line, whatever names stand in it.
 pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "ingestd: {text}");
+    let _ = writeln!(io::stderr(), "ingestd: {}", harmless(text));
+}
+
+/// The same for a text whose lines are its own.
+pub fn complain_in_lines(text: &str) {
+    let lines: Vec<String> = text.lines().map(harmless).collect();
+    let _ = writeln!(io::stderr(), "ingestd: {}", lines.join("\n"));
 }
 
 /// A word as a shell takes it: in quotes where it needs them.
@@ -102,11 +134,12 @@ pub fn shell_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Text from a file or a name, for a terminal: control characters can't steer it.
+/// Text from a file or a name, for a terminal: control characters can't steer it, and nothing turns
+/// the direction of the text.
 pub fn harmless(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let escaped = c.is_control();
+            let escaped = is_unsafe(c);
             let plain = (!escaped).then_some(c);
             let escape = escaped.then(|| c.escape_default()).into_iter().flatten();
             plain.into_iter().chain(escape)
@@ -156,5 +189,25 @@ mod tests {
     #[test]
     fn control_characters_are_escaped() {
         assert_eq!(harmless("a\u{1b}[2J\nb–é"), "a\\u{1b}[2J\\nb–é");
+        assert_eq!(harmless("fdp\u{202e}vsc."), "fdp\\u{202e}vsc.");
+    }
+
+    #[test]
+    fn json_is_harmless_and_means_the_same() {
+        let value = serde_json::json!({ "a\u{9b}": "b\n\u{1b}[2J\u{202e}\u{2028}é" });
+        let text = json_text(&value);
+        let found = text.chars().find(|&c| c != '\n' && is_unsafe(c));
+        assert_eq!(found, None, "{text:?}");
+        assert_eq!(text.trim_end().lines().count(), 3, "{text:?}");
+        let again: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(again, value);
+    }
+
+    #[test]
+    fn a_cell_is_no_formula() {
+        for text in ["=cmd|'/c calc'!A0", "+1", "-1", "@sum(a1)"] {
+            assert_eq!(no_formula(text.to_owned()), format!("'{text}"));
+        }
+        assert_eq!(no_formula("/in/a=b.csv".to_owned()), "/in/a=b.csv");
     }
 }

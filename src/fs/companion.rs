@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ingestd_actors::model::Candidate;
 
-use super::open_regular;
+use super::open_itself;
 
 /// The path of the file with this ending that comes with a file: `x.csv.done` with `x.csv`.
 pub fn companion_path(path: &Path, ending: &str) -> PathBuf {
@@ -39,7 +39,7 @@ pub enum Companion {
 /// Where the file system can't say.
 pub fn companion_of(candidate: &Candidate, ending: &str, clock: i64) -> io::Result<Companion> {
     let path = companion_path(&candidate.path, ending);
-    let metadata = match std::fs::metadata(&path) {
+    let metadata = match std::fs::symlink_metadata(&path) {
         Ok(metadata) if metadata.is_file() => metadata,
         Ok(_) => return Ok(Companion::Missing),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Companion::Missing),
@@ -65,7 +65,7 @@ fn came(metadata: &Metadata) -> i64 {
 /// Where it can't be read, or is longer.
 pub fn read_small(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    open_regular(path)?
+    open_itself(path)?
         .take(longest + 1)
         .read_to_end(&mut content)?;
     if content.len() as u64 > longest {

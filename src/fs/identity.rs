@@ -53,10 +53,24 @@ fn nanoseconds(metadata: &Metadata) -> i64 {
 /// # Errors
 /// As [`File::open`]; `InvalidInput` where it is no regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    refuse_irregular(&std::fs::metadata(path)?)?;
+    open_with(path, OFlags::NONBLOCK, &std::fs::metadata(path)?)
+}
+
+/// The same of what stands at the path itself: a link is refused, wherever it leads. For what stands
+/// in an inbox, where others may put one in the place of a file between a look at it and its opening.
+///
+/// # Errors
+/// As [`open_regular`].
+pub fn open_itself(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    open_with(path, flags, &std::fs::symlink_metadata(path)?)
+}
+
+fn open_with(path: &Path, flags: OFlags, found: &Metadata) -> io::Result<File> {
+    refuse_irregular(found)?;
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .custom_flags(flags.bits() as i32)
         .open(path)?;
     refuse_irregular(&file.metadata()?)?;
     Ok(file)
@@ -68,6 +82,8 @@ fn refuse_irregular(metadata: &Metadata) -> io::Result<()> {
     }
     let what = if metadata.is_dir() {
         "it is a directory"
+    } else if metadata.is_symlink() {
+        "it is a symbolic link"
     } else {
         "it is no regular file"
     };

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use globset::GlobMatcher;
 use ingestd_actors::model::Candidate;
 
-use super::candidate_of;
 use super::ready::is_ready_name;
+use super::{candidate_of, directory_beneath};
 
 /// What to look for, and where.
 pub struct Search<'a> {
@@ -59,18 +59,21 @@ fn list(
     found: &mut Found,
     below: &mut Vec<PathBuf>,
 ) -> io::Result<()> {
-    for entry in std::fs::read_dir(directory)? {
+    // A link in the place of a directory that was seen a moment ago is not followed.
+    let place = directory_beneath(search.directory, directory)?;
+    for entry in std::fs::read_dir(place.path())? {
         let entry = entry?;
-        match look_at(search, &entry) {
+        let path = directory.join(entry.file_name());
+        match look_at(search, &entry, &path) {
             Ok(Look::File(candidate)) => found.files.push(candidate),
-            Ok(Look::Directory(path)) => below.push(path),
-            Ok(Look::PassOver(reason)) => found.passed_over.push((entry.path(), reason.into())),
+            Ok(Look::Directory) => below.push(path),
+            Ok(Look::PassOver(reason)) => found.passed_over.push((path, reason.into())),
             Ok(Look::Nothing) => {}
             // It vanished between the listing and the look.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => found
                 .passed_over
-                .push((entry.path(), format!("it can't be looked at: {error}"))),
+                .push((path, format!("it can't be looked at: {error}"))),
         }
     }
     Ok(())
@@ -78,21 +81,20 @@ fn list(
 
 enum Look {
     File(Candidate),
-    Directory(PathBuf),
+    Directory,
     PassOver(&'static str),
     Nothing,
 }
 
-fn look_at(search: &Search, entry: &DirEntry) -> io::Result<Look> {
+fn look_at(search: &Search, entry: &DirEntry, path: &Path) -> io::Result<Look> {
     let name = entry.file_name();
     let kind = entry.file_type()?;
     if kind.is_dir() {
-        let path = entry.path();
         let entered = search.recursive
             && !name.as_bytes().starts_with(b".")
-            && !search.excluded.contains(&path);
+            && !search.excluded.iter().any(|excluded| excluded == path);
         return Ok(if entered {
-            Look::Directory(path)
+            Look::Directory
         } else {
             Look::Nothing
         });
@@ -114,5 +116,5 @@ fn look_at(search: &Search, entry: &DirEntry) -> io::Result<Look> {
     if !metadata.is_file() {
         return Ok(Look::PassOver("it is no regular file"));
     }
-    Ok(Look::File(candidate_of(entry.path(), &metadata)))
+    Ok(Look::File(candidate_of(path.to_owned(), &metadata)))
 }

@@ -273,7 +273,7 @@ impl Core {
             if !matches!(one.decision, Decision::Load { .. } | Decision::LoadTail(_)) {
                 continue;
             }
-            match self.planner.plan_for(&one.candidate.path).await {
+            match self.planner.plan_for(&one.candidate).await {
                 Ok(plan) => one.plan = Some(NewPlan::new(&plan)?),
                 Err(error) if error.kind() == ErrorKind::File => {
                     one.decision = Decision::Quarantine(None, error.to_string());

@@ -43,7 +43,7 @@ pub use control::PostgresControl;
 pub use lease::LENGTH as LEASE;
 pub use sweep::PostgresSweep;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,10 +80,10 @@ pub const FORGET: [&str; 4] = [
 
 /// Makes the plan for a file: reads its header, and the catalog for its table.
 pub trait Planner: Send + Sync {
-    /// The plan for the file at a path.
+    /// The plan for a file, as it was found: for no other that has its path by now.
     ///
     /// An error of kind `File` quarantines the file; any other holds the pipeline up.
-    fn plan_for(&self, path: &Path) -> PortFuture<LoadPlan>;
+    fn plan_for(&self, file: &Candidate) -> PortFuture<LoadPlan>;
 }
 
 /// What a ledger does differently for files that somebody has named (`load FILE…`).

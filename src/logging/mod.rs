@@ -114,7 +114,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// Whether a character could end a line, steer a terminal, or turn the direction of the text.
-fn is_unsafe(c: char) -> bool {
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

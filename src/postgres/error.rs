@@ -94,6 +94,14 @@ fn said_by_server(server: &DbError, doing: &str) -> Error {
     let message = match known {
         // These messages are written by triggers and input functions, and may hold a value.
         None => format!("{doing}: the server refused with a code that is not known"),
+        // Whoever raises it names a column and a constraint as they like.
+        Some(ErrorKind::Row) if is_of_a_function(server) => {
+            format!("{doing}: a function or a trigger of the database refused a row")
+        }
+        Some(_) if is_of_a_function(server) => format!(
+            "{doing}: a function or a trigger of the database has failed; its message may hold \
+             values, so it is in the server's own log alone"
+        ),
         Some(ErrorKind::Row) => match (server.column(), server.constraint()) {
             (_, Some(constraint)) => format!("{doing}: constraint {constraint:?} refused a row"),
             (Some(column), None) => format!("{doing}: column {column:?} refused a value"),
@@ -107,6 +115,16 @@ fn said_by_server(server: &DbError, doing: &str) -> Error {
         Some(advice) => error.with_advice(advice),
         None => error,
     }
+}
+
+/// Whether a function of the database's owner has written the message, or a statement that it has put
+/// together: with any code, and with any value of the row in it. Each of the procedural languages names
+/// itself in the context ("PL/pgSQL function …", in every language of the messages); a function in SQL
+/// can't raise anything by itself.
+fn is_of_a_function(server: &DbError) -> bool {
+    let in_function = server.where_().is_some_and(|it| it.contains("PL/"));
+    // What its role may not do is said of the table's or the function's name, which is to be granted.
+    in_function && server.routine() != Some("aclcheck_error")
 }
 
 /// What to do where a pooler is in the way.

@@ -7,9 +7,14 @@ pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text in quotes.
+/// A text in quotes, which means the same whatever `standard_conforming_strings` is set to.
 pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = text.replace('\'', "''");
+    match quoted.contains('\\') {
+        // The blank keeps the E from growing together with what stands before it.
+        true => format!(" E'{}'", quoted.replace('\\', "\\\\")),
+        false => format!("'{quoted}'"),
+    }
 }
 
 /// Identifiers with commas between them.
@@ -49,6 +54,15 @@ mod tests {
     fn quotes_are_doubled() {
         assert_eq!(identifier("a\"; drop"), "\"a\"\"; drop\"");
         assert_eq!(identifiers(["a", "B c"]), "\"a\", \"B c\"");
+    }
+
+    #[test]
+    fn a_backslash_never_hides_the_closing_quote() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(
+            literal("\\'; drop table x; --"),
+            " E'\\\\''; drop table x; --'"
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Makes the plan for a file: its header, the catalog's table, and what the pipeline wants.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::model::Candidate;
 use ingestd_actors::port::PortFuture;
 use tokio::sync::Mutex;
 
@@ -102,15 +103,15 @@ async fn read_or_create(
 }
 
 impl Planner for CatalogPlanner {
-    fn plan_for(&self, path: &Path) -> PortFuture<LoadPlan> {
+    fn plan_for(&self, file: &Candidate) -> PortFuture<LoadPlan> {
         let (database, pipeline) = (self.database.clone(), Arc::clone(&self.pipeline));
         let first_load = self.first_load.clone();
         let seen = Arc::clone(&self.seen);
-        let path = path.to_owned();
+        let file = file.clone();
         self.database.run(async move {
             let header = {
                 let pipeline = Arc::clone(&pipeline);
-                tokio::task::spawn_blocking(move || header_of(path, &pipeline))
+                tokio::task::spawn_blocking(move || header_of(&file, &pipeline))
                     .await
                     .map_err(|error| {
                         Error::new(ErrorKind::Bug, "reading a header").with_source(error)
@@ -123,11 +124,19 @@ impl Planner for CatalogPlanner {
 }
 
 /// The names of a file's fields; none where it has none.
-fn header_of(path: PathBuf, pipeline: &Pipeline) -> Result<Vec<String>> {
+fn header_of(seen: &Candidate, pipeline: &Pipeline) -> Result<Vec<String>> {
     if !pipeline.dialect.header {
         return Ok(Vec::new());
     }
-    let file = open_regular(&path).map_err(unopened)?;
+    let file = open_regular(&seen.path).map_err(unopened)?;
+    let found = file
+        .metadata()
+        .map_err(|error| file_error(error, "looking at the file"))?;
+    if (found.dev(), found.ino()) != (seen.device, seen.inode) {
+        // A link to somebody's secrets, it may be: what is no header is told, with its first names.
+        let message = "another file took its place before it was read";
+        return Err(Error::new(ErrorKind::Transient, message));
+    }
     Ok(read_file_header(&file, &pipeline.dialect)?.names)
 }
 

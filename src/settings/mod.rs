@@ -51,6 +51,7 @@ pub use check_archive::format_date;
 pub use check_database::DatabaseSettings;
 pub use keys::nearest;
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
+pub use problems::Lines;
 pub use redropped::{Companions, OnReturn, Redropped};
 pub use service::{LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};

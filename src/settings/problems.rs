@@ -61,9 +61,15 @@ impl<'a> Problems<'a> {
                 format!("{origin}: {}: {}", problem.path, problem.text)
             })
             .collect();
-        Err(Error::new(ErrorKind::Configuration, lines.join("\n")))
+        Err(Error::new(ErrorKind::Configuration, lines.join("\n")).with_source(Lines))
     }
 }
+
+/// The source of an error whose message has several lines, one for each problem: where there is none,
+/// a line end stands in a name.
+#[derive(Debug, thiserror::Error)]
+#[error("each line is a problem")]
+pub struct Lines;
 
 /// A section whose keys are being looked at.
 pub struct Section<'p, 'a> {

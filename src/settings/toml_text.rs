@@ -1,5 +1,6 @@
 //! PURE: values as TOML text.
 
+use crate::logging::is_unsafe;
 use config::{Value, ValueKind};
 
 /// A key as it is written.
@@ -63,7 +64,7 @@ fn quoted(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", c as u32)),
+            c if is_unsafe(c) => quoted.push_str(&format!("\\u{:04X}", c as u32)),
             c => quoted.push(c),
         }
     }

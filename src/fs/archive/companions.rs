@@ -11,6 +11,7 @@ use super::look::metadata;
 use super::naming::copy_path;
 use super::rename::{rename_new, rename_over};
 use super::steps::{Goal, Move, Outcome};
+use crate::fs::{Missing, beneath};
 use crate::settings::Collision;
 
 /// Lets the companions of a file follow it: to its target, under its name there, or out of the world.
@@ -18,13 +19,18 @@ use crate::settings::Collision;
 pub fn follow(file: &Move, outcome: &Outcome) -> Vec<(PathBuf, io::Error)> {
     let mut stay = Vec::new();
     // What stands there by now is the companion of what comes next.
-    let is_there = matches!(metadata(&file.candidate.path), Ok(Some(_)));
+    let place = |path: &Path| beneath(&file.inbox, path, Missing::IsNothing);
+    let source = place(&file.candidate.path).and_then(|source| metadata(source.path()));
+    let is_there = matches!(source, Ok(Some(_)));
     for companion in file.companions.iter().filter(|_| !is_there) {
         let followed = match (outcome, &file.goal) {
-            (Outcome::Deleted, _) | (Outcome::Missing, Goal::Delete) => remove(companion),
+            (Outcome::Deleted, _) | (Outcome::Missing, Goal::Delete) => {
+                place(companion).and_then(|from| remove(from.path()))
+            }
             (Outcome::Moved, Goal::To { target, collision }) => {
                 let to = name_beside(target, &file.candidate.path, companion);
-                move_beside(file, companion, &to, *collision)
+                place(companion)
+                    .and_then(|from| move_beside(file, from.path(), place(&to)?.path(), *collision))
             }
             _ => Ok(()),
         };
@@ -74,6 +80,7 @@ fn move_beside(file: &Move, from: &Path, to: &Path, collision: Collision) -> io:
         through: &copy_path(to, &file.tag, file.file),
         to,
         form: Form::Plain,
+        inode: None,
         content: None,
         replaces,
     };

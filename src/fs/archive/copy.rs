@@ -1,8 +1,8 @@
 //! Copying to another file system, and compressing on the way.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -10,7 +10,11 @@ use rustix::io::Errno;
 
 use super::content::{Form, hash_of, same_content};
 use super::rename::{rename_new, rename_over, sync_parent};
-use crate::fs::open_regular;
+use crate::fs::open_itself;
+
+/// What a copy keeps of the permissions. It belongs to the service's user: with the set-user-ID bit,
+/// whoever dropped the file would have a program that runs as that user.
+const PERMISSIONS: u32 = 0o777;
 
 /// What is copied.
 pub struct Copy<'a> {
@@ -22,6 +26,8 @@ pub struct Copy<'a> {
     pub to: &'a Path,
     /// How it is written.
     pub form: Form,
+    /// Which file it is, where that is known: another one may stand at that path by now.
+    pub inode: Option<u64>,
     /// The hash of what the file holds, where the ledger knows it.
     pub content: Option<&'a [u8]>,
     /// Whether it takes the place of what has the name.
@@ -30,7 +36,8 @@ pub struct Copy<'a> {
 
 impl Copy<'_> {
     /// Writes the copy, reads it again, and gives it its name once it is durable. It keeps the time
-    /// of the last change and the permissions.
+    /// of the last change and the permissions, which it gets once it is whole; until then nobody else
+    /// may read it.
     ///
     /// # Errors
     /// `AlreadyExists` where something has the new name; otherwise where the copy can't be made:
@@ -59,8 +66,11 @@ impl Copy<'_> {
     }
 
     fn write(&self, copy: &File) -> io::Result<()> {
-        let mut source = open_regular(self.from)?;
+        let mut source = open_itself(self.from)?;
         let metadata = source.metadata()?;
+        if self.inode.is_some_and(|inode| inode != metadata.ino()) {
+            return Err(io::Error::other("another file took its place"));
+        }
         copy.set_len(0)?;
         let copied = match self.form {
             Form::Plain => io::copy(&mut source, &mut &*copy)?,
@@ -69,7 +79,7 @@ impl Copy<'_> {
         if copied != metadata.len() {
             return Err(io::Error::other("it changed while it was copied"));
         }
-        copy.set_permissions(metadata.permissions())?;
+        copy.set_permissions(Permissions::from_mode(metadata.mode() & PERMISSIONS))?;
         copy.set_modified(metadata.modified()?)?;
         copy.sync_all()
     }
@@ -104,6 +114,7 @@ fn lock(through: &Path) -> io::Result<File> {
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(0o600)
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
         .open(through)?;
     let busy = || {

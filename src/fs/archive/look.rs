@@ -7,17 +7,17 @@ use std::path::Path;
 
 use super::content::{Form, hash_of};
 use super::next::{Seen, There};
-use super::steps::{Goal, Move};
+use super::steps::{Goal, Move, Places};
 use crate::fs::candidate_of;
 
 /// Looks at the source, the private name and the target, in this order: it is the way of the file, so
 /// that one that another instance moves meanwhile is seen at least once.
-pub fn look(file: &Move, private: &Path) -> io::Result<Seen> {
-    let source = look_at(file, &file.candidate.path)?;
-    let private = look_at(file, private)?;
+pub fn look(file: &Move, at: &Places) -> io::Result<Seen> {
+    let source = look_at(file, at.source.path())?;
+    let private = look_at(file, &at.private)?;
     let target = match &file.goal {
         Goal::Delete => There::Nothing,
-        Goal::To { target, .. } => match metadata(target)? {
+        Goal::To { .. } => match metadata(at.target.path())? {
             None => There::Nothing,
             Some(found) if may_be(file, &found) => There::Ours,
             Some(_) => There::Other,

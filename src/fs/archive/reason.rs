@@ -18,7 +18,7 @@ pub fn write_reason(target: &Path, reason: &str) -> io::Result<()> {
     hidden.push(std::process::id().to_string());
     hidden.push(format!("-{:016x}.reason", rand::random::<u64>()));
     let hidden = parent.join(hidden);
-    let written = File::create(&hidden).and_then(|mut file| {
+    let written = File::create_new(&hidden).and_then(|mut file| {
         writeln!(file, "{reason}")?;
         file.sync_all()?;
         std::fs::rename(&hidden, &path)

@@ -1,16 +1,16 @@
 //! Renaming without replacing, and what makes it last.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use uuid::Uuid;
 
-use crate::fs::path_text;
+use crate::fs::{open_itself, path_text};
 
 /// Renames a file, unless something has the new name. Durable once [`sync_directories`] has been
 /// called for both names: until then a crash undoes it, or does not.
@@ -63,7 +63,7 @@ pub fn drop_first_name(first: &Path, second: &Path) -> io::Result<()> {
 /// # Errors
 /// `CrossesDevices` where it must be copied.
 pub fn rename_over(from: &Path, to: &Path) -> io::Result<()> {
-    File::open(from)?.sync_all()?;
+    open_itself(from)?.sync_all()?;
     std::fs::rename(from, to)
 }
 
@@ -71,10 +71,14 @@ pub fn rename_over(from: &Path, to: &Path) -> io::Result<()> {
 pub fn sync_directories<'a>(paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
     let directories: BTreeSet<&Path> = paths.filter_map(Path::parent).collect();
     for directory in directories {
-        match File::open(directory) {
+        match open_directory(directory) {
             Ok(directory) => directory.sync_all()?,
-            // It was taken away since, with what stood in it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // It was taken away since, with what stood in it; something else may be there.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) => {}
             Err(error) => return Err(error),
         }
     }
@@ -84,7 +88,16 @@ pub fn sync_directories<'a>(paths: impl Iterator<Item = &'a Path>) -> io::Result
 /// Makes a directory's entries durable.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
+        Some(parent) => open_directory(parent)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// Opens a directory and nothing else: a FIFO in its place would be waited for.
+fn open_directory(path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY | OFlags::NONBLOCK;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)
 }

@@ -1,6 +1,5 @@
 //! The move itself: look, decide, do one step, until nothing is left to do.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use super::look::{is_ours, look, metadata};
 use super::naming::{copy_path, is_compressed, private_path, untagged_path};
 use super::next::{Aim, Step, next, taken};
 use super::rename::{drop_first_name, rename_new, rename_over, sync_directories, sync_parent};
-use crate::fs::{file_error, path_text};
+use crate::fs::{Missing, Place, beneath, file_error, open_itself, path_text};
 use crate::settings::Collision;
 
 /// So many times a place is looked at anew where something vanished under a step: another instance
@@ -29,10 +28,12 @@ pub struct Move {
     pub file: FileId,
     /// The ledger's own part of private names.
     pub tag: Arc<str>,
+    /// The directory that it arrived in: no link is followed below it, since others may write there.
+    pub inbox: PathBuf,
     /// What it was when it was read to its end.
     pub candidate: Candidate,
     /// The open file, where there is one: what is moved must be it.
-    pub handle: Option<Arc<File>>,
+    pub handle: Option<Arc<std::fs::File>>,
     /// The hash of all of it, where the ledger knows it.
     pub content: Option<Vec<u8>>,
     /// What is to become of it.
@@ -71,6 +72,13 @@ pub enum Outcome {
     Held,
 }
 
+/// The places of a move, which stay the same for the length of a step.
+pub(super) struct Places {
+    pub source: Place,
+    pub private: PathBuf,
+    pub target: Place,
+}
+
 /// Why a step was not done.
 enum Trouble {
     Io(io::Error),
@@ -107,6 +115,16 @@ impl Move {
             Goal::To { target, .. } => target,
             Goal::Delete => &self.candidate.path,
         }
+    }
+
+    fn places(&self) -> io::Result<Places> {
+        let place = |path| beneath(&self.inbox, path, Missing::IsNothing);
+        let source = place(&self.candidate.path)?;
+        Ok(Places {
+            private: private_path(source.path(), &self.tag, self.file),
+            source,
+            target: place(self.target())?,
+        })
     }
 
     fn collision(&self) -> Collision {
@@ -170,43 +188,38 @@ pub fn advance(file: &Move) -> Result<Option<Outcome>> {
 }
 
 fn step(file: &Move) -> std::result::Result<Option<Outcome>, Trouble> {
-    let source = &file.candidate.path;
-    let private = private_path(source, &file.tag, file.file);
-    let mut step = next(look(file, &private)?, file.aim());
+    let at = file.places()?;
+    let mut step = next(look(file, &at)?, file.aim());
     if step == Step::Missing {
         // Between two looks another instance may have put it back, against its way.
-        step = next(look(file, &private)?, file.aim());
+        step = next(look(file, &at)?, file.aim());
     }
-    do_step(file, &private, step)
+    do_step(file, &at, step)
 }
 
-fn do_step(
-    file: &Move,
-    private: &Path,
-    step: Step,
-) -> std::result::Result<Option<Outcome>, Trouble> {
-    let source = &file.candidate.path;
+fn do_step(file: &Move, at: &Places, step: Step) -> std::result::Result<Option<Outcome>, Trouble> {
+    let (source, private, target) = (at.source.path(), at.private.as_path(), at.target.path());
     match step {
         Step::Take => rename_new(source, private)?,
         Step::DropSource => drop_first_name(source, private)?,
-        Step::Place => place(file, private)?,
+        Step::Place => place(file, at)?,
         Step::Replace => {
-            if metadata(file.target())?.is_some_and(|found| !found.is_file()) {
+            if metadata(target)?.is_some_and(|found| !found.is_file()) {
                 // A directory, or a link to somewhere: nothing that a file takes the place of.
-                return do_step(file, private, Step::HoldBack);
+                return do_step(file, at, Step::HoldBack);
             }
-            replace(file, private)?;
+            replace(file, at)?;
         }
         Step::DropPrivate => {
-            if !same_content(private, file.target(), file.form())? {
-                return do_step(file, private, taken(file.collision()));
+            if !same_content(private, target, file.form())? {
+                return do_step(file, at, taken(file.collision()));
             }
-            File::open(file.target())?.sync_all()?;
+            open_itself(target)?.sync_all()?;
             std::fs::remove_file(private)?;
             return Ok(Some(Outcome::Moved));
         }
         Step::TakeIfSame => {
-            if !same_content(source, file.target(), file.form())? {
+            if !same_content(source, target, file.form())? {
                 return Ok(Some(Outcome::Held));
             }
             rename_new(source, private)?;
@@ -216,20 +229,20 @@ fn do_step(
             return Ok(Some(Outcome::Deleted));
         }
         Step::Recognise => {
-            if is_ours(file, file.target())? {
+            if is_ours(file, target)? {
                 return Ok(Some(Outcome::Moved));
             }
-            return match look(file, private)?.source {
+            return match look(file, at)?.source {
                 super::next::There::Changed => Err(Trouble::Changed),
                 _ => Ok(Some(Outcome::Missing)),
             };
         }
         Step::HoldBack => {
-            put_back(private, source)?;
+            put_back(file, at)?;
             return Ok(Some(Outcome::Held));
         }
         Step::PutBack => {
-            put_back(private, source)?;
+            put_back(file, at)?;
             return Err(Trouble::Changed);
         }
         Step::Refuse => return Err(Trouble::Changed),
@@ -242,19 +255,21 @@ fn do_step(
 
 /// Takes over a file that an earlier version left half-way.
 fn adopt(file: &Move) -> io::Result<()> {
-    let before = untagged_path(&file.candidate.path, file.file);
+    let source = beneath(&file.inbox, &file.candidate.path, Missing::IsNothing)?;
+    let before = untagged_path(source.path(), file.file);
     let Some(found) = metadata(&before)? else {
         return Ok(());
     };
     if found.ino() != file.candidate.inode || found.len() != file.candidate.size {
         return Ok(());
     }
-    let now = private_path(&file.candidate.path, &file.tag, file.file);
+    let now = private_path(source.path(), &file.tag, file.file);
     rename_new(&before, &now)
 }
 
 /// Gives a file its first name back, unless another one has taken that meanwhile.
-fn put_back(private: &Path, source: &Path) -> io::Result<()> {
+fn put_back(file: &Move, at: &Places) -> io::Result<()> {
+    let (private, source) = (at.private.as_path(), at.source.path());
     match rename_new(private, source) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         other => return other,
@@ -269,24 +284,26 @@ fn put_back(private: &Path, source: &Path) -> io::Result<()> {
     }
     let reason = format!(
         "it stands at {}, and can't be put back while another file has its name",
-        path_text(private)
+        path_text(&private_path(&file.candidate.path, &file.tag, file.file))
     );
     Err(io::Error::new(io::ErrorKind::AlreadyExists, reason))
 }
 
-fn place(file: &Move, private: &Path) -> io::Result<()> {
-    if let Some(parent) = file.target().parent()
-        && !parent.is_dir()
-    {
-        std::fs::create_dir_all(parent)?;
+fn place(file: &Move, at: &Places) -> io::Result<()> {
+    let is_new = file.target().parent().is_some_and(|it| !it.is_dir());
+    let made = beneath(&file.inbox, file.target(), Missing::IsMade)?;
+    if is_new && let Some(parent) = file.target().parent() {
         sync_parent(parent)?;
     }
+    let (private, target) = (at.private.as_path(), made.path());
     let renamed = match file.form() {
-        Form::Plain => rename_new(private, file.target()),
+        Form::Plain => rename_new(private, target),
         Form::Zstd => Err(io::ErrorKind::CrossesDevices.into()),
     };
     let placed = match renamed {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy(file, private, false),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            copy(file, private, target, false)
+        }
         other => other,
     };
     match placed {
@@ -296,23 +313,27 @@ fn place(file: &Move, private: &Path) -> io::Result<()> {
     }
 }
 
-fn replace(file: &Move, private: &Path) -> io::Result<()> {
+fn replace(file: &Move, at: &Places) -> io::Result<()> {
+    let (private, target) = (at.private.as_path(), at.target.path());
     let renamed = match file.form() {
-        Form::Plain => rename_over(private, file.target()),
+        Form::Plain => rename_over(private, target),
         Form::Zstd => Err(io::ErrorKind::CrossesDevices.into()),
     };
     match renamed {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy(file, private, true),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            copy(file, private, target, true)
+        }
         other => other,
     }
 }
 
-fn copy(file: &Move, private: &Path, replaces: bool) -> io::Result<()> {
+fn copy(file: &Move, private: &Path, target: &Path, replaces: bool) -> io::Result<()> {
     let copy = Copy {
         from: private,
-        through: &copy_path(file.target(), &file.tag, file.file),
-        to: file.target(),
+        through: &copy_path(target, &file.tag, file.file),
+        to: target,
         form: file.form(),
+        inode: Some(file.candidate.inode),
         content: file.content.as_deref(),
         replaces,
     };

@@ -75,6 +75,7 @@ fn with_goal(place: &Place, goal: Goal) -> Move {
     Move {
         file: FILE,
         tag: Arc::from("tag"),
+        inbox: place.inbox.clone(),
         candidate,
         handle: None,
         content: Some(content.unwrap().to_vec()),

@@ -58,7 +58,7 @@ impl PostgresArchive {
         let (departing, moves): (Vec<Departing>, Vec<Move>) = named
             .into_iter()
             .map(|(one, goal)| {
-                let step = one.step(goal, companions(&one.file.candidate.path));
+                let step = one.step(goal, companions(&one.file.candidate.path), &self.inbox);
                 (one, step)
             })
             .unzip();
@@ -160,8 +160,9 @@ impl Departing {
         }
     }
 
-    fn step(&self, goal: Goal, companions: Vec<PathBuf>) -> Move {
+    fn step(&self, goal: Goal, companions: Vec<PathBuf>, inbox: &Path) -> Move {
         Move {
+            inbox: inbox.to_owned(),
             file: self.file.file,
             tag: self.tag.clone(),
             candidate: self.file.candidate.clone(),

@@ -32,6 +32,7 @@ pub fn back(seen: &Seen, from: &Path) -> Result<()> {
             path: from.to_owned(),
             ..seen.known.candidate.clone()
         },
+        inbox: seen.inbox.clone(),
         tag: Arc::clone(&seen.tag),
         handle: None,
         content: seen.known.content.clone(),

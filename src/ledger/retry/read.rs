@@ -23,6 +23,8 @@ pub struct Seen {
     pub tag: Arc<str>,
     /// What stands beside it on its account.
     pub companions: Vec<PathBuf>,
+    /// The inbox, links followed.
+    pub inbox: PathBuf,
     /// Where it belongs in the inbox.
     pub place: PathBuf,
     /// The file that stands there by now, where it is another one that has taken its place.
@@ -96,6 +98,7 @@ pub fn look(client: &mut Client, file: i64, pipeline: &Pipeline) -> Result<Seen>
             .unwrap_or(false),
         known,
         moves_back,
+        inbox,
     })
 }
 

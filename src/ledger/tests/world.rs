@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Claim, FileEnd, Position};
+use ingestd_actors::model::{Candidate, Claim, FileEnd, Position};
 use ingestd_actors::port::{
     Archivable, Archive, Committed, Completion, Leaving, Ledger, Left, PortFuture, Sweep, Swept,
     Verdict,
@@ -40,8 +40,8 @@ pub struct World {
 struct TestPlanner;
 
 impl Planner for TestPlanner {
-    fn plan_for(&self, path: &Path) -> PortFuture<LoadPlan> {
-        let text = std::fs::read(path).unwrap_or_default();
+    fn plan_for(&self, file: &Candidate) -> PortFuture<LoadPlan> {
+        let text = std::fs::read(&file.path).unwrap_or_default();
         let plan = match text.starts_with(b"bad") {
             true => Err(Error::new(ErrorKind::File, "the header is bad")),
             false => Ok(LoadPlan {
