@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use globset::GlobMatcher;
 use ingestd_actors::model::Candidate;
 
-use super::candidate_of;
 use super::ready::is_ready_name;
+use super::{candidate_of, path_text};
+
+/// The longest path of a file, as text: the ledger has an index on it.
+pub const LONGEST_PATH: usize = 2_000;
 
 /// What to look for, and where.
 pub struct Search<'a> {
@@ -114,5 +117,12 @@ fn look_at(search: &Search, entry: &DirEntry) -> io::Result<Look> {
     if !metadata.is_file() {
         return Ok(Look::PassOver("it is no regular file"));
     }
-    Ok(Look::File(candidate_of(entry.path(), &metadata)))
+    let path = entry.path();
+    if path_text(&path).len() > LONGEST_PATH {
+        return Ok(Look::PassOver(
+            "its path is too long for the ledger: more than 2,000 bytes, \\xNN for each that is not UTF-8; \
+             move the file up, or shorten the names of its directories",
+        ));
+    }
+    Ok(Look::File(candidate_of(path, &metadata)))
 }
