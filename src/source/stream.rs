@@ -291,6 +291,15 @@ impl Reading {
             .metadata()
             .map_err(|error| file_error(error, "looking at the file"))?;
         let found = candidate_of(self.claimed.path.clone(), &metadata);
+        if found.size < self.claimed.size {
+            let message = format!(
+                "it shrank from {} to {} bytes while it was read",
+                self.claimed.size, found.size
+            );
+            return Err(Error::new(ErrorKind::File, message).with_advice(
+                "move files into the inbox once they are whole, and leave them alone",
+            ));
+        }
         let hasher = self.input.hasher();
         if found.modified != self.claimed.modified || found.size < hasher.offset() {
             self.check_content()?;

@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn files_without_number_at_once_are_all_loaded() {
     let mut place = Place::prepared("", "");
-    let files = sized(3_000, 100_000) as i32;
+    let files = sized(1_500, 100_000) as i32;
     for id in 1..=files {
         let path = place.inbox.join(format!("{id:07}.csv"));
         fs::write(path, csv([id])).expect("written");
