@@ -1,6 +1,7 @@
 //! The integration tests: one program, so that they are linked once and share one server.
 
 mod archive;
+mod bounds;
 mod budget;
 mod cli;
 mod control;

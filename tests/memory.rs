@@ -1,13 +1,8 @@
 //! Memory is bounded by what the pipeline may have in flight, not by the size of a file.
 
-use std::fs;
-use std::thread;
-use std::time::{Duration, Instant};
-
 use postgres::{Client, NoTls};
 
 use crate::support::database;
-use crate::support::home::Service;
 use crate::support::scene::{Scene, Watcher, answer_to};
 
 /// About 64 MB.
@@ -34,7 +29,7 @@ fn a_file_of_64_mb_is_loaded_with_16_mb() {
     let mut holding = client.transaction().expect("a transaction");
     let lock = holding.batch_execute("lock table raw_events in exclusive mode");
     lock.expect("the table");
-    wait_until_reading_rests(&service);
+    service.wait_until_reading_rests();
     drop(holding);
 
     watcher.wait_for(|now| now.is_all());
@@ -58,23 +53,4 @@ fn peak_for_a_small_file(keys: &str) -> u64 {
     let peak = service.peak_memory();
     service.stop();
     peak
-}
-
-/// Waits until the process has read next to nothing for half a second.
-fn wait_until_reading_rests(service: &Service) {
-    let path = format!("/proc/{}/io", service.pid().as_raw_nonzero());
-    let read = || {
-        let io = fs::read_to_string(&path).expect("it runs");
-        let line = io.lines().find_map(|line| line.strip_prefix("rchar: "));
-        let number = line.expect("what it has read").parse::<u64>();
-        number.expect("a number")
-    };
-    let (mut last, mut since) = (read(), Instant::now());
-    while since.elapsed() < Duration::from_millis(500) {
-        thread::sleep(Duration::from_millis(10));
-        let now = read();
-        if now > last + (64 << 10) {
-            (last, since) = (now, Instant::now());
-        }
-    }
 }

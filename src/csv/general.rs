@@ -4,6 +4,7 @@
 use memchr::memchr2;
 
 use super::marks::Marks;
+use super::unclosed::Stopped;
 use super::window::{Edge, Window, line_ends};
 use super::{Fault, Field, Scan};
 use crate::plan::Dialect;
@@ -117,13 +118,21 @@ impl General {
     ) -> Result<Found, Scan> {
         let text = window.bytes;
         let escape = self.escape.unwrap_or(quote);
+        let stop = |scan| {
+            window.stop(Stopped {
+                open,
+                close: None,
+                text_after_quote: None,
+            });
+            Err(scan)
+        };
         let mut from = open;
         let mut escaped = false;
         let close = loop {
             let at = match (memchr2(quote, escape, &text[from..]), window.edge) {
                 (Some(length), _) => from + length,
-                (None, Edge::Buffer) => return Err(Scan::NeedMore),
-                (None, _) => return Err(window.bad(Fault::UnfinishedQuote)),
+                (None, Edge::Buffer) => return stop(Scan::NeedMore),
+                (None, _) => return stop(window.bad(Fault::UnfinishedQuote)),
             };
             if text[at] == escape {
                 match (text.get(at + 1), window.edge) {
@@ -132,7 +141,7 @@ impl General {
                         from = at + 2;
                         continue;
                     }
-                    (None, Edge::Buffer) => return Err(Scan::NeedMore),
+                    (None, Edge::Buffer) => return stop(Scan::NeedMore),
                     _ => {}
                 }
             }
@@ -143,7 +152,7 @@ impl General {
             from = at + 1;
         };
         *lines += line_ends(&text[open..close]);
-        let end = self.end_after_quote(window, close, *lines)?;
+        let end = self.end_after_quote(window, open, close, *lines)?;
         let field = Field {
             start: (window.at + open) as u32,
             end: (window.at + close) as u32,
@@ -157,6 +166,7 @@ impl General {
     fn end_after_quote(
         &self,
         window: &Window<'_>,
+        open: usize,
         close: usize,
         lines: u64,
     ) -> Result<usize, Scan> {
@@ -166,17 +176,26 @@ impl General {
         if matches!(rest.first(), Some(b'\n' | b'\r')) {
             return Ok(end);
         }
+        let certain = end + self.delimiter.len();
+        let stop = |text_after_quote, scan| {
+            window.stop(Stopped {
+                open,
+                close: Some(close),
+                text_after_quote,
+            });
+            Err(scan)
+        };
         match (self.delimiter_at(rest), window.edge) {
             (Delimiter::Here, _) => Ok(end),
             (Delimiter::Cut, Edge::File) if rest.is_empty() => Ok(end),
-            (Delimiter::Cut, Edge::Buffer) => Err(Scan::NeedMore),
+            (Delimiter::Cut, Edge::Buffer) => stop(None, Scan::NeedMore),
             // The quote itself is the one byte more than the largest record.
             (Delimiter::Cut, Edge::Limit) if close + 1 == text.len() => {
                 Err(window.bad(Fault::UnfinishedQuote))
             }
             (Delimiter::Cut, Edge::Limit) => Err(window.too_large(lines)),
             (Delimiter::Cut, Edge::File) | (Delimiter::Not, _) => {
-                Err(window.bad(Fault::TextAfterQuote))
+                stop(Some(certain), window.bad(Fault::TextAfterQuote))
             }
         }
     }

@@ -24,9 +24,11 @@ mod plain;
 #[cfg(test)]
 mod property_tests;
 mod scanner;
+mod unclosed;
 mod window;
 
 pub use field::{Escape, Field, is_blank_line};
 pub use header::{Header, HeaderFault, HeaderSearch, skip_byte_order_mark};
 pub use oversized::Oversized;
 pub use scanner::{Fault, Record, Scan, Scanner};
+pub use unclosed::Unclosed;

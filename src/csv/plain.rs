@@ -4,6 +4,7 @@
 use memchr::memchr;
 
 use super::marks::Marks;
+use super::unclosed::Stopped;
 use super::window::{Edge, Window, line_ends};
 use super::{Fault, Field, Scan};
 
@@ -64,13 +65,21 @@ impl Plain {
     /// delimiter, a line end or the end of the file.
     fn quoted_field(&self, window: &Window<'_>, open: usize) -> Result<Field, Scan> {
         let text = window.bytes;
+        let stop = |close, text_after_quote, scan| {
+            window.stop(Stopped {
+                open,
+                close,
+                text_after_quote,
+            });
+            Err(scan)
+        };
         let mut from = open;
         let mut escaped = false;
         loop {
             let close = match (memchr(self.quote, &text[from..]), window.edge) {
                 (Some(length), _) => from + length,
-                (None, Edge::Buffer) => return Err(Scan::NeedMore),
-                (None, _) => return Err(window.bad(Fault::UnfinishedQuote)),
+                (None, Edge::Buffer) => return stop(None, None, Scan::NeedMore),
+                (None, _) => return stop(None, None, window.bad(Fault::UnfinishedQuote)),
             };
             match (text.get(close + 1), window.edge) {
                 (Some(&next), _) if next == self.quote => {
@@ -79,10 +88,15 @@ impl Plain {
                     continue;
                 }
                 (Some(&next), _) if next == self.delimiter || next == b'\n' || next == b'\r' => {}
-                (Some(_), _) => return Err(window.bad(Fault::TextAfterQuote)),
+                (Some(_), _) => {
+                    let bad = window.bad(Fault::TextAfterQuote);
+                    return stop(Some(close), Some(close + 2), bad);
+                }
                 (None, Edge::File) => {}
-                (None, Edge::Buffer) => return Err(Scan::NeedMore),
-                (None, Edge::Limit) => return Err(window.bad(Fault::UnfinishedQuote)),
+                (None, Edge::Buffer) => return stop(None, None, Scan::NeedMore),
+                (None, Edge::Limit) => {
+                    return stop(None, None, window.bad(Fault::UnfinishedQuote));
+                }
             }
             return Ok(Field {
                 start: (window.at + open) as u32,

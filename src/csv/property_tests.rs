@@ -23,11 +23,19 @@ fn read(dialect: &Dialect, file: &[u8], start: usize, first_line: u64, step: usi
     let escape = Escape::new(dialect);
     let mut seen = Vec::new();
     let mut fields = Vec::new();
+    let (mut unclosed, mut others) = (None, Vec::new());
     let (mut at, mut filled, mut line) = (start, start.min(file.len()), first_line);
     loop {
         let eof = filled == file.len();
         // The buffer starts at the record, as a reader's does that drops what it has read.
-        match scanner.scan(&file[at..filled], 0, eof, &mut fields) {
+        let found = scanner.scan(&file[at..filled], 0, eof, &mut fields);
+        let place = (at as u64, 0);
+        let other = scanner.scan_on(&file[at..filled], place, eof, &mut others, &mut unclosed);
+        assert_eq!(other, found, "what is known of quotes changes nothing");
+        if let Scan::Record(_) = found {
+            assert_eq!(others, fields);
+        }
+        match found {
             Scan::End => return seen,
             Scan::NeedMore => {
                 assert!(!eof, "more is asked for after the end");
@@ -99,6 +107,31 @@ fn comment() -> Vec<(Vec<u8>, bool)> {
     Vec::new()
 }
 
+/// Lines of which many open a quote that goes beyond the largest record.
+fn lines_of_quotes() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop_oneof![
+        6 => Just("a\",\"b"),
+        2 => Just("a\"|\"b"),
+        2 => Just("a\"\u{2192}\"b"),
+        1 => Just("\\\",\"b"),
+        1 => Just("\","),
+        1 => Just("\"\""),
+        1 => Just(",\""),
+        1 => Just("a\" ,\"\"\"b"),
+        1 => Just("#"),
+        1 => Just("aaaaaaaaaaaaaaaaaaaaaaaaaa\",\"b"),
+    ];
+    let end = prop_oneof![6 => Just("\n"), 1 => Just("\r"), 1 => Just("\r\n"), 1 => Just("x")];
+    let lines = prop::collection::vec((line, end), 0..60);
+    lines.prop_map(|lines| {
+        let text: String = lines
+            .into_iter()
+            .flat_map(|(line, end)| [line, end])
+            .collect();
+        text.into_bytes()
+    })
+}
+
 /// Bytes that have a meaning in one dialect or another.
 fn some_file() -> impl Strategy<Value = Vec<u8>> {
     let run = prop_oneof![
@@ -158,6 +191,14 @@ proptest! {
     #[test]
     fn the_size_of_buffers_does_not_matter(
         file in some_file(), dialect in some_dialect(), step in 1usize..20,
+    ) {
+        let whole = read(&dialect, &file, 0, 1, file.len() + 1);
+        prop_assert_eq!(read(&dialect, &file, 0, 1, step), whole);
+    }
+
+    #[test]
+    fn what_is_known_of_quotes_changes_nothing(
+        file in lines_of_quotes(), dialect in some_dialect(), step in 1usize..400,
     ) {
         let whole = read(&dialect, &file, 0, 1, file.len() + 1);
         prop_assert_eq!(read(&dialect, &file, 0, 1, step), whole);

@@ -91,9 +91,14 @@ impl Scanner {
         if window.bytes.is_empty() {
             return if eof { Scan::End } else { Scan::NeedMore };
         }
+        self.scan_window(&window, fields)
+    }
+
+    #[inline]
+    pub(super) fn scan_window(&self, window: &Window<'_>, fields: &mut Vec<Field>) -> Scan {
         match &self.syntax {
-            Syntax::Plain(plain) => plain.scan(&window, fields),
-            Syntax::General(general) => general.scan(&window, fields),
+            Syntax::Plain(plain) => plain.scan(window, fields),
+            Syntax::General(general) => general.scan(window, fields),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The bytes that one record is looked for in.
 
+use std::cell::Cell;
+
 use memchr::{memchr2, memchr2_iter};
 
+use super::unclosed::Stopped;
 use super::{Fault, Oversized, Record, Scan};
 
 /// What limits the bytes that a record is looked for in.
@@ -25,6 +28,7 @@ pub(super) struct Window<'a> {
     /// What limits them.
     pub edge: Edge,
     eof: bool,
+    stopped: Cell<Option<Stopped>>,
 }
 
 impl<'a> Window<'a> {
@@ -45,6 +49,7 @@ impl<'a> Window<'a> {
             bytes: &rest[..rest.len().min(limit)],
             edge,
             eof,
+            stopped: Cell::new(None),
         }
     }
 
@@ -66,6 +71,17 @@ impl<'a> Window<'a> {
             next: self.at + next,
             lines,
         })
+    }
+
+    /// Notes where looking ends inside of a quoted field, or right behind one.
+    #[cold]
+    pub fn stop(&self, stopped: Stopped) {
+        self.stopped.set(Some(stopped));
+    }
+
+    /// What was noted so.
+    pub fn stopped(&self) -> Option<Stopped> {
+        self.stopped.get()
     }
 
     /// The physical line that the window starts with, as a faulty record.

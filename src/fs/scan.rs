@@ -9,7 +9,10 @@ use globset::GlobMatcher;
 use ingestd_actors::model::Candidate;
 
 use super::ready::is_ready_name;
-use super::{candidate_of, directory_beneath};
+use super::{candidate_of, directory_beneath, path_text};
+
+/// The longest path of a file, as text: the ledger has an index on it.
+pub const LONGEST_PATH: usize = 2_000;
 
 /// What to look for, and where.
 pub struct Search<'a> {
@@ -115,6 +118,12 @@ fn look_at(search: &Search, entry: &DirEntry, path: &Path) -> io::Result<Look> {
     let metadata = entry.metadata()?;
     if !metadata.is_file() {
         return Ok(Look::PassOver("it is no regular file"));
+    }
+    if path_text(path).len() > LONGEST_PATH {
+        return Ok(Look::PassOver(
+            "its path is too long for the ledger: more than 2,000 bytes, \\xNN for each that is not UTF-8; \
+             move the file up, or shorten the names of its directories",
+        ));
     }
     Ok(Look::File(candidate_of(path.to_owned(), &metadata)))
 }

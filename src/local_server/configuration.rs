@@ -82,7 +82,7 @@ hba_file = {hba}
 ident_file = {ident}
 cluster_name = {name}
 unix_socket_permissions = 0700
-max_connections = 100
+max_connections = 300
 
 # Durable: what was committed is on the disk.
 fsync = on

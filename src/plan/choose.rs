@@ -2,7 +2,7 @@
 
 use super::catalog::{Table, TableColumn};
 use super::check_rules::check_rules;
-use super::fields::{listed, places};
+use super::fields::{listed, listed_numbers, places};
 use super::{Column, ColumnSource, FieldRef, HeaderError, Layout, ValueType};
 use crate::settings::{ColumnSettings, Pipeline};
 
@@ -189,10 +189,9 @@ pub fn check_extra(table: &Table, layout: &Layout, header: &[String]) -> Result<
         )));
     }
     if !nameless.is_empty() {
-        let numbers = nameless.iter().map(|index| (index + 1).to_string());
         return Err(HeaderError::Header(format!(
             "the header has no name for field {}; {ADVICE}",
-            numbers.collect::<Vec<_>>().join(", ")
+            listed_numbers(nameless.iter().map(|index| index + 1))
         )));
     }
     Ok(())

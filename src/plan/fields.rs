@@ -207,8 +207,44 @@ pub fn places(header: &[String], name: &str, ignore_case: bool) -> Vec<usize> {
     all(&|field| field.to_lowercase() == name)
 }
 
-/// Names in quotes, with commas between them.
+/// So many names are listed in a message.
+const LISTED: usize = 30;
+/// So many characters of each.
+const OF_A_NAME: usize = 64;
+
+/// Names in quotes, with commas between them; no more than somebody reads.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    let names = names.into_iter().map(|name| format!("{name:?}"));
-    names.collect::<Vec<_>>().join(", ")
+    let mut names = names.into_iter();
+    let shown: Vec<String> = names
+        .by_ref()
+        .take(LISTED)
+        .map(|name| quoted(name))
+        .collect();
+    shown.join(", ") + &more(names.count())
+}
+
+/// Numbers, with commas between them; no more than somebody reads.
+pub fn listed_numbers(numbers: impl IntoIterator<Item = usize>) -> String {
+    let mut numbers = numbers.into_iter();
+    let shown: Vec<String> = numbers
+        .by_ref()
+        .take(LISTED)
+        .map(|it| it.to_string())
+        .collect();
+    shown.join(", ") + &more(numbers.count())
+}
+
+fn more(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    }
+}
+
+/// A name in quotes, the end of one that is too long cut off.
+fn quoted(name: &str) -> String {
+    match name.char_indices().nth(OF_A_NAME) {
+        None => format!("{name:?}"),
+        Some((end, _)) => format!("{:?}", format!("{}…", &name[..end])),
+    }
 }

@@ -16,7 +16,9 @@ use super::reject::Reject;
 use super::row_encoder::{Outcome, RowEncoder};
 use super::text::Text;
 use super::width::Width;
-use crate::csv::{Field, Oversized, Record, Scan, Scanner, is_blank_line, skip_byte_order_mark};
+use crate::csv::{
+    Field, Oversized, Record, Scan, Scanner, Unclosed, is_blank_line, skip_byte_order_mark,
+};
 use crate::plan::LoadPlan;
 use crate::row::{Answers, Zone, is_well_formed};
 
@@ -41,6 +43,8 @@ pub struct Decoder {
     most_records: usize,
     /// A record that is longer than the largest one and has not ended yet.
     passing: Option<Passing>,
+    /// What is known of the quotes of badly quoted records.
+    unclosed: Option<Unclosed>,
 }
 
 /// What is known of an oversized record while it is passed over.
@@ -104,6 +108,7 @@ impl Decoder {
             encoding: UTF_8.name(),
             most_records: usize::MAX,
             passing: None,
+            unclosed: None,
         })
     }
 
@@ -264,9 +269,13 @@ impl Decoder {
                 run.decoded.stopped = true;
                 return;
             }
-            let scan = self
-                .scanner
-                .scan(run.bytes, run.cursor, run.eof, &mut self.fields);
+            let scan = self.scanner.scan_on(
+                run.bytes,
+                (run.raw_offset, run.cursor),
+                run.eof,
+                &mut self.fields,
+                &mut self.unclosed,
+            );
             match scan {
                 Scan::Record(record) => {
                     run.cursor = record.next;

@@ -71,16 +71,12 @@ impl Source for CsvSource {
                 pulse.waiting();
                 stages.make(&claim).await?;
             }
-            let (asking, waiting) = (runtime.clone(), pulse.clone());
-            if claim.resume_at() > claim.base {
-                // What is compressed is read from its start once more, which takes its time.
-                pulse.waiting();
-            }
+            let asking = runtime.clone();
+            // What stands before the header may be long, and what is compressed is read from its start
+            // once more, which takes its time.
+            pulse.waiting();
             let opening = runtime.spawn_blocking(move || {
-                let origin = || {
-                    waiting.waiting();
-                    origin_of(&claim, &origins, &asking)
-                };
+                let origin = || origin_of(&claim, &origins, &asking);
                 open(&claim, origin, batch_rows)
             });
             let mut reading = opening.await.map_err(super::stream::lost_thread)??;

@@ -81,8 +81,9 @@ impl CsvStream {
             // A file that has changed is read once more as a whole, which takes its time.
             self.pulse.waiting();
         }
+        let pulse = self.pulse.clone();
         let step = self.runtime.spawn_blocking(move || {
-            let step = reading.step();
+            let step = reading.step(&pulse);
             (reading, step)
         });
         let (reading, step) = step.await.map_err(lost_thread)?;
@@ -185,10 +186,14 @@ impl Reading {
         &mut self.decoder
     }
 
-    /// Reads on until at least one record is decoded, or the file ends.
-    fn step(&mut self) -> Result<Step> {
+    /// Reads and decodes the next block. Whatever is read of the file is progress, however little comes
+    /// of it: a record may be longer than what is read in any time.
+    fn step(&mut self, pulse: &Pulse) -> Result<Step> {
         let file = Arc::clone(&self.file);
-        self.step_by(|buffer, offset| file.read_at(buffer, offset))
+        self.step_by(|buffer, offset| {
+            pulse.working();
+            file.read_at(buffer, offset)
+        })
     }
 
     fn step_by(&mut self, read: impl Fn(&mut [u8], u64) -> io::Result<usize>) -> Result<Step> {
@@ -286,6 +291,15 @@ impl Reading {
             .metadata()
             .map_err(|error| file_error(error, "looking at the file"))?;
         let found = candidate_of(self.claimed.path.clone(), &metadata);
+        if found.size < self.claimed.size {
+            let message = format!(
+                "it shrank from {} to {} bytes while it was read",
+                self.claimed.size, found.size
+            );
+            return Err(Error::new(ErrorKind::File, message).with_advice(
+                "move files into the inbox once they are whole, and leave them alone",
+            ));
+        }
         let hasher = self.input.hasher();
         if found.modified != self.claimed.modified || found.size < hasher.offset() {
             self.check_content()?;

@@ -87,7 +87,7 @@ fn content(first: u64, records: u64) -> String {
 fn read_all(reading: &mut Reading) -> Result<(usize, FileEnd)> {
     let mut rows = 0;
     loop {
-        match reading.step()? {
+        match reading.step(&Pulse::default())? {
             Step::Decoded(decoded) => {
                 rows += decoded
                     .partitions
@@ -124,7 +124,10 @@ fn a_read_that_fails_half_way_loses_no_record() {
 fn a_file_that_is_written_anew_while_it_is_read_is_no_mixture() {
     for rewritten in [content(500_000, 100_000), content(500_000, 40_000)] {
         let (_directory, path, mut reading) = file_of(100_000);
-        assert!(matches!(reading.step(), Ok(Step::Decoded(_))));
+        assert!(matches!(
+            reading.step(&Pulse::default()),
+            Ok(Step::Decoded(_))
+        ));
         fs::write(&path, rewritten).expect("written");
         let error = read_all(&mut reading).expect_err("a mixture");
         assert_eq!(error.kind(), ErrorKind::File);
@@ -134,7 +137,10 @@ fn a_file_that_is_written_anew_while_it_is_read_is_no_mixture() {
 #[test]
 fn a_file_that_grows_while_it_is_read_is_whole() {
     let (_directory, path, mut reading) = file_of(100_000);
-    assert!(matches!(reading.step(), Ok(Step::Decoded(_))));
+    assert!(matches!(
+        reading.step(&Pulse::default()),
+        Ok(Step::Decoded(_))
+    ));
     fs::write(&path, content(1, 200_000)).expect("written");
     let (_, end) = read_all(&mut reading).expect("read");
     assert_eq!(end.end.record, 200_000);
@@ -146,7 +152,7 @@ fn no_chunk_is_larger_than_a_batch() {
     reading.decoder = reading.decoder.with_most_records(7_000);
     let mut rows = 0;
     loop {
-        match reading.step().expect("read") {
+        match reading.step(&Pulse::default()).expect("read") {
             Step::Decoded(decoded) => {
                 assert_eq!(decoded.from.record, rows, "chunks follow each other");
                 assert!(decoded.to.record - rows <= 7_000);
@@ -178,7 +184,7 @@ fn a_compressed_file_is_read_on_from_any_chunk_to_the_same_end() {
     let mut reading = opened_at(&path, None, None);
     let mut chunks = Vec::new();
     let whole = loop {
-        match reading.step().expect("read") {
+        match reading.step(&Pulse::default()).expect("read") {
             Step::Decoded(decoded) => {
                 let chunk = reading.chunk(decoded);
                 chunks.push((chunk.to, chunk.hash_mark));
@@ -214,7 +220,10 @@ fn an_archive_that_is_cut_short_ends_in_an_error_of_the_file() {
     let whole = gzipped(100_000);
     fs::write(&path, &whole[..whole.len() - 1]).expect("written");
     let mut reading = opened_at(&path, None, None);
-    assert!(matches!(reading.step(), Ok(Step::Decoded(_))));
+    assert!(matches!(
+        reading.step(&Pulse::default()),
+        Ok(Step::Decoded(_))
+    ));
     let error = read_all(&mut reading).expect_err("it is cut short");
     assert_eq!(error.kind(), ErrorKind::File);
     assert!(error.message().contains("it was cut short"), "{error}");

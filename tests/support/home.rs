@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::databases::server::as_server_user;
 use super::{Scratch, ingestd};
 
 /// The pipeline of the demo: with a key, into a table that is created.
@@ -77,14 +78,32 @@ impl Home {
         self.start(&["run"])
     }
 
+    /// Starts the service as the user that the tests' server runs as, where that is another one. That
+    /// user has to be able to write into the data directory.
+    pub fn run_as_server_user(&self) -> Service {
+        let run = self.command(&["run"]);
+        let mut command = as_server_user(PathBuf::from(run.get_program()));
+        command.args(run.get_args()).current_dir("/");
+        for (name, value) in run.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.spawn(command)
+    }
+
     /// Starts a subcommand that may take its time.
     pub fn start(&self, arguments: &[&str]) -> Service {
+        self.spawn(self.command(arguments))
+    }
+
+    fn spawn(&self, mut command: Command) -> Service {
         let log = OpenOptions::new()
             .append(true)
             .create(true)
             .open(self.log_path());
-        let child = self
-            .command(arguments)
+        let child = command
             .stdout(Stdio::null())
             .stderr(log.expect("a log file"))
             .spawn()
@@ -194,6 +213,25 @@ impl Service {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let number = line.expect("its peak").trim().trim_end_matches(" kB");
         number.parse().expect("a number")
+    }
+
+    /// Waits until it has read next to nothing for half a second: all that it may have in flight is.
+    pub fn wait_until_reading_rests(&self) {
+        let path = format!("/proc/{}/io", self.child.id());
+        let read = || {
+            let io = fs::read_to_string(&path).expect("it runs");
+            let line = io.lines().find_map(|line| line.strip_prefix("rchar: "));
+            let number = line.expect("what it has read").parse::<u64>();
+            number.expect("a number")
+        };
+        let (mut last, mut since) = (read(), Instant::now());
+        while since.elapsed() < Duration::from_millis(500) {
+            thread::sleep(Duration::from_millis(10));
+            let now = read();
+            if now > last + (64 << 10) {
+                (last, since) = (now, Instant::now());
+            }
+        }
     }
 
     /// Its process.

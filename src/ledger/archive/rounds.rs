@@ -123,6 +123,10 @@ impl PostgresArchive {
             (Ok(Outcome::Missing), Goal::Delete) if one.begun => {
                 ends.left.push((one.index, gone(None, Some(DELETED))));
             }
+            (Ok(Outcome::Missing), _) if !one.elsewhere && !self.inbox.is_dir() => {
+                // Nobody has taken the file away: all of it is gone, perhaps to come back.
+                answers[one.index] = Some(Err(inbox_is_gone(&self.inbox)));
+            }
             (Ok(Outcome::Missing), _) => {
                 warn!(self.log, "file {} is missing: it is neither in the inbox nor in the archive", file.file.0;
                     "path" => source);
@@ -144,6 +148,15 @@ impl PostgresArchive {
             }
         }
     }
+}
+
+fn inbox_is_gone(inbox: &Path) -> Error {
+    let message = format!(
+        "the inbox {} is gone, with what was to leave it",
+        path_text(inbox)
+    );
+    Error::new(ErrorKind::Configuration, message)
+        .with_advice("bring it back, or create it where its files are gone for good")
 }
 
 /// Why a file that was deleted after its commit is nowhere.
