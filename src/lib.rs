@@ -50,3 +50,6 @@ extern crate self as ingestd;
 #[cfg(test)]
 #[path = "../tests/support/databases/mod.rs"]
 mod test_databases;
+#[cfg(test)]
+#[path = "../tests/support/proxy.rs"]
+mod test_proxy;

@@ -18,6 +18,7 @@ mod model;
 mod modes;
 mod peers;
 mod pooler;
+mod proxy;
 mod roles;
 mod signals;
 mod support;
