@@ -17,6 +17,7 @@ mod memory;
 mod model;
 mod modes;
 mod peers;
+mod poison;
 mod pooler;
 mod proxy;
 mod roles;

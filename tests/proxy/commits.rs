@@ -1,6 +1,6 @@
 //! Each kind of transaction, as its COMMIT goes out and as it is answered: cut, half closed, swallowed.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,9 @@ const FAULTS: [Fault; 11] = [
 /// A connection that is silent counts as lost after so long.
 const PATIENCE: &str = "stuck_after = \"1s\"\n";
 
+/// Whatever happens to a file's commits, it takes no longer. (Alone on a machine it takes 3 s.)
+const BOUND: Duration = Duration::from_secs(20);
+
 /// The faults that are still to come, one for each transaction of the kind.
 type Left = Arc<Mutex<VecDeque<Fault>>>;
 
@@ -49,6 +52,8 @@ fn arm(proxy: &Proxy, faults: &[Fault], is_meant: impl Fn(&Message<'_>) -> bool 
     let left: Left = Arc::new(Mutex::new(faults.iter().copied().collect()));
     let queue = Arc::clone(&left);
     let mut waiting: Option<(u64, u64, Fault, usize)> = None;
+    let mut is_spared = false;
+    let mut met = HashSet::new();
     proxy.rule(move |message| {
         let place = (message.connection, message.turn);
         if message.from == Side::Server {
@@ -71,10 +76,21 @@ fn arm(proxy: &Proxy, faults: &[Fault], is_meant: impl Fn(&Message<'_>) -> bool 
             waiting = None;
             return verdict;
         }
-        if !message.commits || waiting.is_some() || !is_meant(message) {
+        // One that has met its end may not know it yet.
+        let is_over = waiting.is_some() || met.contains(&message.connection);
+        if !message.commits || is_over || !is_meant(message) {
             return Verdict::Pass;
         }
-        match queue.lock().expect("no panic").pop_front() {
+        // Each other one goes through: what fails many times in a row is tried again later and later.
+        is_spared = !is_spared;
+        if !is_spared {
+            return Verdict::Pass;
+        }
+        let fault = queue.lock().expect("no panic").pop_front();
+        if fault.is_some() {
+            met.insert(message.connection);
+        }
+        match fault {
             None => Verdict::Pass,
             Some(Fault::Before(way)) => Verdict::End(0, way),
             Some(Fault::As(way)) => Verdict::End(usize::MAX, way),
@@ -106,11 +122,12 @@ fn load_through(
     while !is_over(&left) {
         files += 1;
         let now = left.lock().expect("no panic").front().copied();
-        assert!(files <= 2 * FAULTS.len(), "{now:?} does not come about");
+        assert!(files <= 4 * FAULTS.len(), "{now:?} does not come about");
         let started = Instant::now();
         behind.drop_file(bad);
         behind.wait_for_all();
-        eprintln!("file {files}, from {now:?}: {:?}", started.elapsed());
+        let spent = started.elapsed();
+        assert!(spent < BOUND, "{spent:?} at {now:?}");
     }
     // What was met last is over too.
     behind.drop_file(bad);
@@ -127,7 +144,7 @@ fn a_batch_of_the_fast_lane() {
 /// It changes nothing: it is asked again.
 #[test]
 fn values_that_only_the_server_reads() {
-    load_through(false, "", false, |message| message.does("interval"));
+    load_through(false, "", false, |message| message.does("interval[]"));
 }
 
 #[test]
@@ -151,7 +168,9 @@ fn a_claim() {
 
 #[test]
 fn progress() {
-    load_through(false, "", false, |message| message.does("set watermark_record") || message.does("n.completed"));
+    // Several batches, so that there is progress to be noted.
+    let pipeline = "batch_rows = 5\n";
+    load_through(false, pipeline, false, |message| message.does("watermark_record = n.record"));
 }
 
 #[test]
@@ -172,7 +191,7 @@ fn that_a_file_has_gone() {
 #[test]
 fn the_move_of_a_whole_file() {
     load_through(false, "all_or_nothing = true\nmax_errors = 10\n", true, |message| {
-        message.does("'COMMITTED'") && message.does("drop table")
+        message.does("'COMMITTED'") && message.does("DROP TABLE")
     });
 }
 
