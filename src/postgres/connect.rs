@@ -111,7 +111,9 @@ async fn take(
         // Nothing stands between.
         let config = way.config.clone();
         if hint.is_none() {
-            return PostgresConnectionManager::new(config, NoTls).connect().await;
+            return PostgresConnectionManager::new(config, NoTls)
+                .connect()
+                .await;
         }
         let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(attend(connection, None, hint));

@@ -111,7 +111,8 @@ impl Look {
     }
 
     async fn waits_for_us(&self, other: &Client) -> Result<bool, Error> {
-        let sql = "select a.state in ('idle', 'idle in transaction', 'idle in transaction (aborted)')
+        let sql =
+            "select a.state in ('idle', 'idle in transaction', 'idle in transaction (aborted)')
                           or a.state = 'active' and a.wait_event_type = 'Client'
                    from pg_stat_activity a
                    where a.pid = $1 and a.backend_start::text = $2";

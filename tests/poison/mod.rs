@@ -52,9 +52,11 @@ impl Poison {
 /// Longer than an entry of an index may be, however it is compressed.
 fn incompressible(seed: usize) -> String {
     let mut number = seed as u64 + 1;
-    let mut text = String::with_capacity(8_000);
-    while text.len() < 8_000 {
-        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    let mut text = String::with_capacity(3_200);
+    while text.len() < 3_200 {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         write!(text, "{:016x}", number ^ (number >> 29)).expect("text");
     }
     text
@@ -93,7 +95,7 @@ pub struct Place {
     url: String,
     next: usize,
     rows: i64,
-    letters: Vec<(i64, i64, String)>,
+    letters: Vec<(String, i64, String)>,
 }
 
 impl Place {
@@ -117,8 +119,8 @@ impl Place {
         }
     }
 
-    /// Drops a file of so many rows, of which these are bad, counted from 1; the file's number.
-    pub fn drop_file(&mut self, rows: usize, bad: &[usize], poison: Poison) -> i64 {
+    /// Drops a file of so many rows, of which these are bad, counted from 1; its name.
+    pub fn drop_file(&mut self, rows: usize, bad: &[usize], poison: Poison) -> String {
         self.next += 1;
         let file = self.next;
         let mut text = "id,amount,ref,note,code,slot,long\n".to_owned();
@@ -130,21 +132,22 @@ impl Place {
             };
             writeln!(text, "{id},{fields}").expect("text");
         }
-        let letter = |record: &usize| (file as i64, *record as i64, poison.code().to_owned());
+        let name = format!("{file:04}.csv");
+        let letter = |record: &usize| (name.clone(), *record as i64, poison.code().to_owned());
         self.letters.extend(bad.iter().map(letter));
         self.rows += (rows - bad.len()) as i64;
-        drop_file(&self.home.directory("inbox"), &format!("{file:04}.csv"), text);
-        file as i64
+        drop_file(&self.home.directory("inbox"), &name, text);
+        name
     }
 
     /// Whether a file is in one of these states.
-    pub fn is(&mut self, file: i64, states: &[&str]) -> bool {
-        let state = "select state from ingestd.files where file_id = $1";
+    pub fn is(&mut self, file: &str, states: &[&str]) -> bool {
+        let state = "select state from ingestd.files where path like '%/' || $1";
         let row = self.client.query_opt(state, &[&file]).expect("a state");
         row.is_some_and(|row| states.contains(&row.get(0)))
     }
 
-    pub fn wait_for(&mut self, file: i64) {
+    pub fn wait_for(&mut self, file: &str) {
         wait_until(Duration::from_secs(60), || self.is(file, &["ARCHIVED"]));
     }
 
@@ -152,9 +155,14 @@ impl Place {
     pub fn assert_exactly_once(&mut self) {
         let rows = self.client.query_one("select count(*) from items", &[]);
         assert_eq!(rows.expect("a count").get::<_, i64>(0), self.rows);
-        let letters = "select file_id, record, sqlstate from ingestd.dead_letters order by 1, 2";
-        let letters = self.client.query(letters, &[]).expect("letters").into_iter();
-        let letters: Vec<(i64, i64, String)> = letters
+        let letters = "select regexp_replace(path, '^.*/', ''), record, sqlstate
+                       from ingestd.dead_letters join ingestd.files using (file_id) order by 1, 2";
+        let letters = self
+            .client
+            .query(letters, &[])
+            .expect("letters")
+            .into_iter();
+        let letters: Vec<(String, i64, String)> = letters
             .map(|row| (row.get(0), row.get(1), row.get(2)))
             .collect();
         assert_eq!(letters, self.letters);

@@ -66,9 +66,17 @@ fn a_copy_that_stalls_is_begun_again() {
     wait_until(Duration::from_secs(20), || stalled.load(Ordering::Acquire));
     let since = Instant::now();
     behind.wait_for_all();
-    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    assert!(
+        since.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        since.elapsed()
+    );
     behind.assert_exactly_once();
-    assert!(behind.home.log().contains("given up"), "{}", behind.home.log());
+    assert!(
+        behind.home.log().contains("given up"),
+        "{}",
+        behind.home.log()
+    );
     service.stop();
 }
 

@@ -27,7 +27,9 @@ pub struct Behind {
 /// A table that shows whatever is written twice: its key is no key to the server where the pipeline has none.
 fn table(keyed: bool) -> String {
     let key = if keyed { "primary key" } else { "not null" };
-    format!("create table items (id bigint {key}, amount integer check (amount >= 0), span interval)")
+    format!(
+        "create table items (id bigint {key}, amount integer check (amount >= 0), span interval)"
+    )
 }
 
 impl Behind {
@@ -35,7 +37,10 @@ impl Behind {
     pub fn new(keyed: bool, service: &str, pipeline: &str) -> Behind {
         let database = database();
         let proxy = Proxy::before(&database.url);
-        database.client().batch_execute(&table(keyed)).expect("a table");
+        database
+            .client()
+            .batch_execute(&table(keyed))
+            .expect("a table");
         let key = if keyed { "key = [\"id\"]\n" } else { "" };
         let text = format!(
             "[pipelines.items]\ndirectory = \"inbox\"\ntable = \"public.items\"\nsettle = \"10ms\"\n\
@@ -112,7 +117,11 @@ impl Behind {
         assert_eq!(sums.get::<_, i64>(0), self.files as i64);
         let left = "select count(*) from ingestd.checkpoints";
         let left = client.query_one(left, &[]).expect("a count");
-        assert_eq!(left.get::<_, i64>(0), 0, "checkpoints of finished files are left");
+        assert_eq!(
+            left.get::<_, i64>(0),
+            0,
+            "checkpoints of finished files are left"
+        );
     }
 }
 
@@ -131,5 +140,6 @@ fn dead_letters(client: &mut Client) -> Vec<(String, i64, String)> {
     let sql = "select regexp_replace(f.path, '^.*/', ''), d.record, d.reason
                from ingestd.dead_letters d join ingestd.files f using (file_id) order by 1, 2";
     let rows = client.query(sql, &[]).expect("letters").into_iter();
-    rows.map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+    rows.map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect()
 }

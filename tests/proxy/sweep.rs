@@ -1,4 +1,4 @@
-//! The connection is cut at every Nth byte of a small load's conversation.
+//! The connections are cut at every Nth byte of what is said while a small file is loaded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,53 +7,62 @@ use super::Behind;
 use crate::support::proxy::{Side, Verdict, Way};
 
 /// How many services are cut at once, each at other bytes.
-const SERVICES: u64 = 3;
-/// How many times each is cut, in each direction.
-const CUTS: u64 = 25;
+const SERVICES: u64 = 5;
+/// In how many places each is cut.
+const CUTS: u64 = 15;
 
 #[test]
 fn what_the_program_sends_is_cut_at_every_nth_byte() {
-    sweep(Side::Client, 977);
+    sweep(Side::Client);
 }
 
 #[test]
 fn what_the_server_answers_is_cut_at_every_nth_byte() {
-    sweep(Side::Server, 397);
+    sweep(Side::Server);
 }
 
-fn sweep(side: Side, step: u64) {
+fn sweep(side: Side) {
     std::thread::scope(|scope| {
-        for service in 0..SERVICES {
-            scope.spawn(move || cut(side, step, service));
+        for number in 0..SERVICES {
+            scope.spawn(move || cut_again_and_again(side, number));
         }
     });
 }
 
-fn cut(side: Side, step: u64, number: u64) {
+/// Loads a file for each cut. They lie over the length that a file's loading has without any.
+fn cut_again_and_again(side: Side, number: u64) {
     let mut behind = Behind::new(number % 2 == 0, "", "");
     behind.migrate();
-    let done = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&done);
-    let mut next = behind.proxy.bytes(side) + step * number / SERVICES;
+    let next = Arc::new(AtomicU64::new(u64::MAX));
+    let cuts = Arc::new(AtomicU64::new(0));
+    let (place, counted) = (Arc::clone(&next), Arc::clone(&cuts));
     behind.proxy.rule(move |message| {
+        let place = &place;
+        let next = place.load(Ordering::Acquire);
         let end = message.offset + message.bytes.len() as u64;
-        if message.from != side || end <= next || counted.load(Ordering::Relaxed) >= CUTS {
+        if message.from != side || end <= next {
             return Verdict::Pass;
         }
-        let passed = next.saturating_sub(message.offset);
-        // What follows comes over a connection of its own; so where a cut falls differs from run to run.
-        next = end + step;
+        place.store(u64::MAX, Ordering::Release);
         counted.fetch_add(1, Ordering::Relaxed);
-        Verdict::End(passed as usize, Way::Both)
+        Verdict::End(next.saturating_sub(message.offset) as usize, Way::Both)
     });
     let service = behind.home.run();
-    let mut files = 0;
-    while done.load(Ordering::Relaxed) < CUTS {
-        files += 1;
-        assert!(files < 100, "{done:?} cuts only");
-        behind.drop_file(files % 2 == 0);
+    behind.drop_file(true);
+    behind.wait_for_all();
+    let before = behind.proxy.bytes(side);
+    behind.drop_file(true);
+    behind.wait_for_all();
+    let length = behind.proxy.bytes(side) - before;
+    for cut in 0..CUTS {
+        let step = length * (cut * SERVICES + number) / (CUTS * SERVICES);
+        next.store(behind.proxy.bytes(side) + step, Ordering::Release);
+        behind.drop_file(true);
         behind.wait_for_all();
     }
+    // The last ones may lie behind the end, where a loading has less to say than the first.
+    let cuts = cuts.load(Ordering::Relaxed);
+    assert!(cuts > CUTS / 2, "{cuts} cuts of {length} bytes");
     behind.drop_file(true);
     behind.wait_for_all();
     behind.assert_exactly_once();

@@ -236,6 +236,10 @@ fn relay(shared: &Shared, line: &Line, from: Side) {
                     line.send(from, &out);
                     out.clear();
                     line.end(way);
+                    if line.silent.load(Ordering::Acquire) {
+                        rest = &[];
+                        break;
+                    }
                 }
             }
             first = false;
@@ -293,7 +297,10 @@ impl Talk {
         let text = |from: usize| {
             let end = bytes[from..].iter().position(|byte| *byte == 0);
             let end = from + end.unwrap_or(bytes.len() - from);
-            (String::from_utf8_lossy(&bytes[from..end]).into_owned(), end + 1)
+            (
+                String::from_utf8_lossy(&bytes[from..end]).into_owned(),
+                end + 1,
+            )
         };
         match tag {
             b'Q' => {
@@ -357,7 +364,9 @@ impl Talk {
 fn transaction_words(statement: &str) -> (bool, Option<&'static str>) {
     let begins = statement.starts_with("BEGIN") || statement.starts_with("START TRANSACTION");
     let last = statement.trim_end().rsplit(';').next().unwrap_or_default();
-    let ends = ["COMMIT", "ROLLBACK"].into_iter().find(|word| last.trim() == *word);
+    let ends = ["COMMIT", "ROLLBACK"]
+        .into_iter()
+        .find(|word| last.trim() == *word);
     (begins, ends)
 }
 

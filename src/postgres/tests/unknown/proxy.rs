@@ -75,7 +75,9 @@ pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
         }
         _ => Verdict::Pass,
     });
-    let name = fixture.client.query_typed_one("select current_database()", &[]);
+    let name = fixture
+        .client
+        .query_typed_one("select current_database()", &[]);
     let name: String = name.await.expect("a name").get(0);
     let url = proxy.url(&name).parse().expect("a URL");
     let database = Database::new(&url, Handle::current()).await;
