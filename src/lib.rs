@@ -52,4 +52,5 @@ extern crate self as ingestd;
 mod test_databases;
 #[cfg(test)]
 #[path = "../tests/support/proxy.rs"]
+#[allow(dead_code, reason = "the integration tests use the rest")]
 mod test_proxy;

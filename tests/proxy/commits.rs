@@ -21,10 +21,12 @@ enum Fault {
     After(Way),
     /// The server has committed; half of its answer comes through.
     Within(Way),
+    /// The server has committed; in place of its answer comes what means nothing.
+    Garbled,
 }
 
 /// All that can happen. Where the client sees no end, the connection is silent.
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 12] = [
     Fault::Before(Way::Both),
     Fault::As(Way::ClientOnly),
     Fault::As(Way::HalfToClient),
@@ -36,6 +38,7 @@ const FAULTS: [Fault; 11] = [
     Fault::Before(Way::Silent),
     Fault::After(Way::Silent),
     Fault::Within(Way::Silent),
+    Fault::Garbled,
 ];
 
 /// A connection that is silent counts as lost after so long.
@@ -78,6 +81,7 @@ fn arm(
             let verdict = match *fault {
                 Fault::After(way) => Verdict::End(0, way),
                 Fault::Within(way) => Verdict::End(*held / 2, way),
+                Fault::Garbled => Verdict::Instead(vec![b'?'; *held]),
                 Fault::Before(_) | Fault::As(_) => Verdict::Pass,
             };
             waiting = None;
@@ -114,132 +118,131 @@ fn is_over(left: &Left) -> bool {
     left.lock().expect("no panic").is_empty()
 }
 
-/// A service that loads file after file until all has happened to this kind of transaction.
-fn load_through(
+/// A kind of transaction, and a service that has it.
+struct Kind {
+    name: &'static str,
+    is_meant: fn(&Message<'_>) -> bool,
+    /// Whether the pipeline has a key.
     keyed: bool,
-    pipeline: &str,
+    /// Whether the files hold what can't be loaded.
     bad: bool,
-    is_meant: impl Fn(&Message<'_>) -> bool + Send + 'static,
-) {
-    load_sparing(1, keyed, pipeline, bad, is_meant);
+    /// Further keys of the section `service`, and of the pipeline's.
+    keys: [&'static str; 2],
+    /// How many of the kind go through after each fault.
+    spared: usize,
 }
 
-fn load_sparing(
-    spared: usize,
-    keyed: bool,
-    pipeline: &str,
-    bad: bool,
-    is_meant: impl Fn(&Message<'_>) -> bool + Send + 'static,
-) {
-    let mut behind = Behind::new(keyed, PATIENCE, pipeline);
+const ORDINARY: Kind = Kind {
+    name: "",
+    is_meant: |_| false,
+    keyed: false,
+    bad: false,
+    keys: ["", ""],
+    spared: 1,
+};
+
+const KINDS: [Kind; 11] = [
+    Kind {
+        name: "a batch of the fast lane",
+        is_meant: |it| it.does("COPY \"public\".\"items\""),
+        ..ORDINARY
+    },
+    // They change nothing: they are asked for again, with many questions.
+    Kind {
+        name: "values that only the server reads",
+        is_meant: |it| it.does("interval[]"),
+        spared: 40,
+        ..ORDINARY
+    },
+    Kind {
+        name: "records that are no rows",
+        is_meant: |it| it.does("insert into ingestd.dead_letters") && !it.does("COPY"),
+        bad: true,
+        ..ORDINARY
+    },
+    Kind {
+        name: "rows that the server refuses",
+        is_meant: |it| it.does("insert into ingestd.dead_letters") && it.does("COPY"),
+        keyed: true,
+        bad: true,
+        ..ORDINARY
+    },
+    Kind {
+        name: "a claim",
+        is_meant: |it| it.does("insert into ingestd.files"),
+        ..ORDINARY
+    },
+    // Of several batches, so that there is some.
+    Kind {
+        name: "progress",
+        is_meant: |it| it.does("watermark_record = n.record"),
+        keys: ["", "batch_rows = 5\n"],
+        ..ORDINARY
+    },
+    Kind {
+        name: "files that become COMMITTED",
+        is_meant: |it| it.does("'COMMITTED'") && it.does("delete from ingestd.checkpoints"),
+        keyed: true,
+        bad: true,
+        ..ORDINARY
+    },
+    Kind {
+        name: "where a file is about to go",
+        is_meant: |it| it.does("set archive_path"),
+        ..ORDINARY
+    },
+    Kind {
+        name: "that a file has gone",
+        is_meant: |it| it.does("then 'ARCHIVED'"),
+        ..ORDINARY
+    },
+    Kind {
+        name: "the move of a whole file",
+        is_meant: |it| it.does("'COMMITTED'") && it.does("DROP TABLE"),
+        keys: ["", "all_or_nothing = true\nmax_errors = 10\n"],
+        bad: true,
+        ..ORDINARY
+    },
+    Kind {
+        name: "the lease",
+        is_meant: |it| it.does("lease_expires = case"),
+        keyed: true,
+        bad: true,
+        keys: ["lease = \"1s\"\n", ""],
+        ..ORDINARY
+    },
+];
+
+#[test]
+fn every_fault_at_every_kind_of_commit() {
+    std::thread::scope(|scope| {
+        for kind in &KINDS {
+            scope.spawn(move || load_through(kind));
+        }
+    });
+}
+
+/// Loads file after file until all has happened to the kind of transaction.
+fn load_through(kind: &Kind) {
+    let [service, pipeline] = kind.keys;
+    let mut behind = Behind::new(kind.keyed, &format!("{service}{PATIENCE}"), pipeline);
     behind.migrate();
-    let left = arm(&behind.proxy, &FAULTS, spared, is_meant);
+    let left = arm(&behind.proxy, &FAULTS, kind.spared, kind.is_meant);
     let service = behind.home.run();
     let mut files = 0;
     while !is_over(&left) {
         files += 1;
         let now = left.lock().expect("no panic").front().copied();
-        assert!(files <= 20 * FAULTS.len(), "{now:?} does not come about");
+        let place = format!("{}, {now:?}", kind.name);
+        assert!(files < 1_000, "{place} does not come about");
         let started = Instant::now();
-        behind.drop_file(bad);
+        behind.drop_file(kind.bad);
         behind.wait_for_all();
         let spent = started.elapsed();
-        assert!(spent < BOUND, "{spent:?} at {now:?}");
+        assert!(spent < BOUND, "{place}: {spent:?}");
     }
     // What was met last is over too.
-    behind.drop_file(bad);
-    behind.wait_for_all();
-    behind.assert_exactly_once();
-    service.stop();
-}
-
-#[test]
-fn a_batch_of_the_fast_lane() {
-    load_through(false, "", false, |message| {
-        message.does("COPY \"public\".\"items\"")
-    });
-}
-
-/// They change nothing: they are asked for again, with several questions.
-#[test]
-fn values_that_only_the_server_reads() {
-    load_sparing(40, false, "", false, |message| message.does("interval[]"));
-}
-
-#[test]
-fn records_that_are_no_rows() {
-    load_through(false, "", true, |message| {
-        message.does("insert into ingestd.dead_letters") && !message.does("COPY")
-    });
-}
-
-#[test]
-fn rows_that_the_server_refuses() {
-    load_through(true, "", true, |message| {
-        message.does("insert into ingestd.dead_letters") && message.does("COPY")
-    });
-}
-
-#[test]
-fn a_claim() {
-    load_through(false, "", false, |message| {
-        message.does("insert into ingestd.files")
-    });
-}
-
-#[test]
-fn progress() {
-    // Several batches, so that there is progress to be noted.
-    let pipeline = "batch_rows = 5\n";
-    load_through(false, pipeline, false, |message| {
-        message.does("watermark_record = n.record")
-    });
-}
-
-#[test]
-fn files_that_become_committed() {
-    load_through(true, "", true, |message| {
-        message.does("'COMMITTED'") && message.does("delete from ingestd.checkpoints")
-    });
-}
-
-#[test]
-fn where_a_file_is_about_to_go() {
-    load_through(false, "", false, |message| message.does("set archive_path"));
-}
-
-#[test]
-fn that_a_file_has_gone() {
-    load_through(false, "", false, |message| {
-        message.does("set archived_at") || message.does("'ARCHIVED'")
-    });
-}
-
-#[test]
-fn the_move_of_a_whole_file() {
-    load_through(
-        false,
-        "all_or_nothing = true\nmax_errors = 10\n",
-        true,
-        |message| message.does("'COMMITTED'") && message.does("DROP TABLE"),
-    );
-}
-
-#[test]
-fn the_lease() {
-    let service = format!("lease = \"1s\"\n{PATIENCE}");
-    let mut behind = Behind::new(true, &service, "");
-    behind.migrate();
-    let left = arm(&behind.proxy, &FAULTS, 1, |message| {
-        message.does("lease_expires = case")
-    });
-    let service = behind.home.run();
-    wait_until(Duration::from_secs(60), || {
-        behind.drop_file(true);
-        behind.wait_for_all();
-        is_over(&left)
-    });
-    behind.drop_file(true);
+    behind.drop_file(kind.bad);
     behind.wait_for_all();
     behind.assert_exactly_once();
     service.stop();
@@ -247,7 +250,7 @@ fn the_lease() {
 
 /// Each on a database of its own: a ledger is made once.
 #[test]
-fn the_migration() {
+fn every_fault_at_the_commit_of_a_migration() {
     std::thread::scope(|scope| {
         for fault in FAULTS {
             scope.spawn(move || migrate_through(fault));

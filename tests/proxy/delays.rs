@@ -29,6 +29,29 @@ fn a_slow_network_is_waited_for() {
     }
 }
 
+/// A statement may take longer than nothing may come over a connection.
+#[test]
+fn a_server_that_is_at_work_is_waited_for() {
+    let mut behind = Behind::new(true, "stuck_after = \"1s\"\n", "");
+    behind.migrate();
+    let slow = "create function slow() returns trigger language plpgsql as
+                    $$ begin perform pg_sleep(3); return null; end $$;
+                create trigger slow before insert on items
+                    for each statement execute function slow()";
+    behind
+        .database
+        .client()
+        .batch_execute(slow)
+        .expect("a trigger");
+    let service = behind.home.run();
+    behind.drop_file(false);
+    behind.wait_for_all();
+    behind.assert_exactly_once();
+    service.stop();
+    let log = behind.home.log();
+    assert!(!log.contains("given up") && !log.contains("again"), "{log}");
+}
+
 /// The one that has the COPY is stopped, so that it can't notice by itself; the other takes over, though the
 /// server waits for the rest of the data and holds the locks.
 #[test]

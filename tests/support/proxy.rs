@@ -50,7 +50,7 @@ impl Message<'_> {
 /// What becomes of a message.
 pub enum Verdict {
     Pass,
-    /// Something else is passed on.
+    /// Something else is passed on, in place of what is held too.
     Instead(Vec<u8>),
     /// It is kept until the next one of its direction that is not.
     Hold,
@@ -227,7 +227,10 @@ fn relay(shared: &Shared, line: &Line, from: Side) {
                     out.append(&mut held);
                     out.extend_from_slice(bytes);
                 }
-                Verdict::Instead(other) => out.extend(other),
+                Verdict::Instead(other) => {
+                    held.clear();
+                    out.extend(other);
+                }
                 Verdict::Hold => held.extend_from_slice(bytes),
                 Verdict::End(some, way) => {
                     held.extend_from_slice(bytes);
