@@ -50,3 +50,7 @@ extern crate self as ingestd;
 #[cfg(test)]
 #[path = "../tests/support/databases/mod.rs"]
 mod test_databases;
+#[cfg(test)]
+#[path = "../tests/support/proxy.rs"]
+#[allow(dead_code, reason = "the integration tests use the rest")]
+mod test_proxy;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -10,17 +11,21 @@ use std::time::Duration;
 
 use bb8::ManageConnection;
 use bb8_postgres::PostgresConnectionManager;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use rand::seq::SliceRandom;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslNegotiation};
-use tokio_postgres::{AsyncMessage, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connect_fault::{explain, is_refused_entry, is_tls};
-use super::connection::{Connection, Endpoint};
+use super::connection::{Connection, Endpoint, Pooler};
+use super::silence::{Backend, PATIENCE, Silence};
 use super::tls_mode::SslMode;
+use super::watched::{Traffic, Watch, Watched};
 use super::{passwords, tls};
 
 /// How long a server may take until its connection is taken for none, where nobody says.
@@ -52,9 +57,13 @@ async fn connect_by(
     connection: &Connection,
     hint: Option<Arc<Notify>>,
 ) -> Result<tokio_postgres::Client> {
+    // Behind a pooler a connection has no backend of its own that could be asked about.
+    let patience = connection.patience.unwrap_or(PATIENCE);
+    let patience = (connection.pooler == Pooler::None).then_some(patience);
     let mut journey = Journey::plan(connection)?;
     while let Some(way) = journey.next() {
-        let taken = tokio::time::timeout(way.limit, take(&way, hint.clone())).await;
+        let taken = take(&way, patience, hint.clone());
+        let taken = tokio::time::timeout(way.limit, taken).await;
         match taken {
             Ok(Ok(client)) => return Ok(client),
             Ok(Err(error)) => journey.failed(&way, Failure::of(error)),
@@ -92,40 +101,70 @@ pub fn connect_blocking(connection: &Connection) -> Result<postgres::Client> {
     Err(journey.end())
 }
 
+/// Goes one way to its end. The connection's task does its work, and looks after it.
 async fn take(
     way: &Way,
+    patience: Option<Duration>,
     hint: Option<Arc<Notify>>,
 ) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
-    let config = way.config.clone();
-    match (way.tls.clone(), hint) {
-        (Some(tls), None) => PostgresConnectionManager::new(config, tls).connect().await,
-        (None, None) => {
-            PostgresConnectionManager::new(config, NoTls)
+    if way.is_socket {
+        // Nothing stands between.
+        let config = way.config.clone();
+        if hint.is_none() {
+            return PostgresConnectionManager::new(config, NoTls)
                 .connect()
-                .await
+                .await;
         }
-        (Some(tls), Some(hint)) => {
-            let (client, connection) = config.connect(tls).await?;
-            tokio::spawn(listen(connection, hint));
-            Ok(client)
-        }
-        (None, Some(hint)) => {
-            let (client, connection) = config.connect(NoTls).await?;
-            tokio::spawn(listen(connection, hint));
-            Ok(client)
-        }
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(attend(connection, None, hint));
+        return Ok(client);
     }
+    let (traffic, client, connection) = way.open().await?;
+    let Some(patience) = patience else {
+        tokio::spawn(attend(connection, None, hint));
+        return Ok(client);
+    };
+    let (backend, known) = oneshot::channel();
+    let silence = Silence {
+        traffic: Arc::clone(&traffic),
+        way: way.clone(),
+        patience,
+        backend: known,
+    };
+    tokio::spawn(attend(connection, Some(silence), hint));
+    let found = Backend::of(&client).await;
+    traffic.begin();
+    // Where it can't be told, the connection is not looked after.
+    let _ = backend.send(found);
+    Ok(client)
 }
 
 /// Does a connection's work until its end. How it ends is told by its client, to whoever uses that.
-async fn listen<S, T>(mut connection: tokio_postgres::Connection<S, T>, hint: Arc<Notify>)
-where
+async fn attend<S, T>(
+    mut connection: tokio_postgres::Connection<S, T>,
+    silence: Option<Silence>,
+    hint: Option<Arc<Notify>>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-        if let AsyncMessage::Notification(_) = message {
-            hint.notify_one();
+    let silence = async {
+        match silence {
+            Some(silence) => silence.lasts().await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut silence = pin!(silence);
+    loop {
+        let message = poll_fn(|context| connection.poll_message(context));
+        let message = tokio::select! {
+            message = message => message,
+            () = &mut silence => return,
+        };
+        match (message, &hint) {
+            (Some(Ok(AsyncMessage::Notification(_))), Some(hint)) => hint.notify_one(),
+            (Some(Ok(_)), _) => {}
+            (Some(Err(_)) | None, _) => return,
         }
     }
 }
@@ -164,13 +203,57 @@ impl Failure {
 }
 
 /// One way to a server.
-struct Way {
+#[derive(Clone)]
+pub(super) struct Way {
     config: Config,
     tls: Option<MakeRustlsConnect>,
+    is_socket: bool,
     /// Whether it is tried only because the one before it, with TLS, led nowhere.
     instead: bool,
     /// How long it may take.
-    limit: Duration,
+    pub(super) limit: Duration,
+}
+
+impl Way {
+    /// A connection that is not looked after.
+    pub(super) fn connect(
+        &self,
+    ) -> BoxFuture<'_, Result<tokio_postgres::Client, tokio_postgres::Error>> {
+        async {
+            let (_, client, connection) = self.open().await?;
+            tokio::spawn(attend(connection, None, None));
+            Ok(client)
+        }
+        .boxed()
+    }
+
+    async fn open(&self) -> Result<Opened, tokio_postgres::Error> {
+        let traffic = Arc::new(Traffic::default());
+        let watch = Watch {
+            tls: self.tls.clone(),
+            traffic: Arc::clone(&traffic),
+        };
+        let (client, connection) = match self.tls {
+            Some(_) => self.config.connect(watch).await?,
+            None => unencrypted(&self.config).connect(watch).await?,
+        };
+        Ok((traffic, client, connection))
+    }
+}
+
+type Opened = (
+    Arc<Traffic>,
+    tokio_postgres::Client,
+    tokio_postgres::Connection<Socket, Watched>,
+);
+
+/// As what watches without encrypting needs it.
+fn unencrypted(config: &Config) -> Config {
+    let mut config = config.clone();
+    config
+        .ssl_mode(tokio_postgres::config::SslMode::Require)
+        .ssl_negotiation(SslNegotiation::Direct);
+    config
 }
 
 /// The ways that are left, and what the ones behind us have met.
@@ -229,13 +312,12 @@ impl Journey {
             .ssl_mode(tokio_postgres::config::SslMode::Disable)
             .clone();
         if let Some(connector) = connector {
-            let mode = match mode {
-                SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
-                _ => tokio_postgres::config::SslMode::Require,
-            };
+            // Whoever only prefers it goes the next way where the server has none.
+            let require = tokio_postgres::config::SslMode::Require;
             self.ways.push_back(Way {
-                config: config.ssl_mode(mode).clone(),
+                config: config.ssl_mode(require).clone(),
                 tls: Some(connector),
+                is_socket,
                 instead: false,
                 limit,
             });
@@ -244,6 +326,7 @@ impl Journey {
             self.ways.push_back(Way {
                 config: plain,
                 tls: None,
+                is_socket,
                 instead: mode == SslMode::Prefer,
                 limit,
             });

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind};
 use tokio_postgres::Config;
@@ -29,6 +30,9 @@ pub struct Connection {
     pub tls: Tls,
     /// What stands between this program and the server.
     pub pooler: Pooler,
+    /// How long nothing may come over a connection that waits for an answer, until the server is asked
+    /// whether it is at work; `None`: a minute.
+    pub patience: Option<Duration>,
     /// All else that a connection string may say: time limits, options, and the like. Hosts, user,
     /// password and the like in it are not looked at.
     pub options: Config,
@@ -83,6 +87,7 @@ impl Connection {
             },
             tls: Tls::default(),
             pooler: Pooler::None,
+            patience: None,
             options: config.clone(),
         }
     }

@@ -72,7 +72,7 @@ pub async fn open_database(
     signals: &mut Signals,
     tell: &dyn Fn(&str),
 ) -> Result<Option<OpenDatabase>> {
-    let (connection, private) = match &service.database {
+    let (mut connection, private) = match &service.database {
         Some(configured) => (configured.connection.clone(), None),
         None => {
             let server = LocalServer::open(&service.data_dir).await?;
@@ -86,6 +86,7 @@ pub async fn open_database(
             (connection, Some(private))
         }
     };
+    connection.patience = Some(service.stuck_after);
     let database = Database::new(&connection, runtime.clone()).await?;
     let migrated = tokio::select! {
         migrated = migrate_in_time(&database, service, tell) => migrated,

@@ -152,7 +152,10 @@ impl Tree {
         tokio::select! {
             answer = tokio::time::timeout(self.shutdown_timeout, drained) => match answer {
                 Ok(Ok(true)) => Ended::Drained,
-                Ok(_) => Ended::Cut,
+                Ok(_) => {
+                    slog::warn!(self.log, "stopped while a pipeline was about to start again: what it had in flight is not committed; nothing is lost");
+                    Ended::Cut
+                }
                 Err(_) => {
                     slog::warn!(self.log, "stopped before everything in flight was committed; nothing is lost";
                         "shutdown_timeout_s" => self.shutdown_timeout.as_secs_f64());

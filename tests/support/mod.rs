@@ -5,6 +5,7 @@ mod databases;
 pub mod home;
 mod own_server;
 mod pooler;
+pub mod proxy;
 pub mod scene;
 mod scratch;
 

@@ -67,7 +67,7 @@ async fn nothing_is_written_behind_what_the_server_has_forgotten() {
     writer.write(batch(second, 2)).await.expect("written");
 }
 
-/// A proxy on a socket of its own that cuts the connection when it sees a COMMIT: before it has
+/// A proxy that cuts the connection when it sees a COMMIT: before it has
 /// passed it on, or after, with the answer kept back.
 pub mod proxy;
 

@@ -1,17 +1,13 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Handle;
-use tokio_postgres::config::Host;
 
 use crate::postgres::Database;
 use crate::postgres::sink::PostgresSink;
 use crate::postgres::sink::writer::Writer;
 use crate::postgres::tests::fixture::Fixture;
+use crate::test_proxy::{self, Message, Side, Verdict, Way};
 
 /// When the connection is cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,16 +20,9 @@ pub enum Cut {
     Never,
 }
 
-/// Keeps the proxy's socket, and counts COMMITs.
+/// The proxy, which counts COMMITs.
 pub struct Proxy {
-    _directory: TempDir,
-    commits: Arc<AtomicUsize>,
-}
-
-/// What the connections through the proxy have sent.
-#[derive(Clone, Default)]
-struct Seen {
-    begins: Arc<AtomicUsize>,
+    _proxy: test_proxy::Proxy,
     commits: Arc<AtomicUsize>,
 }
 
@@ -53,70 +42,52 @@ pub async fn writer(fixture: &Fixture, cut: Cut) -> (Writer, Proxy) {
 
 /// A database behind a proxy.
 pub async fn database(fixture: &Fixture, cut: Cut) -> (Database, Proxy) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let config: tokio_postgres::Config = fixture.url.parse().expect("a URL");
-    let [Host::Unix(place)] = config.get_hosts() else {
-        panic!("a socket: {:?}", config.get_hosts())
-    };
-    let server = place.join(".s.PGSQL.5432");
-    let socket = directory.path().join(".s.PGSQL.5432");
-    let listener = UnixListener::bind(socket).expect("a socket");
-    let seen = Seen::default();
-    let commits = seen.commits.clone();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(relay(client, server.clone(), cut, seen.clone()));
+    let proxy = test_proxy::Proxy::before(&fixture.url);
+    let commits = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&commits);
+    let mut begins = 0;
+    let mut committing = None;
+    proxy.rule(move |message| match message.from {
+        Side::Server if committing == Some((message.connection, message.turn)) => {
+            match message.tag {
+                // It has answered, so it has committed.
+                b'Z' => Verdict::End(0, Way::Both),
+                _ => Verdict::Hold,
+            }
         }
+        Side::Client if is_commit(message) => {
+            let first = seen.fetch_add(1, Ordering::Relaxed) == 0;
+            match cut {
+                Cut::Before if first => return Verdict::End(0, Way::Both),
+                Cut::After if first => committing = Some((message.connection, message.turn)),
+                _ => {}
+            }
+            Verdict::Pass
+        }
+        Side::Client if message.bytes[5..].starts_with(b"BEGIN ") => {
+            begins += 1;
+            if begins > 1 || cut != Cut::Never {
+                return Verdict::Pass;
+            }
+            let mut other = message.bytes.to_vec();
+            other[5..10].copy_from_slice(b"NEVER");
+            Verdict::Instead(other)
+        }
+        _ => Verdict::Pass,
     });
-    let own = directory.path().to_str().expect("a plain path");
-    let url = fixture
-        .url
-        .replace(place.to_str().expect("a plain path"), own);
-    let database = Database::new(&url.parse().expect("a URL"), Handle::current()).await;
+    let name = fixture
+        .client
+        .query_typed_one("select current_database()", &[]);
+    let name: String = name.await.expect("a name").get(0);
+    let url = proxy.url(&name).parse().expect("a URL");
+    let database = Database::new(&url, Handle::current()).await;
     let proxy = Proxy {
-        _directory: directory,
+        _proxy: proxy,
         commits,
     };
     (database.expect("a database"), proxy)
 }
 
-async fn relay(client: UnixStream, server: PathBuf, cut: Cut, seen: Seen) {
-    let mut client = client;
-    let mut server = UnixStream::connect(server).await.expect("the server");
-    let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        tokio::select! {
-            read = client.read(&mut asked) => {
-                let Ok(length @ 1..) = read else { return };
-                let message = &mut asked[..length];
-                let begin = message.windows(6).position(|word| word == b"BEGIN ");
-                if let Some(begin) = begin
-                    && seen.begins.fetch_add(1, Ordering::Relaxed) == 0
-                    && cut == Cut::Never
-                {
-                    message[begin..begin + 5].copy_from_slice(b"NEVER");
-                }
-                let is_commit = message.windows(7).any(|word| word == b"COMMIT\0");
-                let is_commit = is_commit && cut != Cut::Never;
-                let cut_now = is_commit && seen.commits.fetch_add(1, Ordering::Relaxed) == 0;
-                if cut_now && cut == Cut::Before {
-                    return;
-                }
-                if server.write_all(message).await.is_err() {
-                    return;
-                }
-                if cut_now {
-                    // Once it has answered, it has committed.
-                    server.read_exact(&mut answered[..1]).await.expect("an answer");
-                    return;
-                }
-            }
-            read = server.read(&mut answered) => {
-                let Ok(length @ 1..) = read else { return };
-                if client.write_all(&answered[..length]).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
+fn is_commit(message: &Message<'_>) -> bool {
+    message.commits && message.bytes.ends_with(b"COMMIT\0")
 }
