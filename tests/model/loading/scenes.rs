@@ -351,6 +351,41 @@ pub fn crowded() -> Scene {
     }
 }
 
+/// Two files with an error budget, loaded as a whole, retried, and many of every fault: for random ways.
+pub fn crowded_whole() -> Scene {
+    let one: &[Fate] = &[Row(0), Letter, Row(1), Refused(0), Filtered, Row(1)];
+    let two: &[Fate] = &[Row(1), Row(0), Refused(1)];
+    Scene {
+        name: "crowded, as a whole",
+        files: vec![one.to_vec(), two.to_vec()],
+        processes: 1,
+        whole: true,
+        budget: at_most(1),
+        ..crowded().with(Faults {
+            crashes: 3,
+            lost: 3,
+            retries: 1,
+            ..Faults::default()
+        })
+    }
+}
+
+/// Three processes share three files, and many of every fault: for random ways.
+pub fn crowded_shared() -> Scene {
+    Scene {
+        name: "crowded, shared",
+        processes: 3,
+        shared: true,
+        ..crowded().with(Faults {
+            crashes: 3,
+            lost: 3,
+            takeovers: 3,
+            growths: 1,
+            ..Faults::default()
+        })
+    }
+}
+
 impl Scene {
     fn with(self, faults: Faults) -> Scene {
         Scene { faults, ..self }

@@ -22,6 +22,8 @@ pub struct World {
     disk: Option<Server>,
     /// What each process knows; nothing before it has asked the ledger.
     lives: Vec<Option<Life>>,
+    /// Who each process is among those that share the pipeline: the same over all its lives.
+    numbers: Vec<Option<u8>>,
     /// What was sent by lives that have ended, or given up on it.
     limbo: Vec<Transaction>,
     /// What may still go wrong.
@@ -124,6 +126,7 @@ impl Model for Scene {
             },
             disk: None,
             lives: vec![None; self.processes],
+            numbers: vec![None; self.processes],
             limbo: Vec::new(),
             faults: self.faults.clone(),
             texts,

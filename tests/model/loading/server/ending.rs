@@ -133,7 +133,9 @@ impl Server {
                 rejects.counts.rejected -= beyond.len() as u64;
             }
         } else {
+            // What was counted of it counts no more.
             row.state = FileState::Skipped;
+            cells.iter_mut().for_each(|cell| cell.filtered = 0);
             row.lanes.clear();
             row.beyond.clear();
             if rules.hold(Rule::AfreshForgets) {

@@ -29,10 +29,23 @@ impl World {
     /// `Lease::acquire`, `Core::resume`: what nobody who lives has in hand.
     pub(super) fn join(&mut self, process: usize, scene: &Scene) {
         let mut life = Life::new(scene);
-        life.instance = self.server.free_number();
+        let number = self.numbers[process].unwrap_or_else(|| self.free_number());
+        self.numbers[process] = Some(number);
+        life.instance = number;
         self.server.instances.insert(life.instance, true);
         self.take_over(&mut life, scene);
         self.lives[process] = Some(life);
+    }
+
+    /// The number of a new process: one that nothing speaks of is as good as a new one.
+    fn free_number(&self) -> u8 {
+        let is_free = |it: &u8| {
+            let mut files = self.server.files.values();
+            !self.numbers.contains(&Some(*it))
+                && !self.server.instances.contains_key(it)
+                && files.all(|row| row.owner != Some(*it))
+        };
+        (1..).find(is_free).unwrap_or(u8::MAX)
     }
 
     /// `Core::left_behind`, up to its commit.
@@ -163,15 +176,6 @@ impl World {
 }
 
 impl Server {
-    /// The number of a new life: one that nothing speaks of is as good as a new one.
-    fn free_number(&self) -> u8 {
-        let is_free = |it: &u8| {
-            let mut files = self.files.values();
-            !self.instances.contains_key(it) && files.all(|row| row.owner != Some(*it))
-        };
-        (1..).find(is_free).unwrap_or(u8::MAX)
-    }
-
     /// `others::takeable`.
     fn is_takeable(&self, file: FileId, life: &Life, scene: &Scene) -> bool {
         let owner = self.files.get(&file).and_then(|row| row.owner);

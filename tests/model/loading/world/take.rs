@@ -58,6 +58,7 @@ impl World {
                 {
                     *lives = false;
                 }
+                self.numbers[process] = None;
                 self.end_life(process, scene);
                 for server in [Some(&mut self.server), self.disk.as_mut()]
                     .into_iter()
