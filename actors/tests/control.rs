@@ -6,20 +6,12 @@ use ingestd_actors::port::Event;
 use ingestd_actors::service_supervisor::Command;
 use ingestd_actors::testing::{Fault, Hold, Life, Setting, Step, TestFile, TestRecord, World};
 
-use crate::{check_all_loaded, put_all, run};
-
-fn files() -> Vec<TestFile> {
-    (0..3).map(|file| TestFile::rows(file * 100, 60)).collect()
-}
+use crate::{begun, check_all_loaded, held, put_all, run, seconds, stocked};
 
 #[test]
 fn a_pause_reads_nothing_more_commits_what_is_in_flight_and_survives_lives() {
     run(async {
-        let world = World::new(2);
-        let files = files();
-        put_all(&world, &files);
-        let life = Life::start(&world, Setting::default());
-        world.until_called(Step::SourceNext, 4).await;
+        let (world, files, life) = begun(2).await;
         life.pause(true).await;
         let read = world.state().chunks_read;
         assert_eq!(
@@ -27,7 +19,7 @@ fn a_pause_reads_nothing_more_commits_what_is_in_flight_and_survives_lives() {
             Wanted::Paused,
             "the ledger knows"
         );
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        seconds(60).await;
         {
             let state = world.state();
             assert_eq!(state.chunks_read, read, "nothing is read");
@@ -40,7 +32,7 @@ fn a_pause_reads_nothing_more_commits_what_is_in_flight_and_survives_lives() {
         }
         drop(life);
         let life = Life::start(&world, Setting::default());
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        seconds(60).await;
         assert_eq!(
             world.state().chunks_read,
             read,
@@ -54,15 +46,11 @@ fn a_pause_reads_nothing_more_commits_what_is_in_flight_and_survives_lives() {
 #[test]
 fn a_pause_outlives_a_restart_of_the_group() {
     run(async {
-        let world = World::new(2);
-        let files = files();
-        put_all(&world, &files);
-        let life = Life::start(&world, Setting::default());
-        world.until_called(Step::SourceNext, 4).await;
+        let (world, files, life) = begun(2).await;
         life.pause(true).await;
         let read = world.state().chunks_read;
         world.fail(Step::Scan, 1, Fault::Panic);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        seconds(60).await;
         assert_eq!(world.state().chunks_read, read);
         life.pause(false).await;
         check_all_loaded(&world, &files).await;
@@ -72,9 +60,7 @@ fn a_pause_outlives_a_restart_of_the_group() {
 #[test]
 fn to_go_on_right_after_the_start_of_a_paused_pipeline_is_not_forgotten() {
     run(async {
-        let world = World::new(1);
-        let files = files();
-        put_all(&world, &files);
+        let (world, files) = stocked(1);
         world.command("events", Wanted::Paused);
         let hold = Hold::default();
         world.fail(Step::Resume, 1, Fault::Hold(hold.clone()));
@@ -99,29 +85,26 @@ fn to_go_on_right_after_the_start_of_a_paused_pipeline_is_not_forgotten() {
 #[test]
 fn the_last_of_two_commands_is_what_the_ledger_remembers() {
     run(async {
-        let world = World::new(1);
-        put_all(&world, &files());
+        let (world, files) = stocked(1);
         let hold = Hold::default();
         world.fail(Step::SourceNext, 1, Fault::Hold(hold.clone()));
         let life = Life::start(&world, Setting::default());
         world.until_called(Step::SourceNext, 1).await;
         let (pause, go_on) = (life.pause(true), life.pause(false));
         let release = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            seconds(1).await;
             hold.release();
         };
         futures_util::join!(pause, go_on, release);
         assert_eq!(world.state().wanted("events"), Wanted::Running);
-        check_all_loaded(&world, &files()).await;
+        check_all_loaded(&world, &files).await;
     });
 }
 
 #[test]
 fn a_pause_is_answered_while_the_table_can_not_be_written() {
     run(async {
-        let world = World::new(1);
-        let files = files();
-        put_all(&world, &files);
+        let (world, files) = stocked(1);
         world.fail(
             Step::SinkWrite,
             u64::MAX,
@@ -132,12 +115,12 @@ fn a_pause_is_answered_while_the_table_can_not_be_written() {
             ..Setting::default()
         };
         let life = Life::start(&world, setting);
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        seconds(10).await;
         let answered = tokio::time::timeout(Duration::from_secs(10), life.pause(true)).await;
         answered.expect("nothing is read: the pause is there");
         let read = world.state().chunks_read;
         world.heal();
-        tokio::time::sleep(Duration::from_secs(100)).await;
+        seconds(100).await;
         assert_eq!(world.state().chunks_read, read);
         life.pause(false).await;
         check_all_loaded(&world, &files).await;
@@ -147,19 +130,13 @@ fn a_pause_is_answered_while_the_table_can_not_be_written() {
 #[test]
 fn a_drain_commits_what_is_in_flight_and_lets_go() {
     run(async {
-        let world = World::new(2);
-        let files = files();
-        put_all(&world, &files);
-        let hold = Hold::default();
-        world.fail_after(Step::SinkWrite, 3, 1, Fault::Hold(hold.clone()));
-        let life = Life::start(&world, Setting::default());
-        world.until_called(Step::SinkWrite, 4).await;
+        let (world, files, life, hold) = held(1, Setting::default()).await;
         let service = life.service.clone();
         let draining = tokio::task::spawn_local(async move {
             let drain = ingestd_actors::service_supervisor::DrainAll;
             service.send(drain).await.expect("the root lives")
         });
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        seconds(5).await;
         assert!(!draining.is_finished(), "a batch is in flight");
         hold.release();
         assert!(draining.await.expect("no panic"));
@@ -183,7 +160,7 @@ fn a_drain_commits_what_is_in_flight_and_lets_go() {
             );
             state.chunks_read
         };
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        seconds(60).await;
         assert_eq!(world.state().chunks_read, read, "it has ended");
         drop(life);
         let _life = Life::start(&world, Setting::default());
@@ -194,9 +171,7 @@ fn a_drain_commits_what_is_in_flight_and_lets_go() {
 #[test]
 fn a_drain_waits_out_an_outage() {
     run(async {
-        let world = World::new(2);
-        let files = files();
-        put_all(&world, &files);
+        let (world, files) = stocked(2);
         for step in [Step::SinkWrite, Step::Commit, Step::Progress] {
             world.fail(step, 6, Fault::Error(ErrorKind::Transient));
         }
@@ -225,10 +200,10 @@ fn a_drain_during_which_a_child_dies_says_no_and_starts_nothing_again() {
             world.until_called(step, 1).await;
             // The file is read to its end, so that the watcher comes to its next scan, and dies.
             world.until_called(Step::SourceNext, 3).await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            seconds(1).await;
             let drained = tokio::time::timeout(Duration::from_secs(30), life.drain()).await;
             assert_eq!(drained, Ok(false), "nothing is left to wait for");
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            seconds(60).await;
             assert_eq!(world.state().called(Step::Resume), 1);
             assert_eq!(world.state().released, 1);
             drop(life);
@@ -243,19 +218,17 @@ fn a_drain_during_which_a_child_dies_says_no_and_starts_nothing_again() {
 #[test]
 fn a_drain_while_the_group_is_down_keeps_it_down() {
     run(async {
-        let world = World::new(1);
-        let files = files();
-        put_all(&world, &files);
+        let (world, _) = stocked(1);
         world.fail(Step::Resume, u64::MAX, Fault::Panic);
         let mut setting = Setting::default();
         setting.restarts.backoff.initial = Duration::from_secs(10);
         setting.restarts.backoff.maximum = Duration::from_secs(10);
         let life = Life::start(&world, setting);
         world.until_called(Step::Resume, 1).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        seconds(1).await;
         assert!(!life.drain().await, "nobody can tell what was in flight");
         world.heal();
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        seconds(60).await;
         assert_eq!(world.state().called(Step::Resume), 1);
         assert_eq!(world.state().released, 1);
     });

@@ -26,9 +26,10 @@ mod writers;
 mod zombies;
 
 use std::future::Future;
+use std::time::Duration;
 
 use ingestd_actors::port::Event;
-use ingestd_actors::testing::{State, TestFile, World};
+use ingestd_actors::testing::{Fault, Hold, Life, Setting, State, Step, TestFile, World};
 use tokio::task::LocalSet;
 
 /// Runs a test on a thread of actors whose time runs only while nothing else does.
@@ -62,6 +63,36 @@ fn put_all(world: &World, files: &[TestFile]) {
     for (index, file) in files.iter().enumerate() {
         world.put(format!("{index:04}.csv"), file.clone());
     }
+}
+
+/// A world with three files in its inbox, each of many chunks.
+fn stocked(partitions: u16) -> (World, Vec<TestFile>) {
+    let world = World::new(partitions);
+    let files: Vec<TestFile> = (0..3).map(|file| TestFile::rows(file * 100, 60)).collect();
+    put_all(&world, &files);
+    (world, files)
+}
+
+/// The same, with a life that has read some chunks of the first one.
+async fn begun(partitions: u16) -> (World, Vec<TestFile>, Life) {
+    let (world, files) = stocked(partitions);
+    let life = Life::start(&world, Setting::default());
+    world.until_called(Step::SourceNext, 4).await;
+    (world, files, life)
+}
+
+/// The same, with a life that is set so, and has written three batches; so many more are held.
+async fn held(batches: u64, setting: Setting) -> (World, Vec<TestFile>, Life, Hold) {
+    let (world, files) = stocked(2);
+    let hold = Hold::default();
+    world.fail_after(Step::SinkWrite, 3, batches, Fault::Hold(hold.clone()));
+    let life = Life::start(&world, setting);
+    world.until_called(Step::SinkWrite, 4).await;
+    (world, files, life, hold)
+}
+
+async fn seconds(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
 /// Waits until everything has left the inbox and the tree says that it is idle.

@@ -5,28 +5,16 @@ use std::time::Duration;
 use ingestd_actors::error::ErrorKind;
 use ingestd_actors::model::Wanted;
 use ingestd_actors::service_supervisor::Command;
-use ingestd_actors::testing::{Fault, Hold, Life, Setting, Step, TestFile, World};
+use ingestd_actors::testing::{Fault, Life, Setting, Step, TestFile, World};
 
-use crate::{check_all_loaded, put_all, run};
+use crate::{begun, check_all_loaded, held, run, seconds, stocked};
 
 const EVENTS: &str = "events";
-
-fn files() -> Vec<TestFile> {
-    (0..3).map(|file| TestFile::rows(file * 100, 60)).collect()
-}
-
-async fn seconds(seconds: u64) {
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
-}
 
 #[test]
 fn a_drain_commits_lets_go_and_stays_until_it_is_let_go_on() {
     run(async {
-        let world = World::new(2);
-        let files = files();
-        put_all(&world, &files);
-        let life = Life::start(&world, Setting::default());
-        world.until_called(Step::SourceNext, 4).await;
+        let (world, files, life) = begun(2).await;
         let command = world.command(EVENTS, Wanted::Drained);
         world.until_done(EVENTS, command, Wanted::Drained).await;
         let (read, resumed) = {
@@ -59,17 +47,11 @@ fn a_drain_commits_lets_go_and_stays_until_it_is_let_go_on() {
 #[test]
 fn a_drain_that_takes_too_long_is_cut_and_nothing_is_lost() {
     run(async {
-        let world = World::new(2);
-        let files = files();
-        put_all(&world, &files);
-        let hold = Hold::default();
-        world.fail_after(Step::SinkWrite, 3, 2, Fault::Hold(hold.clone()));
         let setting = Setting {
             drain_timeout: Duration::from_secs(8),
             ..Setting::default()
         };
-        let _life = Life::start(&world, setting);
-        world.until_called(Step::SinkWrite, 4).await;
+        let (world, files, _life, hold) = held(2, setting).await;
         let command = world.command(EVENTS, Wanted::Drained);
         seconds(7).await;
         assert_eq!(world.state().reports[EVENTS].done, None);
@@ -85,13 +67,7 @@ fn a_drain_that_takes_too_long_is_cut_and_nothing_is_lost() {
 #[test]
 fn to_go_on_during_a_drain_starts_it_again_after_that() {
     run(async {
-        let world = World::new(2);
-        let files = files();
-        put_all(&world, &files);
-        let hold = Hold::default();
-        world.fail_after(Step::SinkWrite, 3, 1, Fault::Hold(hold.clone()));
-        let _life = Life::start(&world, Setting::default());
-        world.until_called(Step::SinkWrite, 4).await;
+        let (world, files, _life, hold) = held(1, Setting::default()).await;
         world.command(EVENTS, Wanted::Drained);
         seconds(3).await;
         let command = world.command(EVENTS, Wanted::Running);
@@ -105,11 +81,7 @@ fn to_go_on_during_a_drain_starts_it_again_after_that() {
 #[test]
 fn a_signal_during_an_outage_counts_at_once_and_is_told_later() {
     run(async {
-        let world = World::new(1);
-        let files = files();
-        put_all(&world, &files);
-        let life = Life::start(&world, Setting::default());
-        world.until_called(Step::SourceNext, 4).await;
+        let (world, files, life) = begun(1).await;
         world.fail(Step::Exchange, u64::MAX, Fault::Error(ErrorKind::Transient));
         let service = life.service.clone();
         let command = |wanted| Command {
@@ -143,9 +115,7 @@ fn a_signal_during_an_outage_counts_at_once_and_is_told_later() {
 fn the_control_may_die_at_any_time() {
     for fault in [Fault::Panic, Fault::Hang, Fault::Error(ErrorKind::Bug)] {
         run(async {
-            let world = World::new(1);
-            let files = files();
-            put_all(&world, &files);
+            let (world, files) = stocked(1);
             world.fail(Step::Exchange, 3, fault.clone());
             let life = Life::start(&world, Setting::default());
             life.pause(true).await;
@@ -163,9 +133,7 @@ fn commands_at_random_end_with_the_last_one() {
     for seed in 0..20 {
         run(async move {
             let mut random = rand::rngs::StdRng::seed_from_u64(seed);
-            let world = World::new(2);
-            let files = files();
-            put_all(&world, &files);
+            let (world, files) = stocked(2);
             world.fail(Step::Exchange, 2, Fault::Error(ErrorKind::Transient));
             world.fail_after(Step::SinkWrite, 5, 2, Fault::Panic);
             let life = Life::start(&world, Setting::default());
@@ -217,9 +185,7 @@ fn a_look_is_taken_at_once_where_no_event_and_no_interval_would() {
 #[test]
 fn a_look_is_answered_while_the_pipeline_is_paused_or_drained() {
     run(async {
-        let world = World::new(1);
-        let files = files();
-        put_all(&world, &files);
+        let (world, _) = stocked(1);
         for wanted in [Wanted::Paused, Wanted::Drained] {
             let command = world.command(EVENTS, wanted);
             let life = Life::start(&world, Setting::default());

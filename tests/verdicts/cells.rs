@@ -100,47 +100,8 @@ fn the_page_has_the_table_that_is_tried_here() {
     }
 }
 
-#[test]
-fn same_files_that_leave() {
-    each("same", true);
-}
-
-#[test]
-fn same_files_that_stay() {
-    each("same", false);
-}
-
-#[test]
-fn appended_files_that_leave() {
-    each("appended", true);
-}
-
-#[test]
-fn appended_files_that_stay() {
-    each("appended", false);
-}
-
-#[test]
-fn changed_files_that_leave() {
-    each("changed", true);
-}
-
-#[test]
-fn changed_files_that_stay() {
-    each("changed", false);
-}
-
-#[test]
-fn renamed_files_that_leave() {
-    each("renamed", true);
-}
-
-#[test]
-fn renamed_files_that_stay() {
-    each("renamed", false);
-}
-
-fn each(situation: &'static str, archive: bool) {
+/// Each rule of a situation.
+pub fn each(situation: &'static str, archive: bool) {
     for cell in Cell::all_of(situation) {
         holds(cell, archive);
     }

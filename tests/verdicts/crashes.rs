@@ -19,47 +19,8 @@ fn steps(cell: Cell, archive: bool) -> Vec<Stop> {
     steps
 }
 
-#[test]
-fn same_files_that_leave() {
-    each("same", true);
-}
-
-#[test]
-fn same_files_that_stay() {
-    each("same", false);
-}
-
-#[test]
-fn appended_files_that_leave() {
-    each("appended", true);
-}
-
-#[test]
-fn appended_files_that_stay() {
-    each("appended", false);
-}
-
-#[test]
-fn changed_files_that_leave() {
-    each("changed", true);
-}
-
-#[test]
-fn changed_files_that_stay() {
-    each("changed", false);
-}
-
-#[test]
-fn renamed_files_that_leave() {
-    each("renamed", true);
-}
-
-#[test]
-fn renamed_files_that_stay() {
-    each("renamed", false);
-}
-
-fn each(situation: &'static str, archive: bool) {
+/// Each rule of a situation, stopped at each of its steps.
+pub fn each(situation: &'static str, archive: bool) {
     for cell in Cell::all_of(situation) {
         let mut site = Site::new(&cell.keys(archive));
         let mut base = 0;

@@ -9,6 +9,7 @@ mod drops;
 mod manifests;
 mod markers;
 mod peers;
+mod situations;
 mod stops;
 
 use std::path::{Path, PathBuf};

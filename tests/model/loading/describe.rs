@@ -15,12 +15,22 @@ pub fn describe(world: &World, step: Step, scene: &Scene) -> String {
     };
     match step {
         Step::Start(it) => format!("{} takes the lease and claims what is unfinished", of(it)),
+        Step::Look(it, path) => format!("{} decides about {}", of(it), name(path)),
+        Step::TakeUp(it) => format!("{} takes up what the dead have left", of(it)),
+        Step::Bury(it) => format!("{} forgets the dead", of(it)),
+        Step::Renew(it) => format!("{} renews its share of the lease", of(it)),
+        Step::Miss(it) => format!("{} is taken for dead, and lives on", of(it)),
         Step::Admit(it, path) => format!("{} admits {}", of(it), name(path)),
         Step::Read(it) => format!("{} reads on", of(it)),
         Step::Arrive(it, lane) => format!("{}: {}", of(it), sent(it, lane)),
         Step::Ask(it, lane) => format!("{} reads where {} stands", of(it), lane_name(lane)),
         Step::Commit(it) => format!("{} makes a file COMMITTED", of(it)),
         Step::Note(it) => format!("{} notes its progress", of(it)),
+        Step::Make(it) => format!("{} makes a staging table", of(it)),
+        Step::GiveUp(it) => format!("{} gives a file up, which is QUARANTINED", of(it)),
+        Step::LoseEnd(it) => format!("{} gets no answer to what ends a file", of(it)),
+        Step::Empty(_) => "somebody empties a staging table".to_owned(),
+        Step::Retry(_) => "the error budget is lifted, and the quarantined file retried".to_owned(),
         Step::Leave(it, _) => format!("{} takes a file out of the inbox", of(it)),
         Step::Late(index) => format!("late: {}", transaction(world.late(index), world)),
         Step::Come => format!("{} comes", name(0)),
@@ -59,6 +69,8 @@ fn transaction(transaction: &Transaction, world: &World) -> String {
             format!("{} moves {}", lane_name(*lane), shares.join(" and "))
         }
         Transaction::Commit(wanted) => format!("COMMITTED, under epoch {}", wanted.epoch.0),
+        Transaction::GiveUp(wanted) => format!("QUARANTINED, under epoch {}", wanted.epoch.0),
+        Transaction::Make { epoch, .. } => format!("a staging table, under epoch {}", epoch.0),
         Transaction::Note(note) => format!("progress up to {}", note.watermark.record),
     }
 }

@@ -32,6 +32,25 @@ pub enum Rule {
     CommitIsOnDisk,
     LeavesAfterCommitted,
     GrowthStays,
+    RowsAreStaged,
+    MoveIsTheCommit,
+    StagedAreCounted,
+    MovedAddUp,
+    StageIsOfTheClaim,
+    EndDropsStage,
+    ClearsWhatHasEnded,
+    EndIsJudged,
+    ErrorsAreKept,
+    GiveUpWaits,
+    GiveUpIsNewest,
+    QuarantineRaisesEpoch,
+    KeptAreFenced,
+    LoadedGoesOn,
+    BeyondIsForgotten,
+    AfreshForgets,
+    AdmissionsAreCounted,
+    LivingKeepTheirs,
+    ClaimTakesOwner,
 }
 
 impl Rule {
@@ -74,6 +93,31 @@ impl Rule {
             CommitIsOnDisk => "COMMITTED is on the disk before it is answered",
             LeavesAfterCommitted => "a file leaves the inbox after COMMITTED, never before",
             GrowthStays => "a file that is longer than what was committed stays",
+            RowsAreStaged => "rows of a file that is loaded as a whole wait in a staging table",
+            MoveIsTheCommit => "the move of the rows and COMMITTED are one transaction",
+            StagedAreCounted => "the staging table has as many rows as the checkpoints say",
+            MovedAddUp => "the counts add up to the records after the move too",
+            StageIsOfTheClaim => {
+                "a staging table is made under the newest claim of a file that has not ended"
+            }
+            EndDropsStage => "what ends a file drops its staging table",
+            ClearsWhatHasEnded => "what a start clears away belongs to no file on its way",
+            EndIsJudged => "the budget is judged at a file's end too",
+            ErrorsAreKept => "a claim counts what earlier lives have rejected",
+            GiveUpWaits => "a file is given up once nothing of it is in flight",
+            GiveUpIsNewest => "the claim that gives a file up is the newest",
+            QuarantineRaisesEpoch => "a quarantine raises the epoch",
+            KeptAreFenced => "the checkpoints that it keeps take that epoch",
+            LoadedGoesOn => "a retried file with rows in the table goes on from its checkpoints",
+            BeyondIsForgotten => {
+                "dead letters beyond the rejects' checkpoint are forgotten, and not counted, since they come again"
+            }
+            AfreshForgets => "a file that is looked at afresh leaves no dead letters behind",
+            AdmissionsAreCounted => {
+                "who shares decides anew where another one has admitted files since it looked"
+            }
+            LivingKeepTheirs => "what an instance that lives has in hand is not taken from it",
+            ClaimTakesOwner => "who claims a file owns it",
         }
     }
 
@@ -102,6 +146,22 @@ impl Rule {
             CommitIsOnDisk => "ledger::commit",
             LeavesAfterCommitted => "Checkpointer::note_committed",
             GrowthStays => "next::next",
+            RowsAreStaged => "Staging::all",
+            MoveIsTheCommit | MovedAddUp => "Core::move_and_commit",
+            StagedAreCounted => "Moving::carry_out",
+            StageIsOfTheClaim => "Stages::make",
+            EndDropsStage => "stages::drop_tables",
+            ClearsWhatHasEnded => "stages::LEFT_OVER",
+            EndIsJudged => "Passed::at_end",
+            ErrorsAreKept => "Core::claim",
+            GiveUpWaits => "BatchAccumulator::forget_if_done",
+            GiveUpIsNewest => "Core::give_up_over_budget",
+            QuarantineRaisesEpoch => "budget::quarantine",
+            KeptAreFenced => "keep_checkpoints",
+            AdmissionsAreCounted => "Core::hold_admission",
+            LivingKeepTheirs => "others::takeable",
+            ClaimTakesOwner => "Core::raise_epochs",
+            LoadedGoesOn | BeyondIsForgotten | AfreshForgets => "Retry::begin",
         }
     }
 }

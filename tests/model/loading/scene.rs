@@ -1,9 +1,9 @@
 //! What is loaded, and what may go wrong meanwhile.
 
-use ingestd_actors::flow::Limits;
+use ingestd_actors::flow::{Budget, Limits};
 use ingestd_actors::model::{Lane, Position};
 
-use super::rules::Rules;
+use super::rules::{Rule, Rules};
 
 /// What becomes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,8 +14,22 @@ pub enum Fate {
     Letter,
     /// Left out by a filter.
     Filtered,
+    /// A row of this partition that the table refuses.
+    Refused(u16),
     /// A row of this partition until the table is changed, a dead letter from then on.
     Fickle(u16),
+}
+
+impl Fate {
+    /// Whether it is a row in the end, of a table that is not changed.
+    pub fn is_row(self) -> bool {
+        matches!(self, Fate::Row(_))
+    }
+
+    /// Whether it is a dead letter in the end.
+    pub fn is_letter(self) -> bool {
+        matches!(self, Fate::Letter | Fate::Refused(_))
+    }
 }
 
 /// What may go wrong, and how often.
@@ -35,6 +49,10 @@ pub struct Faults {
     pub changes: u8,
     /// The last file grows by a record.
     pub growths: u8,
+    /// Somebody empties a staging table.
+    pub emptied: u8,
+    /// A quarantined file is retried, with no limit to its errors.
+    pub retries: u8,
 }
 
 /// A directory of files, and the bounds of what happens.
@@ -55,6 +73,12 @@ pub struct Scene {
     pub notes: bool,
     /// Whether the first file comes after the others.
     pub first_is_late: bool,
+    /// Whether processes share the pipeline, each with files of its own.
+    pub shared: bool,
+    /// Whether files are loaded as a whole: `all_or_nothing`.
+    pub whole: bool,
+    /// How many errors a file may have.
+    pub budget: Budget,
     pub faults: Faults,
     pub rules: Rules,
 }
@@ -97,6 +121,9 @@ impl Scene {
             lazy: false,
             notes: false,
             first_is_late: false,
+            shared: false,
+            whole: false,
+            budget: Budget::default(),
             faults: Faults::default(),
             rules: Rules(&[]),
         }
@@ -104,6 +131,16 @@ impl Scene {
 }
 
 impl Scene {
+    /// Whether rows go into a staging table first.
+    pub fn stages(&self) -> bool {
+        self.whole && self.rules.hold(Rule::RowsAreStaged)
+    }
+
+    /// Whether a file may end otherwise than COMMITTED.
+    pub fn has_a_budget(&self) -> bool {
+        self.budget != Budget::default()
+    }
+
     /// More claims of one file than this are a service that runs in circles.
     pub fn most_claims(&self) -> i64 {
         let Faults {
@@ -114,8 +151,12 @@ impl Scene {
             freezes,
             changes,
             growths,
+            emptied,
+            retries,
         } = self.faults;
-        let all = [crashes, lost, server, takeovers, freezes, changes, growths];
+        let all = [
+            crashes, lost, server, takeovers, freezes, changes, growths, emptied, retries,
+        ];
         2 + i64::from(all.iter().sum::<u8>())
     }
 }

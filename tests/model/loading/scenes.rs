@@ -2,7 +2,8 @@
 
 use super::rules::Rules;
 use super::scene::{Fate, Faults, Scene};
-use Fate::{Fickle, Filtered, Letter, Row};
+use Fate::{Fickle, Filtered, Letter, Refused, Row};
+use ingestd_actors::flow::{Budget, Millionths};
 
 /// A process that dies, an answer that is lost.
 pub fn one_file() -> Scene {
@@ -146,6 +147,135 @@ pub fn forgotten_order() -> Scene {
     }
 }
 
+/// A file is loaded as a whole: a process dies, an answer is lost.
+pub fn whole() -> Scene {
+    let faults = Faults {
+        crashes: 1,
+        lost: 1,
+        ..Faults::default()
+    };
+    let records: &[Fate] = &[Row(0), Refused(0), Letter];
+    Scene {
+        whole: true,
+        ..Scene::new("a whole file", &[records]).with(faults)
+    }
+}
+
+/// The same, and somebody empties the staging table.
+pub fn emptied() -> Scene {
+    let faults = Faults {
+        crashes: 1,
+        emptied: 1,
+        ..Faults::default()
+    };
+    let records: &[Fate] = &[Row(0), Row(1)];
+    Scene {
+        whole: true,
+        ..Scene::new("an emptied staging table", &[records]).with(faults)
+    }
+}
+
+/// A file is loaded as a whole, whose move finds more refused than it may have; and it is retried.
+pub fn whole_over_budget() -> Scene {
+    let faults = Faults {
+        crashes: 1,
+        lost: 1,
+        retries: 1,
+        ..Faults::default()
+    };
+    let records: &[Fate] = &[Row(0), Refused(1)];
+    Scene {
+        whole: true,
+        budget: at_most(0),
+        ..Scene::new("a whole file over its budget", &[records]).with(faults)
+    }
+}
+
+/// A file has more dead letters than it may have, and is retried.
+pub fn over_budget() -> Scene {
+    let faults = Faults {
+        crashes: 1,
+        lost: 1,
+        retries: 1,
+        ..Faults::default()
+    };
+    let records: &[Fate] = &[Row(0), Letter, Row(1), Letter];
+    Scene {
+        budget: at_most(1),
+        ..Scene::new("over the budget", &[records]).with(faults)
+    }
+}
+
+/// The same, where nothing of it was loaded by then.
+pub fn nothing_loaded() -> Scene {
+    let records: &[Fate] = &[Letter, Letter];
+    Scene {
+        files: vec![records.to_vec()],
+        chunk: 1,
+        name: "over the budget, nothing loaded",
+        ..over_budget()
+    }
+}
+
+/// The share of the errors is too large, which shows at the end.
+pub fn over_its_share() -> Scene {
+    let records: &[Fate] = &[Row(0), Letter, Row(1)];
+    Scene {
+        files: vec![records.to_vec()],
+        budget: Budget {
+            max_ratio: Some(Millionths(300_000)),
+            min_records: 1_000,
+            ..Budget::default()
+        },
+        name: "over the budget at the end",
+        ..over_budget()
+    }
+}
+
+/// Two processes share the pipeline, and one dies.
+pub fn shared() -> Scene {
+    let faults = Faults {
+        crashes: 1,
+        ..Faults::default()
+    };
+    let records: &[Fate] = &[Row(0), Letter];
+    Scene {
+        processes: 2,
+        shared: true,
+        ..Scene::new("a file shared", &[records]).with(faults)
+    }
+}
+
+/// One is taken for dead, and lives on.
+pub fn taken_for_dead() -> Scene {
+    let one: &[Fate] = &[Row(0)];
+    Scene {
+        files: vec![one.to_vec()],
+        name: "taken for dead",
+        ..shared().with(Faults {
+            takeovers: 1,
+            ..Faults::default()
+        })
+    }
+}
+
+/// Two files, and nothing that goes wrong.
+pub fn two_shared() -> Scene {
+    let one: &[Fate] = &[Row(0)];
+    Scene {
+        files: vec![one.to_vec(), one.to_vec()],
+        name: "two files shared",
+        ..shared().with(Faults::default())
+    }
+}
+
+fn at_most(errors: u64) -> Budget {
+    Budget {
+        max_errors: Some(errors),
+        ..Budget::default()
+    }
+}
+
 /// All of them.
 pub fn all() -> Vec<Scene> {
     vec![
@@ -159,6 +289,15 @@ pub fn all() -> Vec<Scene> {
         forgetful(),
         forgotten_files(),
         forgotten_order(),
+        whole(),
+        emptied(),
+        whole_over_budget(),
+        over_budget(),
+        nothing_loaded(),
+        over_its_share(),
+        shared(),
+        taken_for_dead(),
+        two_shared(),
     ]
 }
 
@@ -209,6 +348,41 @@ pub fn crowded() -> Scene {
         notes: true,
         credit: 4,
         ..Scene::new("crowded", &[one, two, three]).with(faults)
+    }
+}
+
+/// Two files with an error budget, loaded as a whole, retried, and many of every fault: for random ways.
+pub fn crowded_whole() -> Scene {
+    let one: &[Fate] = &[Row(0), Letter, Row(1), Refused(0), Filtered, Row(1)];
+    let two: &[Fate] = &[Row(1), Row(0), Refused(1)];
+    Scene {
+        name: "crowded, as a whole",
+        files: vec![one.to_vec(), two.to_vec()],
+        processes: 1,
+        whole: true,
+        budget: at_most(1),
+        ..crowded().with(Faults {
+            crashes: 3,
+            lost: 3,
+            retries: 1,
+            ..Faults::default()
+        })
+    }
+}
+
+/// Three processes share three files, and many of every fault: for random ways.
+pub fn crowded_shared() -> Scene {
+    Scene {
+        name: "crowded, shared",
+        processes: 3,
+        shared: true,
+        ..crowded().with(Faults {
+            crashes: 3,
+            lost: 3,
+            takeovers: 3,
+            growths: 1,
+            ..Faults::default()
+        })
     }
 }
 

@@ -4,24 +4,24 @@
 //! A transaction of the program holds the locks of its checkpoints from its first statement to its
 //! end, so that two which touch one lane of one file never overlap: that is why they may be atomic.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::sync::{Arc, OnceLock};
+mod ending;
+mod staging;
 
-use ingestd::ledger::balance::{Account, Judgement, judge};
+use std::collections::{BTreeMap, HashMap};
+
 use ingestd::postgres::fence::{Move, Standing};
-use ingestd_actors::model::{
-    Checkpoint, Counts, Epoch, FileEnd, FileId, FileState, Lane, Position,
-};
+use ingestd_actors::model::{Checkpoint, Counts, Epoch, FileId, FileState, Lane, Position};
 
 use super::rules::{Rule, Rules};
-use super::scene::{Fate, LANES, at};
+use super::scene::{Fate, LANES, Scene, at};
 
 /// What the server knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Server {
     /// Which process has the lease; a process that dies lets go of it.
     pub lease: Option<usize>,
+    /// The processes that share the pipeline, each life by a number of its own, and whether it lives.
+    pub instances: BTreeMap<u8, bool>,
     pub files: BTreeMap<FileId, FileRow>,
     pub next_file: i64,
     /// For each path and record, what it has become.
@@ -35,8 +35,16 @@ pub struct Server {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cell {
     pub rows: u8,
-    pub letters: u8,
+    /// The files that have it as a dead letter, by their numbers.
+    pub letters: u32,
     pub filtered: u8,
+}
+
+impl Cell {
+    /// How often it is there.
+    pub fn times(self) -> u32 {
+        u32::from(self.rows) + self.letters.count_ones() + u32::from(self.filtered)
+    }
 }
 
 /// A row of `ingestd.files`, with its checkpoints.
@@ -46,12 +54,18 @@ pub struct FileRow {
     /// How many records of the path stand before its own.
     pub base: u64,
     pub state: FileState,
+    /// Which of those that share the pipeline has it in hand.
+    pub owner: Option<u8>,
     pub epoch: Epoch,
     pub watermark: Position,
     /// None once it is COMMITTED.
     pub lanes: Vec<LaneRow>,
-    /// How many records it was committed with.
+    /// How many records it has ended with.
     pub records: u64,
+    /// Its staging table, where it is there.
+    pub stage: Option<Vec<Record>>,
+    /// Its dead letters that stand beyond the rejects' checkpoint.
+    pub beyond: Vec<u64>,
 }
 
 /// A row of `ingestd.checkpoints`.
@@ -64,7 +78,7 @@ pub struct LaneRow {
 }
 
 /// A record on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Record {
     /// Its number in the file of the ledger.
     pub number: u64,
@@ -85,6 +99,12 @@ pub enum Transaction {
     },
     Commit(Completion),
     Note(Note),
+    GiveUp(GiveUp),
+    /// Makes the staging table of a file.
+    Make {
+        file: FileId,
+        epoch: Epoch,
+    },
 }
 
 /// A file that its process takes for complete.
@@ -106,15 +126,32 @@ pub struct Note {
     pub completed: bool,
 }
 
+/// A file that is over its error budget.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GiveUp {
+    pub file: FileId,
+    pub epoch: Epoch,
+    /// What was found and not stored.
+    pub letters: Vec<Record>,
+}
+
 impl FileRow {
     pub fn is_unfinished(&self) -> bool {
         use FileState::{Completed, Reading, Scheduled};
         matches!(self.state, Scheduled | Reading | Completed)
     }
+
+    /// Whether there is nothing to be loaded of a path that has so many records.
+    pub fn is_done_at(&self, length: usize) -> bool {
+        match self.state {
+            FileState::Quarantined | FileState::Failed => true,
+            _ => self.base + self.records == length as u64,
+        }
+    }
 }
 
 impl Server {
-    fn lane(&mut self, file: FileId, lane: Lane) -> Option<&mut LaneRow> {
+    pub(super) fn lane(&mut self, file: FileId, lane: Lane) -> Option<&mut LaneRow> {
         let mut lanes = self.files.get_mut(&file)?.lanes.iter_mut();
         lanes.find(|row| row.lane == lane)
     }
@@ -127,6 +164,7 @@ impl Server {
             path,
             base,
             state: FileState::Scheduled,
+            owner: None,
             epoch,
             watermark: at(base, 0),
             lanes: LANES
@@ -138,6 +176,8 @@ impl Server {
                 })
                 .to_vec(),
             records: 0,
+            stage: None,
+            beyond: Vec::new(),
         };
         self.files.insert(FileId(self.next_file), row);
         FileId(self.next_file)
@@ -161,8 +201,9 @@ impl Server {
         lane: Lane,
         moves: &[Move],
         records: &[Vec<Record>],
-        rules: Rules,
+        scene: &Scene,
     ) -> bool {
+        let rules = scene.rules;
         let fits = |row: Option<&mut LaneRow>, wanted: &Move| {
             row.map_or(!rules.hold(Rule::GoneWritesNothing), |row| {
                 let epoch = row.epoch == wanted.epoch || !rules.hold(Rule::EpochIsEpoch);
@@ -181,32 +222,35 @@ impl Server {
         }
         for ((wanted, records), fits) in moves.iter().zip(records).zip(fit) {
             if fits {
-                self.advance(lane, wanted, records);
+                self.advance(lane, wanted, records, scene);
             }
-            self.put(records);
+            self.put(wanted.file, records, scene);
         }
         true
     }
 
     /// Whether a batch would be committed.
-    pub fn accepts(mut self, batch: &Transaction, rules: Rules) -> bool {
+    pub fn accepts(mut self, batch: &Transaction, scene: &Scene) -> bool {
         match batch {
             Transaction::Batch {
                 lane,
                 moves,
                 records,
-            } => self.write(*lane, moves, records, rules),
+            } => self.write(*lane, moves, records, scene),
             _ => true,
         }
     }
 
     /// The checkpoint and the counts: `fence::advance`, `fence::count`.
-    pub fn advance(&mut self, lane: Lane, wanted: &Move, records: &[Record]) {
+    pub fn advance(&mut self, lane: Lane, wanted: &Move, records: &[Record], scene: &Scene) {
         let mut counts = Counts::default();
         for record in records {
             match record.fate {
+                Fate::Row(_) | Fate::Fickle(_) | Fate::Refused(_) if scene.stages() => {
+                    counts.staged += 1;
+                }
                 Fate::Row(_) | Fate::Fickle(_) => counts.inserted += 1,
-                Fate::Letter => counts.rejected += 1,
+                Fate::Letter | Fate::Refused(_) => counts.rejected += 1,
                 Fate::Filtered => counts.filtered += 1,
             }
         }
@@ -216,21 +260,37 @@ impl Server {
         }
     }
 
-    /// The rows, in a table without a key, and the dead letters, which have the key (file, record).
-    pub fn put(&mut self, records: &[Record]) {
+    /// The rows, in a table without a key or in the file's staging table; and the dead letters, which
+    /// have the key (file, record).
+    pub fn put(&mut self, file: FileId, records: &[Record], scene: &Scene) {
         for record in records {
-            let cell = &mut self.table[record.path][record.in_path as usize - 1];
-            match record.fate {
-                Fate::Row(partition) | Fate::Fickle(partition) => {
-                    cell.rows += 1;
-                    let here = Some((record.path, record.in_path));
-                    let last = &mut self.last[usize::from(partition)];
-                    self.out_of_order |= *last > here;
-                    *last = here;
-                }
-                Fate::Letter => cell.letters = 1,
-                Fate::Filtered => cell.filtered += 1,
+            let is_row = !matches!(record.fate, Fate::Letter | Fate::Filtered);
+            let row = self
+                .files
+                .get_mut(&file)
+                .filter(|_| is_row && scene.stages());
+            if let Some(stage) = row.and_then(|row| row.stage.as_mut()) {
+                stage.push(*record);
+                stage.sort_unstable();
+            } else {
+                self.put_one(file, record);
             }
+        }
+    }
+
+    /// One record, where it is to stay.
+    pub fn put_one(&mut self, file: FileId, record: &Record) {
+        let cell = &mut self.table[record.path][record.in_path as usize - 1];
+        match record.fate {
+            Fate::Row(partition) | Fate::Fickle(partition) => {
+                cell.rows += 1;
+                let here = Some((record.path, record.in_path));
+                let last = &mut self.last[usize::from(partition)];
+                self.out_of_order |= *last > here;
+                *last = here;
+            }
+            Fate::Letter | Fate::Refused(_) => cell.letters |= 1 << file.0,
+            Fate::Filtered => cell.filtered += 1,
         }
     }
 
@@ -263,46 +323,6 @@ impl Server {
         found
     }
 
-    /// `Core::commit`.
-    pub fn commit(&mut self, wanted: &Completion, rules: Rules) -> Judgement {
-        let Completion {
-            file,
-            epoch,
-            seen,
-            end,
-        } = wanted;
-        let mut account = self.files.get(file).map(FileRow::account);
-        if let Some(account) = account
-            .as_mut()
-            .filter(|_| !rules.hold(Rule::CommitComparesEpoch))
-        {
-            account.epoch = *epoch;
-            account.lanes.iter_mut().for_each(|lane| lane.1 = *epoch);
-        }
-        let seen = match rules.hold(Rule::CommitComparesSeen) {
-            true => &seen[..],
-            false => &[],
-        };
-        let mut judged = judge(account.as_ref(), *epoch, seen, &file_end(*end));
-        if matches!(judged, Judgement::Unbalanced(_)) && !rules.hold(Rule::CommitAddsUp) {
-            judged = Judgement::Commit(Counts::default());
-        }
-        if let Some(row) = self.files.get_mut(file) {
-            match judged {
-                Judgement::Commit(_) => {
-                    row.state = FileState::Committed;
-                    row.watermark = *end;
-                    row.records = end.record;
-                    row.lanes.clear();
-                }
-                Judgement::Unbalanced(_) => row.state = FileState::Failed,
-                Judgement::Done(_) | Judgement::Fenced => {}
-                Judgement::Refuse(_) | Judgement::Refused(_) => {}
-            }
-        }
-        judged
-    }
-
     /// `Core::progress`.
     pub fn note(&mut self, note: &Note, rules: Rules) {
         let Some(row) = self.files.get_mut(&note.file) else {
@@ -329,39 +349,5 @@ impl Server {
             (false, FileState::Scheduled) => FileState::Reading,
             (false, other) => other,
         };
-    }
-}
-
-impl FileRow {
-    fn account(&self) -> Account {
-        let lane = |row: &LaneRow| {
-            let checkpoint = Checkpoint {
-                lane: row.lane,
-                position: row.position,
-            };
-            (checkpoint, row.epoch, row.counts)
-        };
-        Account {
-            state: self.state,
-            epoch: self.epoch,
-            reason: None,
-            expected: None,
-            counts: Counts::default(),
-            lanes: self.lanes.iter().map(lane).collect(),
-        }
-    }
-}
-
-/// The end of a file whose text was read to its end.
-fn file_end(end: Position) -> FileEnd {
-    static NOTHING: OnceLock<Arc<File>> = OnceLock::new();
-    let open = || Arc::new(File::open("/dev/null").expect("there is always nothing"));
-    FileEnd {
-        end,
-        text: end.offset,
-        size: end.offset,
-        modified: 0,
-        content_hash: [0; 32],
-        handle: Arc::clone(NOTHING.get_or_init(open)),
     }
 }
