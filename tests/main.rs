@@ -6,6 +6,8 @@ mod cli;
 mod control;
 mod dialects;
 mod documents;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod first_load;
 mod harness;
 mod inbox;

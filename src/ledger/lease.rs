@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use slog::{Logger, error, info, warn};
 use tokio::sync::Mutex;
 use tokio_postgres::Transaction;
@@ -99,6 +100,7 @@ impl Lease {
             return Ok(());
         }
         *held = None;
+        pass(Step::LeaseTake).await?;
         let mut client = self.database.client().await?;
         let state = Arc::new(State::default());
         match take(&self.database, &mut client, &self.who, true).await? {
@@ -240,8 +242,13 @@ async fn keep(
     let mut pause = regular;
     loop {
         tokio::time::sleep(pause).await;
-        let renewed = tokio::time::timeout(regular, take(&database, &mut client, &who, false));
-        pause = match renewed.await {
+        let renewed = match pass(Step::LeaseRenew).await {
+            Ok(()) => {
+                tokio::time::timeout(regular, take(&database, &mut client, &who, false)).await
+            }
+            Err(error) => Ok(Err(error)),
+        };
+        pause = match renewed {
             Ok(Ok(Taken::Ours(holding))) => {
                 if holding.shared && !state.shared.load(Ordering::Acquire) {
                     info!(log, "the pipeline can be shared with other instances now");

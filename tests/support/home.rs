@@ -79,12 +79,18 @@ impl Home {
 
     /// Starts a subcommand that may take its time.
     pub fn start(&self, arguments: &[&str]) -> Service {
+        self.start_with(arguments, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Service {
         let log = OpenOptions::new()
             .append(true)
             .create(true)
             .open(self.log_path());
         let child = self
             .command(arguments)
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(log.expect("a log file"))
             .spawn()
@@ -168,11 +174,16 @@ impl Service {
         assert_eq!(status.signal(), killed, "it had ended by itself: {status}");
     }
 
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a status")
+    }
+
     /// Waits for its end.
     pub fn wait(mut self, timeout: Duration) -> ExitStatus {
         let deadline = Instant::now() + timeout;
         loop {
-            if let Some(status) = self.child.try_wait().expect("a status") {
+            if let Some(status) = self.ended() {
                 return status;
             }
             assert!(Instant::now() < deadline, "it runs on after {timeout:?}");

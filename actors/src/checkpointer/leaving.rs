@@ -6,6 +6,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use super::Checkpointer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::{Step, pass_at_once};
 use crate::policy::{Policy, policy};
 use crate::port::{Event, Leaving, Left};
 use crate::retry::Retry;
@@ -30,6 +31,9 @@ impl Checkpointer {
         let moved = self.deps.archive.take_out(group.clone());
         context.spawn(moved.into_actor(self).map(|moved, actor, context| {
             actor.moving = false;
+            if let Err(error) = pass_at_once(Step::CheckpointerLeft) {
+                return actor.lifeline.fail(error, context);
+            }
             let failed = match moved {
                 Ok(answers) => actor.note_moved(group, answers),
                 Err(error) => {
