@@ -9,6 +9,7 @@ mod documents;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod first_load;
+mod full_disk;
 mod harness;
 mod inbox;
 mod instances;
@@ -20,6 +21,7 @@ mod model;
 mod modes;
 mod peers;
 mod pooler;
+mod release;
 mod roles;
 mod signals;
 mod support;

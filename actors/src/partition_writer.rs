@@ -130,6 +130,7 @@ impl Attempt {
             None => {
                 pass(Step::WriterConnect).await?;
                 let opened = self.sink.open(self.partition, self.pulse.clone()).await?;
+                self.pulse.working();
                 self.connection.insert(opened)
             }
         };

@@ -58,7 +58,7 @@ fn strike_everywhere(fault: &'static str) {
 /// Only a hang needs somebody who notices soon.
 fn keys_for(fault: &str) -> &'static str {
     match fault {
-        "hang" => "stuck_after = \"2s\"\nshutdown_timeout = \"200ms\"\nlease = \"1s\"",
+        "hang" => "stuck_after = \"2s\"\nshutdown_timeout = \"500ms\"\nlease = \"1s\"",
         _ => "lease = \"1s\"",
     }
 }

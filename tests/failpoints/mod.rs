@@ -8,4 +8,5 @@ mod cells;
 mod lives;
 mod place;
 mod signs;
+mod special;
 mod table;

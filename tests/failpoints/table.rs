@@ -88,7 +88,8 @@ pub fn ways(step: Step) -> Ways {
         | Step::CheckpointerLeft => ACTOR,
         Step::WriterConnect | Step::WriterWrite | Step::WriterAnswer => WRITER,
         Step::ProgressCommit => IGNORED,
-        Step::SweeperRound
+        Step::ArchiveUnlink
+        | Step::SweeperRound
         | Step::SweepLeave
         | Step::SweepTaken
         | Step::SweepRemoved

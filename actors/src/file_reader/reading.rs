@@ -151,6 +151,8 @@ impl FileReader {
                 }
             };
             if matches!(next, Read::End(_)) {
+                // It may have waited for the server before.
+                pulse.working();
                 pass(Step::ReaderEnd).await?;
             }
             pulse.waiting();
