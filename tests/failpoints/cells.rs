@@ -12,8 +12,8 @@ use super::table::{Recovery, recovery};
 
 /// So many places are struck at the same time: most of the time they wait.
 const AT_ONCE: usize = 4;
-/// So many cells share a place.
-const TOGETHER: usize = 4;
+/// So many cells share a place: those that restart a pipeline, each with a longer wait, and others.
+const TOGETHER: [usize; 2] = [6, 9];
 
 /// Lets a fault strike at every step; those that are recovered from in the same way share a place.
 fn strike_everywhere(fault: &'static str) {
@@ -30,7 +30,9 @@ fn strike_everywhere(fault: &'static str) {
         }
     }
     let groups = alike.into_values().flat_map(|cells| {
-        let groups = cells.chunks(TOGETHER).map(<[Cell]>::to_vec);
+        let few = matches!(fault, "panic" | "hang");
+        let together = TOGETHER[usize::from(!few)];
+        let groups = cells.chunks(together).map(<[Cell]>::to_vec);
         groups.collect::<Vec<_>>()
     });
     let groups: Mutex<VecDeque<Vec<Cell>>> = Mutex::new(groups.collect());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ingestd_actors::failpoint::Step;
 use rustix::process::Signal;
 
-use super::place::Place;
+use super::place::{PIPELINES, Place};
 use super::signs::Signs;
 use super::table::{Recovery, recovery};
 use crate::support::home::Service;
@@ -21,7 +21,7 @@ pub struct Cell {
 }
 
 /// How long anything may take until it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the steps of one life have for striking together before somebody restarts it.
 const TOGETHER: Duration = Duration::from_millis(500);
 /// More files come so often, where a step was not passed often enough.
@@ -68,10 +68,15 @@ impl Cell {
     /// Whether it is passed after files are loaded only.
     fn is_late(self) -> bool {
         let name = self.step.name();
-        ["sweep", "index", "archive.unlink"]
+        ["sweep", "index", "archive.unlink", "drain."]
             .iter()
             .any(|late| name.starts_with(late))
     }
+}
+
+/// Whether it is passed as a service stops only.
+fn is_of_a_stop(cell: &Cell) -> bool {
+    cell.step.name().starts_with("drain.")
 }
 
 fn is_seldom(step: Step) -> bool {
@@ -98,6 +103,8 @@ fn is_seldom(step: Step) -> bool {
         "archive.drop",
         "archive.unlink",
         "archive.reason",
+        "archive.explained",
+        "drain.",
         "reader.resume",
         "lease.take",
         "progress.commit",
@@ -147,6 +154,7 @@ fn live(place: &mut Place, cells: &[Cell]) -> Signs {
     let deadline = Instant::now() + PATIENCE;
     let mut waves = 0;
     let mut first_hang = None;
+    let mut told = false;
     loop {
         let ended = service.ended();
         let signs = Signs::of(&place.home.log()[said_before..]);
@@ -157,6 +165,7 @@ fn live(place: &mut Place, cells: &[Cell]) -> Signs {
         if let Some(status) = ended {
             let killed = status.signal() == Some(Signal::KILL.as_raw());
             match cells.iter().filter(struck).find_map(|cell| cell.recovery()) {
+                Some(Recovery::Cut) => assert_eq!(status.code(), Some(1), "{status}"),
                 Some(recovery) => {
                     assert!(
                         signs.seen.contains(&Recovery::Process),
@@ -183,6 +192,17 @@ fn live(place: &mut Place, cells: &[Cell]) -> Signs {
             // It may be between two lives of a pipeline.
             end(service);
             return signs;
+        } else if place.is_loaded()
+            && !told
+            && cells.iter().any(is_of_a_stop)
+            && cells.iter().all(|cell| is_of_a_stop(cell) || struck(&cell))
+            && place.home.log()[said_before..]
+                .matches("\"msg\":\"ready\"")
+                .count()
+                >= PIPELINES
+        {
+            told = true;
+            service.signal(Signal::TERM);
         } else if place.is_loaded() && waves < MOST_WAVES && !all_are_late(cells, &signs) {
             waves += 1;
             place.drop_wave();

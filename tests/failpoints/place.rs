@@ -14,7 +14,7 @@ use crate::support::{TestDatabase, database};
 /// `items` has a key, two partitions, records that are no rows and rows that the server refuses; `whole`
 /// is loaded file by file, all or nothing, into an archive that is compressed; the files of `log` are
 /// deleted after a while; of `kept`, some are quarantined, and the archive forgets the others.
-const PIPELINES: &str = r#"
+const CONFIGURATION: &str = r#"
 [pipelines.items]
 directory = "inbox/items"
 pattern = "*.csv{,.gz}"
@@ -59,6 +59,9 @@ settle = "10ms"
 scan_interval = "200ms"
 "#;
 
+/// So many of them.
+pub const PIPELINES: usize = 4;
+
 const TABLES: &str = "
     create table items (id int primary key, amount int check (amount >= 0), source text);
     create table whole (id int primary key, amount int, source text);
@@ -88,7 +91,7 @@ impl Place {
         let database = database();
         let mut client = database.client();
         client.batch_execute(TABLES).expect("tables");
-        let home = Home::new(Some(&database.url), service, PIPELINES);
+        let home = Home::new(Some(&database.url), service, CONFIGURATION);
         for name in ["items", "whole", "log", "kept"] {
             home.directory(&format!("inbox/{name}"));
         }

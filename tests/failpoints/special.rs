@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ingestd_actors::failpoint::Step;
 
-use super::lives::wait;
-use super::place::Place;
+use super::lives::{Cell, strike, wait};
+use super::place::{PIPELINES, Place};
 use super::signs::Signs;
 use super::table::Recovery;
 
@@ -23,7 +23,7 @@ fn one_whose_renewal_hangs_is_taken_over_and_waits_for_its_turn() {
     let before = place.text(holder);
     wait(&mut place, "its renewals hang", |place| {
         let signs = Signs::of(&place.home.log());
-        signs.struck.len() == 4
+        signs.struck.len() == PIPELINES
     });
     let second = place.start("");
     wait(&mut place, "the other one takes it over", |place| {
@@ -46,6 +46,16 @@ fn one_whose_renewal_hangs_is_taken_over_and_waits_for_its_turn() {
     wait(&mut place, "the first one loads again", Place::is_at_rest);
     first.stop();
     place.assert_exactly_once();
+}
+
+/// It stood in the quarantine, and the ledger said until the next start that it was still on its way.
+#[test]
+fn a_panic_beside_a_file_that_has_moved_is_no_reason_to_let_go_of_it() {
+    let cell = Cell {
+        step: Step::ArchiveExplained,
+        fault: "panic",
+    };
+    strike(&[cell], "");
 }
 
 /// The list that the cells are made of has every step that can be written down in the program.

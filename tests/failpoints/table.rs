@@ -24,12 +24,15 @@ pub enum Recovery {
     Process,
     /// Nothing else suffers, and somebody has to restart the service; it ends in `shutdown_timeout`.
     Operator,
+    /// The stop that has begun ends with code 1, and the next process goes on.
+    Cut,
     /// Another instance takes the pipeline over.
     Takeover,
 }
 
 use Recovery::{
-    Again, Control, Operator, Pipeline, Process, StuckChild, StuckWriter, Sweeper, Takeover, Writer,
+    Again, Control, Cut, Operator, Pipeline, Process, StuckChild, StuckWriter, Sweeper, Takeover,
+    Writer,
 };
 
 impl Recovery {
@@ -45,6 +48,7 @@ impl Recovery {
             StuckChild => "watchdog: pipeline",
             Process => "watchdog: process",
             Operator => "operator",
+            Cut => "stop fails",
             Takeover => "takeover",
         }
     }
@@ -71,6 +75,9 @@ const SWEEPER: Ways = [Recovery::Sweeper, Again, Operator];
 /// It has a limit of its own.
 const CONTROL: Ways = [Recovery::Control, Again, Again];
 const CONTROL_PORT: Ways = [Again, Again, Again];
+/// At the orderly end of a life.
+const END: Ways = [Cut, Cut, Process];
+const LAST: Ways = [Cut, Cut, Cut];
 /// In a task beside everything else.
 const RENEWAL: Ways = [Pipeline, Again, Takeover];
 
@@ -98,6 +105,8 @@ pub fn ways(step: Step) -> Ways {
         Step::LeaseRenew => RENEWAL,
         Step::ControlExchange => CONTROL,
         Step::ControlCommit => CONTROL_PORT,
+        Step::DrainFlush | Step::DrainSettle => END,
+        Step::DrainRelease => LAST,
         _ => PORT,
     }
 }

@@ -72,7 +72,8 @@ impl Checkpointer {
                         .observe(&Event::FileHeld { file, reason });
                 }
                 Ok(Left::Gone | Left::Stays) => {}
-                Err(error) if matches!(policy(error.kind()), Policy::Retry(_)) => {
+                // A fault of the program may have left it half-way: the next life takes it up.
+                Err(error) if is_tried_again(&error) || error.kind() == ErrorKind::Bug => {
                     self.leaving.failed(file);
                     failed = Some(error);
                     continue;
@@ -126,4 +127,8 @@ impl Checkpointer {
     pub(super) fn moves_retry(deps: &super::Deps) -> Retry {
         Retry::new("archiver", Arc::clone(&deps.observer), deps.log.clone())
     }
+}
+
+fn is_tried_again(error: &Error) -> bool {
+    matches!(policy(error.kind()), Policy::Retry(_))
 }

@@ -134,6 +134,8 @@ pub enum Step {
     ArchiveSync,
     /// Before the reason is written beside a quarantined file.
     ArchiveReason,
+    /// As that is written, before it has its name.
+    ArchiveExplained,
     /// Before it is noted that files have left.
     ArchiveFinish,
     /// After that, before the answer.
@@ -168,12 +170,18 @@ pub enum Step {
     ControlExchange,
     /// Before the COMMIT of what was done about them.
     ControlCommit,
+    /// Before the accumulator flushes at the end of a life.
+    DrainFlush,
+    /// Before the checkpointer comes to rest there.
+    DrainSettle,
+    /// Before the lease is given back there.
+    DrainRelease,
 }
 
 #[cfg(feature = "failpoints")]
 impl Step {
     /// All of them, in the order in which a file passes them.
-    pub const ALL: [Step; 81] = [
+    pub const ALL: [Step; 85] = [
         Step::WatcherScan,
         Step::WatcherAnnounce,
         Step::ReaderResume,
@@ -238,6 +246,7 @@ impl Step {
         Step::ArchiveUnlink,
         Step::ArchiveSync,
         Step::ArchiveReason,
+        Step::ArchiveExplained,
         Step::ArchiveFinish,
         Step::ArchiveFinished,
         Step::CheckpointerLeft,
@@ -255,6 +264,9 @@ impl Step {
         Step::LeaseRenew,
         Step::ControlExchange,
         Step::ControlCommit,
+        Step::DrainFlush,
+        Step::DrainSettle,
+        Step::DrainRelease,
     ];
 
     /// Its name, in `FAILPOINTS` and in the documents.
@@ -324,6 +336,7 @@ impl Step {
             Step::ArchiveUnlink => "archive.unlink",
             Step::ArchiveSync => "archive.sync",
             Step::ArchiveReason => "archive.reason",
+            Step::ArchiveExplained => "archive.explained",
             Step::ArchiveFinish => "archive.finish",
             Step::ArchiveFinished => "archive.finished",
             Step::CheckpointerLeft => "checkpointer.left",
@@ -341,6 +354,9 @@ impl Step {
             Step::LeaseRenew => "lease.renew",
             Step::ControlExchange => "control.exchange",
             Step::ControlCommit => "control.commit",
+            Step::DrainFlush => "drain.flush",
+            Step::DrainSettle => "drain.settle",
+            Step::DrainRelease => "drain.release",
         }
     }
 
@@ -357,7 +373,9 @@ impl Step {
             | Step::AccumulatorSettle
             | Step::AccumulatorGiveUp
             | Step::CheckpointerNoted
-            | Step::CheckpointerLeft => ErrorKind::Bug,
+            | Step::CheckpointerLeft
+            | Step::DrainFlush
+            | Step::DrainSettle => ErrorKind::Bug,
             _ => ErrorKind::Transient,
         }
     }
