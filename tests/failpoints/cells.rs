@@ -43,7 +43,7 @@ fn strike_everywhere(fault: &'static str) {
                 loop {
                     let next = groups.lock().expect("no panic").pop_front();
                     let Some(cells) = next else { break };
-                    let struck = AssertUnwindSafe(|| strike(&cells, keys_for(fault)));
+                    let struck = AssertUnwindSafe(|| strike(&cells, keys_for(&cells)));
                     if catch_unwind(struck).is_err() {
                         let names = cells.iter().map(|cell| cell.name());
                         let names: Vec<String> = names.collect();
@@ -57,10 +57,14 @@ fn strike_everywhere(fault: &'static str) {
     assert!(failed.is_empty(), "failed: {failed:#?}");
 }
 
-/// Only a hang needs somebody who notices soon.
-fn keys_for(fault: &str) -> &'static str {
-    match fault {
-        "hang" => "stuck_after = \"2s\"\nshutdown_timeout = \"500ms\"\nlease = \"1s\"",
+/// Only a hang needs somebody who notices soon, or lets go soon.
+fn keys_for(cells: &[Cell]) -> &'static str {
+    let first = cells[0];
+    match recovery(first.step, first.fault) {
+        Some(Recovery::StuckChild | Recovery::StuckWriter | Recovery::Process) => {
+            "lease = \"1s\"\nstuck_after = \"2s\""
+        }
+        Some(Recovery::Operator | Recovery::Cut) => "lease = \"1s\"\nshutdown_timeout = \"500ms\"",
         _ => "lease = \"1s\"",
     }
 }

@@ -127,7 +127,7 @@ pub fn strike(cells: &[Cell], service: &str) {
     }
     let service = place.start("");
     wait(&mut place, "the rest is done", Place::is_at_rest);
-    service.stop();
+    end(service);
     place.assert_exactly_once();
 }
 
