@@ -15,7 +15,7 @@ demo: setup
 	@cargo run --release -- demo $(ARGS)
 
 test: setup-tests
-	@cargo test --workspace --lib --tests $(ARGS)
+	@cargo test --workspace --lib --tests --features failpoints $(ARGS)
 
 setup:
 	@.ci/setup

@@ -7,7 +7,10 @@ mod cli;
 mod control;
 mod dialects;
 mod documents;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod first_load;
+mod full_disk;
 mod harness;
 mod inbox;
 mod instances;
@@ -21,6 +24,7 @@ mod peers;
 mod poison;
 mod pooler;
 mod proxy;
+mod release;
 mod roles;
 mod security;
 mod signals;

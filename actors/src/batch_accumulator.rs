@@ -18,6 +18,7 @@ use crate::answer::{Owed, ended, give_all};
 use crate::checkpointer::{ChunkAccepted, FileEnded, FileOpened, LaneMoved};
 use crate::dead_letters::StoreRejects;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::{Step, pass_at_once};
 use crate::flow::{Budget, Credits, LaneQueue, Limits, Taken};
 use crate::model::{
     Batch, Chunk, Counts, Epoch, FileId, Lane, OverBudget, Plan, Rows, Share, ShareOutcome, Written,
@@ -104,13 +105,17 @@ impl BatchAccumulator {
 
     /// Queues a chunk's rows and rejects; what a checkpoint covers already is left out.
     fn queue(&mut self, mut chunk: Chunk) -> Result<()> {
+        pass_at_once(Step::AccumulatorAdd)?;
         self.trim(&mut chunk)?;
         let Some(open) = self.files.get_mut(&chunk.file) else {
             return Ok(());
         };
         let (file, to) = (chunk.file, chunk.to);
-        if open.given_up.is_some() || self.refuse_chunk(&mut chunk) {
+        if open.given_up.is_some() {
             return Ok(());
+        }
+        if self.refuse_chunk(&mut chunk) {
+            return pass_at_once(Step::AccumulatorGiveUp);
         }
         let Some(open) = self.files.get_mut(&file) else {
             return Ok(());
@@ -200,7 +205,8 @@ impl BatchAccumulator {
         };
         lane.busy = true;
         let in_flight = InFlight::of(&taken, &self.files);
-        let plan = match self.plan_of(&taken) {
+        let plan = pass_at_once(Step::AccumulatorFlush).and_then(|()| self.plan_of(&taken));
+        let plan = match plan {
             Ok(plan) => plan,
             Err(error) => return self.lifeline.fail(error, context),
         };
@@ -262,7 +268,7 @@ impl BatchAccumulator {
             outcomes,
             over_budget,
             ..
-        } = match result {
+        } = match pass_at_once(Step::AccumulatorSettle).and(result) {
             Ok(written) => written,
             Err(error) => return self.lifeline.fail(error, context),
         };

@@ -16,6 +16,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use crate::answer::{Owed, give_all};
 use crate::archiver::Departures;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::{Step, pass, pass_at_once};
 use crate::flow::FileTracker;
 use crate::model::{
     Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, OverBudget, Plan, Position,
@@ -165,7 +166,11 @@ impl Checkpointer {
         let started = Instant::now();
         let work = async move {
             let answers = loop {
-                match ledger.commit(completions.clone()).await {
+                let committed = async {
+                    pass(Step::CheckpointerCommit).await?;
+                    ledger.commit(completions.clone()).await
+                };
+                match committed.await {
                     Ok(answers) => break answers,
                     Err(error) => retry.wait_out(error).await?,
                 }
@@ -195,6 +200,9 @@ impl Checkpointer {
         let Some(open) = self.files.remove(&completion.file) else {
             return;
         };
+        if let Err(error) = pass_at_once(Step::CheckpointerNoted) {
+            return self.lifeline.fail(error, context);
+        }
         let path = open.candidate.path.clone();
         match answer {
             Committed::Done { file, counts } => {
@@ -296,9 +304,13 @@ impl Checkpointer {
         }
         // Late or lost, it only costs reading again: no retry, and only an orderly end waits for it.
         self.noting = true;
-        let noted = self.deps.ledger.progress(progress);
+        let ledger = Arc::clone(&self.deps.ledger);
         let log = self.deps.log.clone();
         let noting = async move {
+            let noted = async {
+                pass(Step::CheckpointerProgress).await?;
+                ledger.progress(progress).await
+            };
             if let Err(error) = noted.await {
                 slog::debug!(log, "progress not noted"; "reason" => %error);
             }

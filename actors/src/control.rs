@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::answer::ended;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::{Step, pass};
 use crate::model::{Order, Report};
 use crate::port;
 use crate::supervision::Lifeline;
@@ -135,7 +136,11 @@ async fn exchange(deps: &Deps, reports: Vec<Report>) -> Result<Obey> {
         .iter()
         .map(|report| (report.pipeline.clone(), report.commanded.len()))
         .collect();
-    let exchanged = timeout(PATIENCE, deps.port.exchange(reports)).await;
+    let exchanged = async {
+        pass(Step::ControlExchange).await?;
+        deps.port.exchange(reports).await
+    };
+    let exchanged = timeout(PATIENCE, exchanged).await;
     let orders = exchanged.unwrap_or_else(|_| {
         let message = "the database did not answer in time";
         Err(Error::new(ErrorKind::Transient, message))

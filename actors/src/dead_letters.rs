@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 
 use crate::error::Result;
+use crate::failpoint::{Step, pass};
 use crate::model::{RejectBatch, ShareOutcome};
 use crate::port::{Observer, RejectStore};
 use crate::retry::Retry;
@@ -57,7 +58,11 @@ impl Handler<StoreRejects> for DeadLetters {
         self.lifeline.pulse.waiting();
         let storing = async move {
             loop {
-                match store.store(Arc::clone(&batch)).await {
+                let stored = async {
+                    pass(Step::RejectsStore).await?;
+                    store.store(Arc::clone(&batch)).await
+                };
+                match stored.await {
                     Ok(outcomes) => {
                         retry.succeeded();
                         return Ok(outcomes);

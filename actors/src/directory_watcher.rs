@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::answer::{Owed, ask, give_all, later};
 use crate::checkpointer::{Asker, WaitForAll};
 use crate::error::Result;
+use crate::failpoint::{Step, pass};
 use crate::file_reader::FilesFound;
 use crate::index_builder::BuildIndexes;
 use crate::model::Candidate;
@@ -223,6 +224,7 @@ impl Watch {
     /// Announces what was found, and returns what has to be announced again once it is read, and
     /// whether somebody has asked for a look meanwhile.
     async fn announce(&mut self, new: Vec<Candidate>) -> Result<(Vec<PathBuf>, bool)> {
+        pass(Step::WatcherAnnounce).await?;
         let reader = self.reader.clone();
         let read = ask(&reader, FilesFound(new), "the reader");
         tokio::pin!(read);
@@ -242,7 +244,11 @@ impl Watch {
     async fn scan(&mut self) -> Result<Scan> {
         loop {
             self.lifeline.pulse.working();
-            let scanned = self.inbox.scan().await;
+            let scanned = async {
+                pass(Step::WatcherScan).await?;
+                self.inbox.scan().await
+            };
+            let scanned = scanned.await;
             self.lifeline.pulse.waiting();
             match scanned {
                 Ok(scan) => {

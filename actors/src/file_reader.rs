@@ -17,6 +17,7 @@ use crate::answer::{Owed, ask, ended, give_all};
 use crate::batch_accumulator::{Decoded, OpenFileFor};
 use crate::checkpointer::{AreOpen, FileEnded, TakeOut, WaitForAll, WaitForRoom};
 use crate::error::{ErrorKind, Result};
+use crate::failpoint::{Step, pass};
 use crate::model::{Candidate, FileId};
 use crate::port::{Archivable, Event, Leaving, Ledger, Observer, Source, Verdict};
 use crate::retry::Retry;
@@ -192,7 +193,11 @@ impl FileReader {
         let mut retry = self.retry();
         let work = async move {
             loop {
-                match ledger.resume().await {
+                let resumed = async {
+                    pass(Step::ReaderResume).await?;
+                    ledger.resume().await
+                };
+                match resumed.await {
                     Ok(answer) => {
                         retry.succeeded();
                         return Ok(answer);
@@ -256,7 +261,11 @@ impl FileReader {
                 return Ok((Vec::new(), busy));
             }
             loop {
-                match ledger.admit(free.clone()).await {
+                let admitted = async {
+                    pass(Step::ReaderAdmit).await?;
+                    ledger.admit(free.clone()).await
+                };
+                match admitted.await {
                     Ok(verdicts) => {
                         retry.succeeded();
                         return Ok((verdicts, busy));

@@ -9,6 +9,7 @@ use actix::{
 
 use crate::answer::{Owed, later};
 use crate::error::{ErrorKind, Result};
+use crate::failpoint::{Step, pass};
 use crate::port::{DeferredIndexes, Event, IndexEnd, MissingIndex, Observer};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
@@ -115,6 +116,7 @@ async fn build_all(deps: Deps) -> Result<()> {
 /// One after the other. One that somebody has to do something about keeps none of the others back.
 async fn build_each_once(deps: &Deps) -> Result<()> {
     let mut held_up = None;
+    pass(Step::IndexesRound).await?;
     for index in deps.indexes.missing().await? {
         match build(deps, index).await {
             Err(error) if error.kind() == ErrorKind::Configuration => {

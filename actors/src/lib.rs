@@ -82,6 +82,7 @@ pub mod control;
 pub mod dead_letters;
 pub mod directory_watcher;
 pub mod error;
+pub mod failpoint;
 pub mod file_reader;
 pub mod flow;
 pub mod index_builder;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 
 use crate::error::Result;
+use crate::failpoint::{Step, pass};
 use crate::model::{Batch, Written};
 use crate::port::{BatchWriter, Observer, Sink};
 use crate::retry::Retry;
@@ -127,10 +128,17 @@ impl Attempt {
         let connection = match self.connection.take() {
             Some(connection) => self.connection.insert(connection),
             None => {
+                pass(Step::WriterConnect).await?;
                 let opened = self.sink.open(self.partition, self.pulse.clone()).await?;
+                self.pulse.working();
                 self.connection.insert(opened)
             }
         };
-        connection.write(batch).await
+        pass(Step::WriterWrite).await?;
+        let written = connection.write(batch).await?;
+        // The server has answered: what is left to do has to end by itself.
+        self.pulse.working();
+        pass(Step::WriterAnswer).await?;
+        Ok(written)
     }
 }

@@ -20,6 +20,7 @@ use crate::checkpointer::{self, Checkpointer, Settle};
 use crate::dead_letters::{self, DeadLetters};
 use crate::directory_watcher::{self, DirectoryWatcher, LookNow};
 use crate::error::{Error, ErrorKind};
+use crate::failpoint::{Step, pass};
 use crate::file_reader::{self, FileReader, SetPaused};
 use crate::flow::{Budget, Limits};
 use crate::index_builder::{self, IndexBuilder};
@@ -363,7 +364,11 @@ impl Handler<Drain> for PipelineSupervisor {
             // The children end first, so that none of them sees its neighbours go.
             let ended = supervisor.send(EndChildren).await.is_ok();
             // Where the ledger can't be told, it finds out by itself.
-            let released = tokio::time::timeout(RELEASE, ledger.release()).await;
+            let released = async {
+                pass(Step::DrainRelease).await?;
+                ledger.release().await
+            };
+            let released = tokio::time::timeout(RELEASE, released).await;
             let released = matches!(released, Ok(Ok(())));
             drained && ended && released
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use crate::error::{Error, Result};
+use crate::failpoint::{Step, pass};
 use crate::port::{Observer, Sweep, Swept};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
@@ -70,6 +71,7 @@ async fn sweep_for_ever(deps: Deps) -> Error {
 async fn sweep_all(deps: &Deps) -> Result<(Duration, Option<Error>)> {
     let mut trouble = None;
     loop {
+        pass(Step::SweeperRound).await?;
         let mut swept = deps.sweep.sweep().await?;
         // The first is as good as any other: what is told is that there is some.
         trouble = trouble.or(swept.trouble.take());

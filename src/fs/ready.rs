@@ -169,6 +169,51 @@ mod tests {
         assert!(settling.since.is_empty(), "what is not seen is forgotten");
     }
 
+    /// Scans every tenth of a second while the clock is set once: when a file settles that was written
+    /// at the start, by a clock that does not jump.
+    fn settles_after(set_at: Duration, by: i64) -> Duration {
+        let mut settling = Settling::default();
+        let start = Instant::now();
+        let mut passed = Duration::ZERO;
+        loop {
+            let jump = if passed < set_at { 0 } else { by };
+            let clock = passed.as_nanos() as i64 + jump;
+            let file = candidate(0);
+            if settling.judge(&file, SETTLE, clock, start + passed) == Readiness::Settled {
+                return passed;
+            }
+            settling.end_of_scan();
+            passed += Duration::from_millis(100);
+            assert!(
+                passed < 10 * SETTLE,
+                "set by {by} at {set_at:?}, it never settles"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_file_wait_for_more_than_it_settles_once_more() {
+        for tenths in 0..20 {
+            let set_at = Duration::from_millis(100 * tenths);
+            for by in [
+                -SECOND / 2,
+                -SECOND,
+                -2 * SECOND,
+                -3600 * SECOND,
+                i64::MIN / 2,
+            ] {
+                let after = settles_after(set_at, by);
+                assert!(after >= SETTLE, "set by {by} at {set_at:?}: {after:?}");
+                assert!(
+                    after <= 2 * SETTLE + set_at,
+                    "set by {by} at {set_at:?}: {after:?}"
+                );
+            }
+            // Set forth, everything is old: it does not wait, and its growth is seen at its end.
+            assert_eq!(settles_after(set_at, 3600 * SECOND), set_at);
+        }
+    }
+
     #[test]
     fn what_came_is_told_once() {
         let mut closed = Closed::default();

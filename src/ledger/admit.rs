@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use futures_util::try_join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Candidate, FileId};
 use ingestd_actors::port::{Skipped, Verdict, gone};
 use slog::info;
@@ -133,10 +134,12 @@ impl Core {
             let Some(again) = written else {
                 return Ok(None);
             };
+            pass(Step::AdmitCommit).await?;
             transaction
                 .commit()
                 .await
                 .map_err(|error| ledger_error(error, "admitting files"))?;
+            pass(Step::AdmitCommitted).await?;
             for (file, path, why) in again {
                 info!(self.log, "file comes again"; "file" => file.0, "path" => path_text(&path),
                     "verdict" => why.verdict, "reason" => why.reason);

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::FileId;
 use ingestd_actors::port::{Archivable, Archive, Leaving, Left, PortFuture};
 use jiff::Timestamp;
@@ -116,6 +117,7 @@ impl PostgresArchive {
             }
         }
         if !departing.is_empty() {
+            pass(Step::ArchiveBegin).await?;
             let own;
             let client = match client {
                 Some(client) => client,

@@ -1,6 +1,7 @@
 //! Files that are over their error budget: QUARANTINED, with what was counted, and the last dead letters.
 
 use ingestd_actors::error::Result;
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::flow::{Budget, Known};
 use ingestd_actors::model::{DeadLetter, Epoch, FileId, Lane, OverBudget};
 use tokio_postgres::Transaction;
@@ -114,7 +115,9 @@ impl Core {
             },
         };
         let reason = quarantine(&transaction, file, epoch, &passed).await?;
+        pass(Step::GiveUpCommit).await?;
         transaction.commit().await.map_err(failed)?;
+        pass(Step::GiveUpCommitted).await?;
         Ok(reason)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::try_join;
 use ingestd_actors::error::Result;
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Checkpoint, Counts, Epoch, FileId, Lane, Position};
 use ingestd_actors::port::{Committed, Completion};
 use tokio_postgres::types::{ToSql, Type};
@@ -56,6 +57,7 @@ impl Core {
         let mut client = self.database.client().await?;
         let transaction = self.database.begin(&mut client).await?;
         let accounts = accounts(&transaction, &ids).await?;
+        pass(Step::CommitJudge).await?;
         let mut answers = Vec::with_capacity(ended.len());
         let (mut good, mut bad, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for one in &ended {
@@ -96,7 +98,9 @@ impl Core {
         make_committed(&transaction, &good).await?;
         make_failed(&transaction, &bad).await?;
         make_refused(&transaction, &refused).await?;
+        pass(Step::CommitCommit).await?;
         transaction.commit().await.map_err(failed)?;
+        pass(Step::CommitCommitted).await?;
         Ok(answers)
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Order, Report, Wanted};
 use ingestd_actors::port::{Control, PortFuture};
 use tokio::sync::{Mutex, Notify};
@@ -205,6 +206,7 @@ impl Core {
             }
             self.command(&transaction, reports).await?;
             self.tell(&transaction, &news).await?;
+            pass(Step::ControlCommit).await?;
             transaction.commit().await.map_err(failed)?;
             line.seen = Instant::now();
             line.pipelines = pipelines.clone();

@@ -7,11 +7,12 @@
 //! the time: whoever takes a file over raises its epoch, and every transaction that claims looks at
 //! the lease under a lock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use slog::{Logger, error, info, warn};
 use tokio::sync::Mutex;
 use tokio_postgres::types::Type;
@@ -50,12 +51,13 @@ pub(super) struct Who {
 
 struct Held {
     state: Arc<State>,
-    _renewing: AbortOnDropHandle<()>,
+    renewing: AbortOnDropHandle<()>,
 }
 
 /// What the one that renews it has seen last.
-#[derive(Default)]
 struct State {
+    /// When it was taken or renewed last.
+    renewed: std::sync::Mutex<Instant>,
     lost: AtomicBool,
     shared: AtomicBool,
     /// Another instance died, and has left something.
@@ -95,14 +97,17 @@ impl Lease {
     /// `Transient`, saying who has it, where another instance does.
     pub async fn acquire(&self) -> Result<()> {
         let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|held| !held.is_lost()) {
+        // Where the renewing hangs, another instance may have taken it over, and nobody here knows.
+        let is_good = |held: &Held| !held.is_lost() && !held.state.is_overdue(self.who.length);
+        if held.as_ref().is_some_and(is_good) {
             return Ok(());
         }
         *held = None;
+        pass(Step::LeaseTake).await?;
         // Of its own: kept for as long as the lease is, those of many pipelines would be all that the
         // pool has.
         let mut client = self.database.dedicated().await?;
-        let state = Arc::new(State::default());
+        let state = Arc::new(State::new());
         match take(&self.database, &mut client, &self.who, true).await? {
             Taken::Ours(holding) => state.note(&holding),
             Taken::Theirs(holder) => {
@@ -121,7 +126,7 @@ impl Lease {
         ));
         *held = Some(Held {
             state,
-            _renewing: AbortOnDropHandle::new(renewing),
+            renewing: AbortOnDropHandle::new(renewing),
         });
         Ok(())
     }
@@ -215,13 +220,30 @@ impl Lease {
 }
 
 impl Held {
+    /// Also where the renewing has ended for whatever reason: then it will be.
     fn is_lost(&self) -> bool {
-        self.state.lost.load(Ordering::Acquire)
+        self.state.lost.load(Ordering::Acquire) || self.renewing.is_finished()
     }
 }
 
 impl State {
+    /// As it is taken now.
+    fn new() -> State {
+        State {
+            renewed: std::sync::Mutex::new(Instant::now()),
+            lost: AtomicBool::new(false),
+            shared: AtomicBool::new(false),
+            left_behind: AtomicBool::new(false),
+        }
+    }
+
+    fn is_overdue(&self, length: Duration) -> bool {
+        let renewed = self.renewed.lock();
+        renewed.unwrap_or_else(PoisonError::into_inner).elapsed() > length
+    }
+
     fn note(&self, holding: &Holding) {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.shared.store(holding.shared, Ordering::Release);
         if holding.sees_dead {
             self.left_behind.store(true, Ordering::Release);
@@ -242,8 +264,13 @@ async fn keep(
     let mut pause = regular;
     loop {
         tokio::time::sleep(pause).await;
-        let renewed = tokio::time::timeout(regular, take(&database, &mut client, &who, false));
-        pause = match renewed.await {
+        let renewed = match pass(Step::LeaseRenew).await {
+            Ok(()) => {
+                tokio::time::timeout(regular, take(&database, &mut client, &who, false)).await
+            }
+            Err(error) => Ok(Err(error)),
+        };
+        pause = match renewed {
             Ok(Ok(Taken::Ours(holding))) => {
                 if holding.shared && !state.shared.load(Ordering::Acquire) {
                     info!(log, "the pipeline can be shared with other instances now");

@@ -2,6 +2,7 @@
 
 use futures_util::{TryFutureExt, try_join};
 use ingestd_actors::error::Result;
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Candidate, Epoch, FileId};
 use ingestd_actors::port::Progress;
 use tokio_postgres::Transaction;
@@ -127,6 +128,7 @@ impl Core {
             .map_err(failed);
         // Sent at once, carried out one after the other.
         try_join!(needs_no_wait, lock_files(&transaction, &ids), noted)?;
+        pass(Step::ProgressCommit).await?;
         transaction.commit().await.map_err(failed)
     }
 
@@ -170,7 +172,9 @@ impl Core {
         }
         keep_checkpoints(&transaction, &ids).await?;
         drop_tables(&transaction, &ids).await?;
-        transaction.commit().await.map_err(failed)
+        pass(Step::QuarantineCommit).await?;
+        transaction.commit().await.map_err(failed)?;
+        pass(Step::QuarantineCommitted).await
     }
 
     /// Ends unfinished files whose content is gone.

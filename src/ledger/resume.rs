@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 
 use ingestd_actors::error::Result;
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Candidate, FileId, FileState};
 use ingestd_actors::port::{Archivable, Quarantined, Skipped, Verdict};
 use tokio_postgres::Transaction;
@@ -90,7 +91,9 @@ impl Core {
             claims = self.claim(&transaction, &wanted, alone).await?;
             self.fence_unseen(&transaction, &unseen, alone).await?;
             ours = self.own(&transaction, &finished_files, alone).await?;
+            pass(Step::ResumeCommit).await?;
             transaction.commit().await.map_err(failed)?;
+            pass(Step::ResumeCommitted).await?;
         }
         if left == Left::ByTheDead {
             self.bury_the_dead(&client).await?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ingestd_actors::error::Result;
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::FileId;
 use ingestd_actors::port::Swept;
 use slog::{Logger, debug, info, warn};
@@ -119,8 +120,14 @@ impl<'a> Retention<'a> {
         }
         hold(transaction.client(), &parked).await?;
         note_removed(transaction.client(), &done).await?;
+        if !done.is_empty() {
+            pass(Step::SweepCommit).await?;
+        }
         let noted = transaction.commit().await;
         noted.map_err(|error| ledger_error(error, "noting what the archive has lost"))?;
+        if !done.is_empty() {
+            pass(Step::SweepCommitted).await?;
+        }
         Ok(swept)
     }
 

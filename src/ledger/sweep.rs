@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Candidate, FileId};
 use ingestd_actors::port::{Archivable, Leaving, Left, PortFuture, Sweep, Swept};
 use slog::{debug, warn};
@@ -104,6 +105,9 @@ impl PostgresSweep {
         };
         let files = self.due(client, after).await?;
         swept.more = files.len() == GROUP as usize;
+        if !files.is_empty() {
+            pass(Step::SweepLeave).await?;
+        }
         let leaving = files.iter().cloned().map(Leaving::Archive).collect();
         let answers = self
             .archive

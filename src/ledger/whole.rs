@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::flow::Known;
 use ingestd_actors::model::{Counts, OverBudget, Plan};
 use ingestd_actors::port::{Committed, Completion};
@@ -80,6 +81,7 @@ impl Core {
         let (file, epoch) = (*file, *epoch);
         let transaction = link.transaction().await?;
         let accounts = accounts(&transaction, &[file.0]).await?;
+        pass(Step::MoveJudge).await?;
         let counts = match judge(accounts.get(&file), epoch, seen, end) {
             Judgement::Commit(counts) => counts,
             Judgement::Done(counts) => return Ok(Committed::Done { file, counts }),
@@ -148,7 +150,9 @@ impl Core {
         }
         make_committed(&transaction, &[(ended, total)]).await?;
         stages::drop_tables(&transaction, &[file.0]).await?;
+        pass(Step::MoveCommit).await?;
         transaction.commit().await.map_err(failed)?;
+        pass(Step::MoveCommitted).await?;
         Ok(Committed::Done {
             file,
             counts: total,

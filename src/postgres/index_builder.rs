@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::port::{DeferredIndexes, IndexEnd, MissingIndex, PortFuture};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
@@ -251,6 +252,7 @@ impl Builder {
 
 /// Does what is to be done about an index of the list, and strikes it.
 async fn settle(client: &Client, id: i64, pooled: bool) -> Result<IndexEnd> {
+    pass(Step::IndexClaimed).await?;
     let end = match look_at(client, id).await? {
         Standing::Done => IndexEnd::WasThere,
         Standing::Gone(why) => IndexEnd::GivenUp(why),
@@ -266,7 +268,9 @@ async fn settle(client: &Client, id: i64, pooled: bool) -> Result<IndexEnd> {
             IndexEnd::Built
         }
     };
+    pass(Step::IndexBuilt).await?;
     strike(client, id).await?;
+    pass(Step::IndexStruck).await?;
     Ok(end)
 }
 

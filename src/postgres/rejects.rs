@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Counts, Lane, RejectBatch, ShareOutcome};
 use ingestd_actors::port::{PortFuture, RejectStore};
 use tokio::sync::Mutex;
@@ -114,6 +115,7 @@ async fn attempt(
         link.rollback().await?;
         return Ok(false);
     }
+    pass(Step::RejectsFence).await?;
     let mut counts = vec![Counts::default(); batch.shares.len()];
     let mut letters = Vec::new();
     for (index, wanted) in claims.live() {
@@ -132,7 +134,12 @@ async fn attempt(
         .collect();
     fence::count(&link.client, owner.lane, &counted).await?;
 
-    match link.commit().await {
+    pass(Step::RejectsCommit).await?;
+    let mut committed = link.commit().await;
+    if committed.is_ok() {
+        committed = pass(Step::RejectsCommitted).await;
+    }
+    match committed {
         Ok(()) => claims.settle_committed(&counts),
         // Kept beside the error: whether it was done is read on the next connection.
         Err(error) if error.kind() == ErrorKind::Unknown => {
@@ -149,6 +156,7 @@ async fn read_standings(
     claims: &mut Claims,
     pending: Option<&Pending>,
 ) -> Result<()> {
+    pass(Step::RejectsReread).await?;
     link.begin().await?;
     let standings = fence::standings(&link.client, owner.lane, &claims.files()).await?;
     link.rollback().await?;

@@ -1,6 +1,7 @@
 //! The staging tables of files that are loaded as a whole: one a file, made as its reading begins.
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Claim, FileId};
 use ingestd_actors::port::PortFuture;
 use tokio_postgres::types::Type;
@@ -68,6 +69,7 @@ async fn make(database: &Database, claim: &Claim) -> Result<()> {
     }
     let sql = move_sql::create(file, &plan);
     transaction.batch_execute(&sql).await.map_err(failed)?;
+    pass(Step::StageMake).await?;
     transaction.commit().await.map_err(failed)
 }
 

@@ -1,38 +1,7 @@
 //! A move that fails loses no file, loads none again, and keeps none of the others back.
 
-use std::process::Command;
-
 use super::*;
-
-/// A file system in memory, for as long as it is held.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn new(path: &Path, options: &str) -> Option<Mounted> {
-        fs::create_dir_all(path).expect("a directory");
-        let mounted = mount(&["-t", "tmpfs", "-o", options, "tmpfs"], path);
-        if !mounted {
-            eprintln!("SKIPPED: no right to mount a small file system");
-        }
-        mounted.then(|| Mounted(path.to_owned()))
-    }
-
-    fn remount(&self, options: &str) {
-        assert!(mount(&["-o", &format!("remount,{options}")], &self.0));
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // What it holds is lost either way.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-fn mount(arguments: &[&str], path: &Path) -> bool {
-    let output = Command::new("mount").args(arguments).arg(path).output();
-    output.is_ok_and(|output| output.status.success())
-}
+use crate::support::Mounted;
 
 /// Waits until the service says what holds the pipeline up.
 fn wait_until_held_up(depot: &mut Depot, pipeline: &str, by: &str) {

@@ -95,7 +95,14 @@ impl Home {
 
     /// Starts a subcommand that may take its time.
     pub fn start(&self, arguments: &[&str]) -> Service {
-        self.spawn(self.command(arguments))
+        self.start_with(arguments, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Service {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        self.spawn(command)
     }
 
     fn spawn(&self, mut command: Command) -> Service {
@@ -187,11 +194,16 @@ impl Service {
         assert_eq!(status.signal(), killed, "it had ended by itself: {status}");
     }
 
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a status")
+    }
+
     /// Waits for its end.
     pub fn wait(mut self, timeout: Duration) -> ExitStatus {
         let deadline = Instant::now() + timeout;
         loop {
-            if let Some(status) = self.child.try_wait().expect("a status") {
+            if let Some(status) = self.ended() {
                 return status;
             }
             assert!(Instant::now() < deadline, "it runs on after {timeout:?}");

@@ -3,6 +3,7 @@
 pub mod answer;
 mod databases;
 pub mod home;
+mod mounted;
 mod own_server;
 mod pooler;
 pub mod proxy;
@@ -15,6 +16,7 @@ use postgres::{Client, NoTls};
 
 pub use databases::server::give_to_server;
 pub use databases::{TestDatabase, database, wait_until};
+pub use mounted::Mounted;
 pub use own_server::OwnServer;
 pub use pooler::Pooler;
 pub use scratch::Scratch;

@@ -8,6 +8,7 @@ use super::{BatchAccumulator, OpenFile, bug};
 use crate::answer::later;
 use crate::checkpointer::{FileEnded, FileOpened};
 use crate::error::Result;
+use crate::failpoint::{Step, pass_at_once};
 use crate::model::{Chunk, Claim, Lane};
 
 /// A file is claimed, and its chunks will follow.
@@ -118,6 +119,10 @@ impl Handler<Flush> for BatchAccumulator {
 
     fn handle(&mut self, _: Flush, context: &mut Context<Self>) -> Self::Result {
         let (owed, answer) = later("the accumulator");
+        if let Err(error) = pass_at_once(Step::DrainFlush) {
+            self.lifeline.fail(error, context);
+            return answer;
+        }
         self.waiting_for_flush.push(owed);
         self.dispatch_rejects(context);
         self.answer_waiting();

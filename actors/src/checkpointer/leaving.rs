@@ -6,6 +6,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
 use super::Checkpointer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::failpoint::{Step, pass_at_once};
 use crate::policy::{Policy, policy};
 use crate::port::{Event, Leaving, Left};
 use crate::retry::Retry;
@@ -30,6 +31,9 @@ impl Checkpointer {
         let moved = self.deps.archive.take_out(group.clone());
         context.spawn(moved.into_actor(self).map(|moved, actor, context| {
             actor.moving = false;
+            if let Err(error) = pass_at_once(Step::CheckpointerLeft) {
+                return actor.lifeline.fail(error, context);
+            }
             let failed = match moved {
                 Ok(answers) => actor.note_moved(group, answers),
                 Err(error) => {
@@ -68,7 +72,8 @@ impl Checkpointer {
                         .observe(&Event::FileHeld { file, reason });
                 }
                 Ok(Left::Gone | Left::Stays) => {}
-                Err(error) if matches!(policy(error.kind()), Policy::Retry(_)) => {
+                // A fault of the program may have left it half-way: the next life takes it up.
+                Err(error) if is_tried_again(&error) || error.kind() == ErrorKind::Bug => {
                     self.leaving.failed(file);
                     failed = Some(error);
                     continue;
@@ -122,4 +127,8 @@ impl Checkpointer {
     pub(super) fn moves_retry(deps: &super::Deps) -> Retry {
         Retry::new("archiver", Arc::clone(&deps.observer), deps.log.clone())
     }
+}
+
+fn is_tried_again(error: &Error) -> bool {
+    matches!(policy(error.kind()), Policy::Retry(_))
 }

@@ -9,6 +9,7 @@ use actix::{Context, Handler, Message, ResponseFuture};
 use super::{Checkpointer, Ending, OpenFile};
 use crate::answer::later;
 use crate::error::Result;
+use crate::failpoint::{Step, pass_at_once};
 use crate::flow::FileTracker;
 use crate::model::{Candidate, Claim, Counts, Epoch, FileId, HashMark, Lane, Position};
 use crate::port::Leaving;
@@ -216,6 +217,10 @@ impl Handler<Settle> for Checkpointer {
 
     fn handle(&mut self, _: Settle, context: &mut Context<Self>) -> Self::Result {
         let (owed, answer) = later("the checkpointer");
+        if let Err(error) = pass_at_once(Step::DrainSettle) {
+            self.lifeline.fail(error, context);
+            return answer;
+        }
         self.waiting_for_rest.push(owed);
         self.step(context);
         answer

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::Context;
 
 use super::{Checkpointer, Ending};
+use crate::failpoint::{Step, pass};
 use crate::model::{Candidate, Epoch, FileId, OverBudget};
 use crate::port::{Event, Leaving, Quarantined};
 
@@ -42,14 +43,19 @@ impl Checkpointer {
         let mut retry = self.retry();
         let work = async move {
             let reason = loop {
-                let done = match &why {
-                    Unloadable::Because(reason) => {
-                        let quarantined = ledger.quarantine(file, epoch, reason.clone()).await;
-                        quarantined.map(|()| reason.clone())
+                let done = async {
+                    pass(Step::CheckpointerQuarantine).await?;
+                    match &why {
+                        Unloadable::Because(reason) => {
+                            let quarantined = ledger.quarantine(file, epoch, reason.clone());
+                            quarantined.await.map(|()| reason.clone())
+                        }
+                        Unloadable::OverBudget(over) => {
+                            ledger.give_up(file, epoch, over.clone()).await
+                        }
                     }
-                    Unloadable::OverBudget(over) => ledger.give_up(file, epoch, over.clone()).await,
                 };
-                match done {
+                match done.await {
                     Ok(reason) => break reason,
                     Err(error) => retry.wait_out(error).await?,
                 }

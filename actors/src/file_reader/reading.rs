@@ -10,6 +10,7 @@ use crate::answer::{ask, ended, give_all};
 use crate::batch_accumulator::{Decoded, OpenFileFor};
 use crate::checkpointer::{Asker, Ending, FileEnded, WaitForAll, WaitForRoom};
 use crate::error::ErrorKind;
+use crate::failpoint::{Step, pass};
 use crate::flow::{Judgement, Opening};
 use crate::model::{Chunk, Claim, Read};
 use crate::port::{Event, RecordStream};
@@ -56,7 +57,11 @@ impl FileReader {
             opened.map_err(|_| ended("the accumulator"))?;
             loop {
                 pulse.working();
-                match source.open(&claim, pulse.clone()).await {
+                let opened = async {
+                    pass(Step::ReaderOpen).await?;
+                    source.open(&claim, pulse.clone()).await
+                };
+                match opened.await {
                     Ok(stream) => {
                         retry.succeeded();
                         return Ok((claim, Ok(stream)));
@@ -128,7 +133,11 @@ impl FileReader {
         let work = async move {
             let next = loop {
                 pulse.working();
-                match reading.stream.next().await {
+                let next = async {
+                    pass(Step::ReaderChunk).await?;
+                    reading.stream.next().await
+                };
+                match next.await {
                     Ok(next) => break next,
                     Err(error) if error.kind() == ErrorKind::File => {
                         reading.held.clear();
@@ -141,6 +150,11 @@ impl FileReader {
                     }
                 }
             };
+            if matches!(next, Read::End(_)) {
+                // It may have waited for the server before.
+                pulse.working();
+                pass(Step::ReaderEnd).await?;
+            }
             pulse.waiting();
             retry.succeeded();
             match next {
@@ -179,6 +193,7 @@ impl FileReader {
         let work = async move {
             let start = Instant::now();
             for chunk in reading.held.drain(..) {
+                pass(Step::ReaderHandOn).await?;
                 if !ask(&chunks, Decoded(chunk), "the accumulator").await? {
                     reading.ending = Some(Ending::Stopped);
                     break;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use ingestd_actors::failpoint::{Step, pass_io};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
@@ -53,11 +54,13 @@ impl Copy<'_> {
             let _ = std::fs::remove_file(self.through);
         }
         made?;
+        pass_io(Step::ArchiveNamed)?;
         // The original is only taken away once its copy can't be lost any more.
         sync_parent(self.to)
     }
 
     fn give_name(&self) -> io::Result<()> {
+        pass_io(Step::ArchiveCopied)?;
         sync_parent(self.through)?;
         match self.replaces {
             true => rename_over(self.through, self.to),

@@ -75,6 +75,14 @@ pub fn reason_path(target: &Path) -> PathBuf {
     target.with_file_name(append(name, ".reason"))
 }
 
+/// The name under which that note is written: the same in every life, so that what one leaves that is
+/// killed meanwhile is not there for ever.
+pub fn reason_draft_path(target: &Path) -> PathBuf {
+    let name = target.file_name().unwrap_or_default();
+    let hash = blake3::hash(name.as_bytes()).to_hex();
+    target.with_file_name(format!(".ingestd-{}.reason", &hash[..16]))
+}
+
 fn name_of(source: &Path, file: FileId, attempt: u32, compressed: bool) -> OsString {
     let name = source.file_name().unwrap_or(OsStr::new("file"));
     let addition = match attempt {

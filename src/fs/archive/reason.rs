@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::naming::reason_path;
+use ingestd_actors::failpoint::{Step, pass_io};
+
+use super::naming::{reason_draft_path, reason_path};
 use super::rename::sync_parent;
 
 /// Writes why a file was quarantined into `NAME.reason` beside it, whole or not at all.
@@ -13,19 +15,21 @@ use super::rename::sync_parent;
 /// Where it can't be written.
 pub fn write_reason(target: &Path, reason: &str) -> io::Result<()> {
     let path = reason_path(target);
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let mut hidden = std::ffi::OsString::from(".ingestd-");
-    hidden.push(std::process::id().to_string());
-    hidden.push(format!("-{:016x}.reason", rand::random::<u64>()));
-    let hidden = parent.join(hidden);
-    let written = File::create_new(&hidden).and_then(|mut file| {
+    let draft = reason_draft_path(target);
+    // What an earlier life has left; never written to, since it may be a link by now.
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = File::create_new(&draft).and_then(|mut file| {
         writeln!(file, "{reason}")?;
         file.sync_all()?;
-        std::fs::rename(&hidden, &path)
+        pass_io(Step::ArchiveExplained)?;
+        std::fs::rename(&draft, &path)
     });
     if written.is_err() {
         // Nothing more can be done about a leftover than to try.
-        let _ = std::fs::remove_file(&hidden);
+        let _ = std::fs::remove_file(&draft);
     }
     written?;
     sync_parent(&path)

@@ -1,5 +1,6 @@
 //! Removing from the archive what it has kept for long enough, and nothing else.
 
+use ingestd_actors::failpoint::{Step, pass_io};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,7 @@ pub fn remove_due(due: &Due) -> io::Result<Removal> {
         }
         // Between the look and the taking, another file may have taken its place.
         rename_new(&due.path, &hidden)?;
+        pass_io(Step::SweepTaken)?;
         let taken = std::fs::symlink_metadata(&hidden)?;
         removal = end(due, &hidden, &taken)?;
     }
@@ -86,6 +88,7 @@ pub fn remove_due(due: &Due) -> io::Result<Removal> {
         }
     }
     if removal == Removal::Removed {
+        pass_io(Step::SweepRemoved)?;
         sync_parent(&due.path)?;
     }
     remove_empty_directories(due);

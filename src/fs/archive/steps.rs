@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step as Point, pass_io};
 use ingestd_actors::model::{Candidate, FileId};
 
 use super::content::{Form, same_content};
@@ -151,7 +152,8 @@ pub fn run_all(files: &[Move]) -> Vec<Result<Outcome>> {
         .flat_map(|(file, _)| [file.candidate.path.as_path(), file.target()]);
     // Renames of one file system come to its journal in order, so that they may be made durable
     // together; what is not durable yet, the next life finds where it was and moves again.
-    if let Err(error) = sync_directories(touched) {
+    let synced = pass_io(Point::ArchiveSync).and_then(|()| sync_directories(touched));
+    if let Err(error) = synced {
         for (file, outcome) in files.iter().zip(&mut outcomes) {
             if has_left(outcome) {
                 let error = io::Error::new(error.kind(), error.to_string());
@@ -200,9 +202,15 @@ fn step(file: &Move) -> std::result::Result<Option<Outcome>, Trouble> {
 fn do_step(file: &Move, at: &Places, step: Step) -> std::result::Result<Option<Outcome>, Trouble> {
     let (source, private, target) = (at.source.path(), at.private.as_path(), at.target.path());
     match step {
-        Step::Take => rename_new(source, private)?,
+        Step::Take => {
+            rename_new(source, private)?;
+            pass_io(Point::ArchiveTaken)?;
+        }
         Step::DropSource => drop_first_name(source, private)?,
-        Step::Place => place(file, at)?,
+        Step::Place => {
+            place(file, at)?;
+            pass_io(Point::ArchivePlaced)?;
+        }
         Step::Replace => {
             if metadata(target)?.is_some_and(|found| !found.is_file()) {
                 // A directory, or a link to somewhere: nothing that a file takes the place of.
@@ -215,6 +223,7 @@ fn do_step(file: &Move, at: &Places, step: Step) -> std::result::Result<Option<O
                 return do_step(file, at, taken(file.collision()));
             }
             open_itself(target)?.sync_all()?;
+            pass_io(Point::ArchiveDrop)?;
             std::fs::remove_file(private)?;
             return Ok(Some(Outcome::Moved));
         }
@@ -225,6 +234,7 @@ fn do_step(file: &Move, at: &Places, step: Step) -> std::result::Result<Option<O
             rename_new(source, private)?;
         }
         Step::Unlink => {
+            pass_io(Point::ArchiveUnlink)?;
             std::fs::remove_file(private)?;
             return Ok(Some(Outcome::Deleted));
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ingestd_actors::error::ErrorKind;
 use ingestd_actors::model::FileId;
 
-use super::naming::{copy_path, private_path, untagged_path};
+use super::naming::{copy_path, private_path, reason_draft_path, untagged_path};
 use super::rename::drop_first_name;
 use super::steps::{Goal, Move, Outcome, advance, run};
 use super::{Destination, target, write_reason};
@@ -272,6 +272,23 @@ fn a_link_is_not_moved() {
 fn the_reason_stands_beside_the_file() {
     let place = beside();
     let path = place.inbox.join("a.csv");
+    write_reason(&path, "the header is wrong").unwrap();
+    assert_eq!(files(&place.inbox), ["a.csv", "a.csv.reason"]);
+    let text = std::fs::read_to_string(place.inbox.join("a.csv.reason")).unwrap();
+    assert_eq!(text, "the header is wrong\n");
+}
+
+/// A life that was killed in the middle left it under a name of its own, for ever.
+#[test]
+fn a_reason_that_was_left_half_written_is_written_anew() {
+    let place = beside();
+    let path = place.inbox.join("a.csv");
+    let draft = reason_draft_path(&path);
+    let elsewhere = place.inbox.join("elsewhere");
+    std::fs::write(&draft, "the hea").unwrap();
+    write_reason(&path, "the header is wrong").unwrap();
+    assert_eq!(files(&place.inbox), ["a.csv", "a.csv.reason"]);
+    std::os::unix::fs::symlink(&elsewhere, &draft).unwrap();
     write_reason(&path, "the header is wrong").unwrap();
     assert_eq!(files(&place.inbox), ["a.csv", "a.csv.reason"]);
     let text = std::fs::read_to_string(place.inbox.join("a.csv.reason")).unwrap();

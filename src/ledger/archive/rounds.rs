@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::FileId;
 use ingestd_actors::port::Left;
 use slog::{Logger, debug, warn};
@@ -44,7 +45,9 @@ impl PostgresArchive {
         for one in chosen.nameless {
             answers[one.index] = Some(Err(no_free_name(&one)));
         }
+        pass(Step::ArchiveNote).await?;
         let ours = store(client, &self.instance, &chosen.notes).await?;
+        pass(Step::ArchiveNoted).await?;
         let (named, others): (Vec<_>, Vec<_>) = chosen
             .named
             .into_iter()
@@ -82,7 +85,9 @@ impl PostgresArchive {
         hold(client, &ends.held).await?;
         note_overwritten(client, &self.pipeline.name, &ends.overwriting).await?;
         let gone: Vec<Gone> = ends.left.iter().map(|(_, gone)| gone.clone()).collect();
+        pass(Step::ArchiveFinish).await?;
         finish(client, &self.instance, &gone).await?;
+        pass(Step::ArchiveFinished).await?;
         for (index, gone) in ends.left {
             answers[index] = Some(Ok(gone.target.map_or(Left::Gone, Left::To)));
         }
@@ -229,6 +234,7 @@ async fn explain(target: &Path, reason: Option<String>) -> Result<()> {
     let Some(reason) = reason else {
         return Ok(());
     };
+    pass(Step::ArchiveReason).await?;
     let target = target.to_owned();
     blocking(move || {
         let doing = format!("writing the reason beside {}", path_text(&target));

@@ -2,6 +2,7 @@
 //! rows that are too many to be in memory.
 
 use ingestd_actors::error::Result;
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Counts, DeadLetter, FileId};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -178,6 +179,7 @@ impl<'a> Mover<'a> {
     }
 
     async fn move_wave(&mut self, wave: Wave) -> Result<()> {
+        pass(Step::MoveWave).await?;
         let Err(fault) = self.try_range(wave).await else {
             return Ok(());
         };

@@ -1,6 +1,7 @@
 //! The rows of one transaction, written in one of the ways.
 
 use ingestd_actors::error::{Error, ErrorKind};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Counts, DeadLetter};
 use tokio_postgres::Statement;
 
@@ -119,6 +120,7 @@ impl RowWork<'_> {
 
     /// Into the staging tables of the files, whose commit moves the rows.
     async fn stage(&mut self) -> Result<Outcome, Fault> {
+        pass(Step::BatchPark).await?;
         let staging = Staging {
             client: &self.link.client,
             loading: self.loading,
@@ -135,6 +137,7 @@ impl RowWork<'_> {
     }
 
     async fn sift(&mut self) -> Result<Outcome, Fault> {
+        pass(Step::BatchSift).await?;
         load::ensure_staging(self.link, self.loading).await?;
         self.staged = true;
         let client = &self.link.client;
@@ -158,6 +161,7 @@ impl RowWork<'_> {
         if rows.is_empty() {
             return Ok(());
         }
+        pass(Step::BatchCopy).await?;
         self.statements += 1;
         let copy = copy.ok_or_else(|| Error::new(ErrorKind::Bug, "no COPY is prepared"))?;
         let client = &self.link.client;
@@ -190,6 +194,7 @@ impl RowWork<'_> {
         self.statements += 1;
         load::ensure_staging(self.link, loading).await?;
         self.staged = true;
+        pass(Step::BatchStage).await?;
         let stage = load::prepare_copy(client, &statements.stage, loading).await?;
         load::copy(client, &stage, self.selection, rows, loading).await?;
 
@@ -222,6 +227,7 @@ impl RowWork<'_> {
                 last: start as i64,
                 runs: &runs,
             };
+            pass(Step::BatchMerge).await?;
             load::merge(client, &staged, loading, counts).await?;
             if number == 0 {
                 self.sight.met = met(counts);

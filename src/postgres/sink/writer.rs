@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Batch, Counts, DeadLetter, FileId, ShareOutcome, StageTimes, Written};
 use tokio_postgres::Statement;
 
@@ -187,6 +188,7 @@ impl Writer {
     /// moves them: for this lane's former one too, which the new connection has terminated.
     async fn read_standings(&mut self, claims: &mut Claims) -> Result<()> {
         let link = self.take_link().await?;
+        pass(Step::BatchReread).await?;
         link.begin().await?;
         let standings = fence::standings(&link.client, self.owner.lane, &claims.files()).await?;
         link.rollback().await?;
@@ -227,6 +229,7 @@ impl Writer {
         let start = Instant::now();
         let way = self.way(&loading, &selection, careful);
         let rows = !selection.kept().is_empty();
+        pass(Step::BatchBegin).await?;
         let begun = self.begin(&link, &loading, claims, way.filter(|_| rows), rows);
         let begun = begun.await?;
         lap(start, &mut times.fence);
@@ -243,6 +246,7 @@ impl Writer {
             }
         };
 
+        pass(Step::BatchFence).await?;
         let start = Instant::now();
         let mut work = RowWork {
             link: &link,
@@ -295,7 +299,11 @@ impl Writer {
         let letters: Vec<_> = letters
             .map(|(share, letter)| (batch.shares[share].file, letter))
             .collect();
+        if !letters.is_empty() {
+            pass(Step::BatchLetters).await?;
+        }
         dead_letters::store(&link.client, &self.owner.pipeline, &letters).await?;
+        pass(Step::BatchCount).await?;
         let counted: Vec<_> = claims
             .live()
             .map(|(index, wanted)| (wanted.file, counts[index]))
@@ -303,9 +311,13 @@ impl Writer {
         fence::count(&link.client, self.owner.lane, &counted).await?;
         lap(start, &mut times.write);
 
+        pass(Step::BatchCommit).await?;
         let start = Instant::now();
         self.pending = Some(claims.pending(&counts));
-        let committed = link.commit().await;
+        let mut committed = link.commit().await;
+        if committed.is_ok() {
+            committed = pass(Step::BatchCommitted).await;
+        }
         if !matches!(&committed, Err(error) if error.kind() == ErrorKind::Unknown) {
             self.pending = None;
         }
