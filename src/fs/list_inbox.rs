@@ -8,6 +8,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::model::Candidate;
 use ingestd_actors::port::{Inbox, PortFuture, Scan};
 
+use super::scan::LONGEST_PATH;
 use super::{candidate_of, open_regular, path_text};
 
 /// An [`Inbox`] that is a list: every scan returns it, in its order; there is never more.
@@ -47,6 +48,13 @@ fn look_at(path: &Path) -> Result<Candidate> {
         .with_source(error)
     };
     let whole = std::path::absolute(path).map_err(refuse)?;
+    if path_text(&whole).len() > LONGEST_PATH {
+        let reason = "its path has more than 2,000 bytes, which is too long for the ledger";
+        return Err(refuse(std::io::Error::new(
+            std::io::ErrorKind::InvalidFilename,
+            reason,
+        )));
+    }
     let metadata = open_regular(&whole)
         .and_then(|file| file.metadata())
         .map_err(refuse)?;
@@ -85,6 +93,21 @@ mod tests {
             let found: Vec<_> = ready.iter().map(|file| file.path.clone()).collect();
             assert_eq!(found, paths[..2]);
         }
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_for_the_ledger_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut path = directory.path().to_owned();
+        while path.as_os_str().len() <= LONGEST_PATH {
+            path.push("d".repeat(200));
+        }
+        std::fs::create_dir_all(&path).unwrap();
+        path.push("a.csv");
+        std::fs::write(&path, "a\n").unwrap();
+        let error = ListInbox::new(&[path]).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.message().contains("too long for the ledger"));
     }
 
     #[test]

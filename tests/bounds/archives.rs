@@ -22,18 +22,34 @@ fn zstd(out: impl Write, write: impl FnOnce(&mut dyn Write)) {
     encoder.finish().expect("written");
 }
 
-/// A good row, and a record that has no end behind it.
-fn bomb(out: &mut dyn Write, length: u64) {
-    out.write_all(GOOD).expect("written");
-    repeat(&mut &mut *out, b"\0", length);
+type Compress = fn(&mut dyn Write, &[u8], u64);
+
+/// Compresses a text so often that it is so long.
+fn gzip_of(out: &mut dyn Write, text: &[u8], length: u64) {
+    gzip(out, |mut out| repeat(&mut out, text, length));
+}
+
+fn zstd_of(out: &mut dyn Write, text: &[u8], length: u64) {
+    zstd(out, |mut out| repeat(&mut out, text, length));
+}
+
+/// A good row, and a record that has no end behind it, in members or frames of up to 256 MiB.
+fn bomb(out: &mut dyn Write, length: u64, compress: Compress) {
+    compress(out, GOOD, GOOD.len() as u64);
+    let piece = length.min(256 * MIB);
+    let mut member = Vec::new();
+    compress(&mut member, b"\0", piece);
+    for _ in 0..length / piece {
+        out.write_all(&member).expect("written");
+    }
 }
 
 #[test]
 fn a_bomb_is_quarantined_once_it_has_given_too_much() {
     let mut place = Place::new(PATTERN);
     let length = sized(96 * MIB, 10 * GIB);
-    place.drop_written("a.csv.gz", |out| gzip(out, |out| bomb(out, length)));
-    place.drop_written("b.csv.zst", |out| zstd(out, |out| bomb(out, length)));
+    place.drop_written("a.csv.gz", |out| bomb(out, length, gzip_of));
+    place.drop_written("b.csv.zst", |out| bomb(out, length, zstd_of));
     for (name, format) in [("a.csv.gz", "gzip"), ("b.csv.zst", "zstd")] {
         let account = place.end_of(name);
         assert_eq!(account.state, "QUARANTINED", "{name}");
@@ -50,8 +66,8 @@ fn a_bomb_is_quarantined_once_it_has_given_too_much() {
 fn a_bomb_that_is_allowed_is_read_in_bounded_memory() {
     let mut place = Place::new(&format!("{PATTERN}\nmax_ratio = 1_000_000"));
     let length = sized(96 * MIB, 10 * GIB);
-    place.drop_written("a.csv.gz", |out| gzip(out, |out| bomb(out, length)));
-    place.drop_written("b.csv.zst", |out| zstd(out, |out| bomb(out, length)));
+    place.drop_written("a.csv.gz", |out| bomb(out, length, gzip_of));
+    place.drop_written("b.csv.zst", |out| bomb(out, length, zstd_of));
     for name in ["a.csv.gz", "b.csv.zst"] {
         assert_eq!(place.end_of(name).counts(), ("ARCHIVED", 2, 1, 1), "{name}");
         let letter = (2, 3, "record_too_large".to_owned(), length as i64, 1 << 20);
@@ -121,7 +137,7 @@ fn members_and_frames_without_end_give_their_rows() {
 fn an_archive_in_an_archive_is_no_text_and_says_so() {
     let mut place = Place::new(PATTERN);
     let mut inner = Vec::new();
-    gzip(&mut inner, |out| bomb(out, sized(16 * MIB, GIB)));
+    bomb(&mut inner, sized(16 * MIB, GIB), gzip_of);
     place.drop_written("a.csv.gz", |out| {
         gzip(out, |out| out.write_all(&inner).expect("written"));
     });

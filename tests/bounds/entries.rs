@@ -184,7 +184,7 @@ fn a_file_that_may_not_be_read_is_quarantined_and_the_others_go_on() {
     }
     let secret = place.inbox.join(".secret");
     fs::write(&secret, csv([1])).expect("written");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("ours");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("ours");
     fs::rename(&secret, place.inbox.join("secret.csv")).expect("renamed");
     let account = place.end_of("secret.csv");
     assert_eq!(account.counts(), ("QUARANTINED", 0, 0, 0));

@@ -128,7 +128,7 @@ impl PostgresArchive {
             (Ok(Outcome::Missing), Goal::Delete) if one.begun => {
                 ends.left.push((one.index, gone(None, Some(DELETED))));
             }
-            (Ok(Outcome::Missing), _) if !one.elsewhere && !self.inbox.is_dir() => {
+            (Ok(Outcome::Missing), _) if self.has_lost_its_inbox(&one) => {
                 // Nobody has taken the file away: all of it is gone, perhaps to come back.
                 answers[one.index] = Some(Err(inbox_is_gone(&self.inbox)));
             }
@@ -162,6 +162,13 @@ fn inbox_is_gone(inbox: &Path) -> Error {
     );
     Error::new(ErrorKind::Configuration, message)
         .with_advice("bring it back, or create it where its files are gone for good")
+}
+
+impl PostgresArchive {
+    /// Whether the inbox that it stood in is not there. One that somebody has named needs none.
+    fn has_lost_its_inbox(&self, one: &Departing) -> bool {
+        !self.named && !one.elsewhere && !self.inbox.is_dir()
+    }
 }
 
 /// Why a file that was deleted after its commit is nowhere.
