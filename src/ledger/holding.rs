@@ -3,11 +3,11 @@
 use futures_util::try_join;
 use ingestd_actors::error::Result;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::{Client, Row, Transaction};
 
 use super::error::ledger_error;
 use super::lease::Who;
-use crate::postgres::{Client, Database};
+use crate::postgres::Database;
 
 /// How a lease is held.
 pub(super) struct Holding {

@@ -14,14 +14,14 @@ use std::time::Duration;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use slog::{Logger, error, info, warn};
 use tokio::sync::Mutex;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Transaction};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::error::{fenced, ledger_error};
 use super::holding::{Holding, Taken, take};
-use crate::postgres::{Client, Database};
+use crate::postgres::Database;
 use crate::settings::Pipeline;
 
 /// How long a lease lasts without being renewed, unless it is told; it is renewed at a third of it.
@@ -99,7 +99,9 @@ impl Lease {
             return Ok(());
         }
         *held = None;
-        let mut client = self.database.client().await?;
+        // Its own, and closed once it is given up: one that does not answer any more would be handed on by
+        // the pool.
+        let mut client = self.database.dedicated().await?;
         let state = Arc::new(State::default());
         match take(&self.database, &mut client, &self.who, true).await? {
             Taken::Ours(holding) => state.note(&holding),
@@ -277,5 +279,5 @@ async fn keep(
 }
 
 async fn again(database: &Database, old: Client) -> Client {
-    database.client().await.unwrap_or(old)
+    database.dedicated().await.unwrap_or(old)
 }
