@@ -256,7 +256,7 @@ fn a_connection_that_the_lease_has_given_up_is_nobody_elses() {
     let service = behind.home.run();
     behind.drop_file(true);
     behind.wait_for_all();
-    let silent = [Fault::After(Way::Silent), Fault::Before(Way::Silent)];
+    let silent = [Fault::After(Way::Silent), Fault::Within(Way::Silent)];
     let left = arm(&behind.proxy, &silent, 1, |it| {
         it.does("lease_expires = case")
     });
