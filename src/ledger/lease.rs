@@ -104,8 +104,8 @@ impl Lease {
         }
         *held = None;
         pass(Step::LeaseTake).await?;
-        // Of its own: kept for as long as the lease is, those of many pipelines would be all that the
-        // pool has.
+        // Of its own, and closed once it is given up: the pool would hand one on that does not answer
+        // any more, and those of many pipelines would be all that it has.
         let mut client = self.database.dedicated().await?;
         let state = Arc::new(State::new());
         match take(&self.database, &mut client, &self.who, true).await? {

@@ -13,17 +13,20 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// These bytes were sent.
-    pub fn say(&mut self, bytes: &[u8]) {
+    /// These bytes were sent. Whether that is a sign of life: another question, behind one that is not
+    /// answered, is none.
+    pub fn say(&mut self, bytes: &[u8]) -> bool {
+        let (waits, before) = (self.is_under_way(), self.asked);
         let Conversation { asked, ours, .. } = self;
         // A simple query, and the Sync behind others.
         ours.read(bytes, |letter| {
             *asked += u64::from(matches!(letter, b'Q' | b'S'));
         });
+        !waits || self.asked == before
     }
 
-    /// These bytes have come.
-    pub fn hear(&mut self, bytes: &[u8]) {
+    /// These bytes have come, which always is one.
+    pub fn hear(&mut self, bytes: &[u8]) -> bool {
         let Conversation {
             asked,
             answered,
@@ -44,6 +47,7 @@ impl Conversation {
             }
             _ => {}
         });
+        true
     }
 
     /// Whether something is not answered, or data are still to be sent.
@@ -139,6 +143,25 @@ mod tests {
         assert!(talk.is_under_way());
     }
 
+    /// Whoever asked again and again kept a dead connection alive.
+    #[test]
+    fn asking_once_more_is_no_sign_of_life() {
+        let mut talk = Conversation::default();
+        assert!(talk.say(&messages(b"Q")));
+        assert!(!talk.say(&messages(b"Q")));
+        assert!(!talk.say(&messages(b"BES")));
+        assert!(talk.hear(&messages(b"C")));
+        assert!(!talk.say(&messages(b"Q")));
+        // A long message, in parts; and the data of a COPY.
+        let mut talk = Conversation::default();
+        let long = message(b'Q', 1_000);
+        assert!(long.chunks(100).all(|part| talk.say(part)));
+        talk.hear(&messages(b"CZ"));
+        talk.say(&messages(b"BES"));
+        talk.hear(&messages(b"2G"));
+        assert!(talk.say(&messages(b"ddd")));
+    }
+
     #[test]
     fn an_answer_that_lacks_its_last_byte_is_none() {
         let mut talk = Conversation::default();
@@ -161,8 +184,12 @@ mod tests {
             let (said, heard) = (messages(&said), messages(&heard));
             whole.say(&said);
             whole.hear(&heard);
-            said.chunks(piece).for_each(|bytes| pieces.say(bytes));
-            heard.chunks(piece).for_each(|bytes| pieces.hear(bytes));
+            for bytes in said.chunks(piece) {
+                pieces.say(bytes);
+            }
+            for bytes in heard.chunks(piece) {
+                pieces.hear(bytes);
+            }
             prop_assert_eq!(whole.asked, pieces.asked);
             prop_assert_eq!(whole.answered, pieces.answered);
             prop_assert_eq!(whole.is_under_way(), pieces.is_under_way());

@@ -38,23 +38,23 @@ impl Traffic {
         });
     }
 
-    /// When the last byte came or went, where an answer is waited for.
+    /// When there was a sign of life, where an answer is waited for.
     pub fn waits_since(&self) -> Option<Instant> {
         let seen = self.seen();
         let seen = seen.as_ref()?;
         seen.conversation.is_under_way().then_some(seen.last)
     }
 
-    /// For how long it has waited for an answer without a byte.
+    /// For how long it has waited for an answer without one.
     pub fn waits_for(&self) -> Option<Duration> {
         self.waits_since().map(|since| since.elapsed())
     }
 
-    fn note(&self, bytes: &[u8], note: impl FnOnce(&mut Conversation, &[u8])) {
+    fn note(&self, bytes: &[u8], note: impl FnOnce(&mut Conversation, &[u8]) -> bool) {
         if let Some(seen) = self.seen().as_mut()
             && !bytes.is_empty()
+            && note(&mut seen.conversation, bytes)
         {
-            note(&mut seen.conversation, bytes);
             seen.last = Instant::now();
         }
     }

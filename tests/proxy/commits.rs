@@ -248,6 +248,30 @@ fn load_through(kind: &Kind) {
     service.stop();
 }
 
+/// The pool handed it to whoever asked for one next, who waited for it in vain.
+#[test]
+fn a_connection_that_the_lease_has_given_up_is_nobody_elses() {
+    let mut behind = Behind::new(true, "lease = \"1s\"\n", "");
+    behind.migrate();
+    let service = behind.home.run();
+    behind.drop_file(true);
+    behind.wait_for_all();
+    let silent = [Fault::After(Way::Silent), Fault::Within(Way::Silent)];
+    let left = arm(&behind.proxy, &silent, 1, |it| {
+        it.does("lease_expires = case")
+    });
+    wait_until(Duration::from_secs(20), || is_over(&left));
+    let started = Instant::now();
+    for _ in 0..5 {
+        behind.drop_file(true);
+        behind.wait_for_all();
+    }
+    // Long before anything counts as silent, which it does after a minute.
+    assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
+    behind.assert_exactly_once();
+    service.stop();
+}
+
 /// Each on a database of its own: a ledger is made once.
 #[test]
 fn every_fault_at_the_commit_of_a_migration() {

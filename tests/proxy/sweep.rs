@@ -31,7 +31,7 @@ fn sweep(side: Side) {
 
 /// Loads a file for each cut. They lie over the length that a file's loading has without any.
 fn cut_again_and_again(side: Side, number: u64) {
-    let mut behind = Behind::new(number % 2 == 0, "", "");
+    let mut behind = Behind::new(number.is_multiple_of(2), "", "");
     behind.migrate();
     let next = Arc::new(AtomicU64::new(u64::MAX));
     let cuts = Arc::new(AtomicU64::new(0));
