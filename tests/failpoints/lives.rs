@@ -219,13 +219,15 @@ fn live(place: &mut Place, cells: &[Cell]) -> Signs {
     }
 }
 
-/// Whether everything has struck, whatever had to restart has, and all is done.
+/// Whether everything has struck, whatever had to restart has, and all is done; a process that ends by
+/// itself is waited for.
 fn is_over(place: &mut Place, cells: &[Cell], signs: &Signs) -> bool {
     let struck = |cell: &Cell| signs.has(cell.step.name(), cell.fault);
     let seen = |cell: &Cell| {
         let recoveries = cell.recoveries();
         let restarts = !recoveries.is_empty() && recoveries != [Recovery::Again];
-        !restarts || recoveries.iter().any(|it| signs.seen.contains(it))
+        let ends = recoveries == [Recovery::Process];
+        !ends && (!restarts || recoveries.iter().any(|it| signs.seen.contains(it)))
     };
     cells.iter().all(|cell| struck(cell) && seen(cell))
         && match cells.iter().any(|cell| cell.is_late()) {
