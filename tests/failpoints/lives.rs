@@ -203,7 +203,10 @@ fn live(place: &mut Place, cells: &[Cell]) -> Signs {
         {
             told = true;
             service.signal(Signal::TERM);
-        } else if place.is_loaded() && waves < MOST_WAVES && !all_are_late(cells, &signs) {
+        } else if waves < MOST_WAVES
+            && place.is_loaded()
+            && (!all_are_late(cells, &signs) || place.is_at_rest())
+        {
             waves += 1;
             place.drop_wave();
         }
@@ -219,13 +222,15 @@ fn live(place: &mut Place, cells: &[Cell]) -> Signs {
     }
 }
 
-/// Whether everything has struck, whatever had to restart has, and all is done.
+/// Whether everything has struck, whatever had to restart has, and all is done; a process that ends by
+/// itself is waited for.
 fn is_over(place: &mut Place, cells: &[Cell], signs: &Signs) -> bool {
     let struck = |cell: &Cell| signs.has(cell.step.name(), cell.fault);
     let seen = |cell: &Cell| {
         let recoveries = cell.recoveries();
         let restarts = !recoveries.is_empty() && recoveries != [Recovery::Again];
-        !restarts || recoveries.iter().any(|it| signs.seen.contains(it))
+        let ends = cell.fault == "kill" || recoveries == [Recovery::Process];
+        !ends && (!restarts || recoveries.iter().any(|it| signs.seen.contains(it)))
     };
     cells.iter().all(|cell| struck(cell) && seen(cell))
         && match cells.iter().any(|cell| cell.is_late()) {

@@ -1,6 +1,6 @@
 //! What happens at a step that is to fail.
 
-use std::io;
+use std::io::{self, Write};
 
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -65,7 +65,9 @@ pub fn pass_io(step: Step) -> io::Result<()> {
 /// What is to happen now, which is told at once: whoever reads it knows that the step was passed.
 fn fault_at(step: Step) -> Option<String> {
     let fault = action(step.name())?;
-    eprintln!("failpoint {} {fault}", step.name());
+    // At once, and on a line of its own: others write to it at the same time.
+    let line = format!("\nfailpoint {} {fault}\n", step.name());
+    let _ = io::stderr().write_all(line.as_bytes());
     Some(fault)
 }
 
