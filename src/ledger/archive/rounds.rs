@@ -9,7 +9,9 @@ use slog::{Logger, debug, warn};
 
 use super::choose::choose;
 use super::{Answer, Departing, Destiny, PostgresArchive};
-use crate::fs::archive::{Goal, Move, Outcome, follow, move_error, run_all, write_reason};
+use crate::fs::archive::{
+    Goal, Move, Outcome, doubt_missing, follow, move_error, run_all, write_reason,
+};
 use crate::fs::path_text;
 use crate::ledger::admit::blocking;
 use crate::ledger::departures::{Gone, Note, finish, hold, note_overwritten, store};
@@ -62,9 +64,10 @@ impl PostgresArchive {
                 (one, step)
             })
             .unzip();
-        let log = self.log.clone();
+        let (log, inbox) = (self.log.clone(), self.inbox.clone());
         let (moves, outcomes) = blocking(move || {
-            let outcomes = run_all(&moves);
+            let mut outcomes = run_all(&moves);
+            doubt_missing(&moves, &mut outcomes, &inbox);
             for (file, outcome) in moves.iter().zip(&outcomes) {
                 if let Ok(outcome) = outcome {
                     tell_of_companions(file, outcome, &log);
