@@ -2,6 +2,7 @@
 
 mod archive;
 mod budget;
+mod chaos;
 mod cli;
 mod control;
 mod dialects;

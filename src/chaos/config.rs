@@ -28,6 +28,10 @@ pub struct Habits {
 /// The text of the configuration, but for the database, which may have a password in its URL.
 pub fn text(data_dir: &str, habits: Habits) -> String {
     let mut text = format!("[service]\ndata_dir = {}\n", toml_string(data_dir));
+    if !habits.small_batches {
+        // A line for each file would fill the disk in the end.
+        text.push_str("\n[log]\nlevel = \"warning\"\n");
+    }
     for flow in Flow::ALL {
         let name = flow.name();
         let rules = match flow {

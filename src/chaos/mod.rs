@@ -10,17 +10,21 @@
 //! | `watcher` | how far the ledger has come |
 //! | `strikes` | the faults as they are injected |
 //! | `trial`, `run` | waves of files while faults strike, and the comparison of each |
+//! | `report`, `soak`, `figures` | lines of progress; what a long run costs, and whether that is flat (`soak` is pure) |
 //! | `compare` | table, dead letters, ledger and archive beside the known answer |
 
 mod compare;
 mod config;
 mod fault;
+mod figures;
 mod judge;
 mod places;
 mod process;
+mod report;
 mod run;
 mod sequence;
 mod server;
+mod soak;
 mod strikes;
 mod tally;
 mod trial;
@@ -30,5 +34,6 @@ mod wave;
 pub use fault::{Choice, Fault};
 pub use judge::Differences;
 pub use run::{Orders, Outcome, run};
+pub use soak::{Judged, LEAST, judge};
 pub use tally::HEADING;
 pub use trial::Interrupts;

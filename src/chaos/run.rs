@@ -12,16 +12,15 @@ use super::fault::Choice;
 use super::judge::Differences;
 use super::places::Places;
 use super::process::Process;
+use super::report::Reporter;
 use super::sequence::{Sequence, Strike};
 use super::server::Server;
+use super::soak::Sample;
 use super::strikes::PATIENCE;
 use super::tally::Tally;
 use super::trial::{Interrupts, Trial, Waited, When};
 use super::watcher::{Progress, Watcher};
 use super::wave::Wave;
-
-/// How often a line tells how far it has come.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -42,6 +41,8 @@ pub struct Orders {
     pub directory: PathBuf,
     /// What the run has made stays.
     pub keep: bool,
+    /// A soak: how often there are a pause and a line.
+    pub soak: Option<Duration>,
 }
 
 /// What came of it.
@@ -61,6 +62,8 @@ pub struct Outcome {
     pub deaths: u64,
     /// Whether the service ended in order.
     pub ended_in_order: bool,
+    /// What the service has cost, where the run was a soak.
+    pub samples: Vec<Sample>,
     /// Where everything stays.
     pub kept: Option<PathBuf>,
 }
@@ -80,17 +83,13 @@ impl Outcome {
 ///
 /// # Errors
 /// Where it can't begin, or can't go on.
-pub fn run(
-    orders: &Orders,
-    interrupts: &Interrupts,
-    tell: impl Fn(&str) + Clone + 'static,
-) -> Result<Outcome> {
+pub fn run(orders: &Orders, interrupts: &Interrupts, tell: Box<dyn Fn(&str)>) -> Result<Outcome> {
     let started = Instant::now();
     let (server, places) = claim(orders)?;
     let data_dir = places.root().display().to_string();
     let habits = Habits {
-        small_batches: true,
-        archive_retention: None,
+        small_batches: orders.soak.is_none(),
+        archive_retention: orders.soak,
     };
     places.write_config(&config::text(&data_dir, habits))?;
     let mut watcher = Watcher::new(server.connection()?);
@@ -107,11 +106,13 @@ pub fn run(
         last: Progress::default(),
         interrupts: interrupts.clone(),
         deadline: orders.time.map(|time| started + time),
-        each_look: Box::new(told(started, tell.clone())),
+        reporter: Reporter::new(started, orders.soak, tell),
         server,
     };
     let mut sequence = Sequence::new(orders.seed, orders.choice.clone(), orders.rows / 20);
     let mut pending = None;
+    // In a soak the archive forgets by itself.
+    let archives = orders.soak.is_none().then_some(&places);
     let mut differences = Differences::default();
     let mut waves = 0;
     let mut stuck = false;
@@ -122,8 +123,9 @@ pub fn run(
         if interrupts.load(Ordering::Relaxed) > 1 {
             break;
         }
+        let loaded = Instant::now();
         let client = trial.watcher.client_within(PATIENCE)?;
-        let found = compare(client, &trial.wave, trial.base, Some(&places))?;
+        let found = compare(client, &trial.wave, trial.base, archives)?;
         waves += 1;
         trial.tally.end_wave(&found);
         let differs = !found.is_none();
@@ -131,8 +133,11 @@ pub fn run(
         if differs || stuck || trial.is_over() || is_enough(&trial, orders.times) {
             break;
         }
-        forget(client_of(&mut trial)?)?;
-        places.forget_files();
+        forget(trial.watcher.client_within(PATIENCE)?)?;
+        if orders.soak.is_none() {
+            places.forget_files();
+        }
+        trial.reporter.was_idle(loaded.elapsed());
     }
     let deaths = trial.process.deaths;
     let Trial {
@@ -140,6 +145,7 @@ pub fn run(
         server,
         tally,
         watcher,
+        reporter,
         ..
     } = trial;
     let ended_in_order = process.stop();
@@ -152,6 +158,7 @@ pub fn run(
         stuck,
         deaths,
         ended_in_order,
+        samples: reporter.soaking.map_or(Vec::new(), |it| it.samples),
         kept: None,
     };
     if orders.keep || !outcome.holds() {
@@ -190,19 +197,29 @@ fn claim(orders: &Orders) -> Result<(Server, Places)> {
 fn one_wave(
     trial: &mut Trial,
     sequence: &mut Sequence,
-    pending: &mut Option<Strike>,
+    pending: &mut Option<(Strike, When)>,
     times: Option<u64>,
 ) -> Result<Waited> {
     while !trial.is_over() && !is_enough(trial, times) {
-        let strike = pending.take().unwrap_or_else(|| sequence.next());
-        match trial.wait_until_due(When::After(strike.after))? {
+        let next = || match &mut trial.reporter.soaking {
+            Some(soaking) => {
+                let (fault, due) = soaking.beat.next();
+                (sequence.at_once(fault), When::At(due))
+            }
+            None => {
+                let strike = sequence.next();
+                (strike, When::After(strike.after))
+            }
+        };
+        let (strike, when) = pending.take().unwrap_or_else(next);
+        match trial.wait_until_due(when)? {
             Waited::Reached => match trial.strike(&strike)? {
                 Waited::Stuck => return Ok(Waited::Stuck),
                 Waited::Done => return Ok(Waited::Done),
                 Waited::Reached | Waited::Over => {}
             },
             Waited::Done => {
-                *pending = Some(strike);
+                *pending = Some((strike, when));
                 return Ok(Waited::Done);
             }
             Waited::Stuck => return Ok(Waited::Stuck),
@@ -216,37 +233,9 @@ fn is_enough(trial: &Trial, times: Option<u64>) -> bool {
     times.is_some_and(|times| trial.tally.times() >= times)
 }
 
-fn client_of(trial: &mut Trial) -> Result<&mut postgres::Client> {
-    trial.watcher.client_within(PATIENCE)
-}
-
 /// Waits until the service has made its ledger and its tables.
 fn wait_for_ledger(watcher: &mut Watcher) -> Result<()> {
     watcher.ask(PATIENCE, |client| {
         client.batch_execute("select from ingestd.files; select from ingestd.pipelines")
     })
-}
-
-/// Tells how far it has come, now and then.
-fn told(
-    started: Instant,
-    tell: impl Fn(&str) + 'static,
-) -> impl FnMut(&super::trial::Glimpse) -> Result<()> + 'static {
-    let mut next = started + TELL_EVERY;
-    move |glimpse| {
-        if Instant::now() >= next {
-            next += TELL_EVERY;
-            let seconds = started.elapsed().as_secs();
-            let number = crate::cli::thousands;
-            tell(&format!(
-                "{:>3}:{:02}  {} faults, wave {}, {} records",
-                seconds / 60,
-                seconds % 60,
-                number(glimpse.faults),
-                number(glimpse.wave),
-                number(glimpse.records)
-            ));
-        }
-        Ok(())
-    }
 }

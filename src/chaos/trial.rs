@@ -10,6 +10,7 @@ use ingestd_actors::error::Result;
 use super::judge::growing_records;
 use super::places::Places;
 use super::process::Process;
+use super::report::{Glimpse, Reporter};
 use super::sequence::Strike;
 use super::server::Server;
 use super::strikes::{Field, PATIENCE, strike};
@@ -72,21 +73,8 @@ pub struct Trial {
     pub interrupts: Interrupts,
     /// When no more faults come.
     pub deadline: Option<Instant>,
-    /// What is done at each look.
-    pub each_look: Box<dyn FnMut(&Glimpse) -> Result<()>>,
-}
-
-/// What is seen at a look.
-#[derive(Clone, Copy, Debug)]
-pub struct Glimpse {
-    /// The service's process.
-    pub pid: i32,
-    /// The records that were committed, over all waves.
-    pub records: u64,
-    /// The faults so far.
-    pub faults: u64,
-    /// The wave.
-    pub wave: u64,
+    /// Whom each look is told.
+    pub reporter: Reporter,
 }
 
 impl Trial {
@@ -179,7 +167,7 @@ impl Trial {
                 faults: self.tally.times(),
                 wave: self.wave.number,
             };
-            (self.each_look)(&glimpse)?;
+            self.reporter.glimpse(&glimpse, &mut self.watcher);
             if heeds_the_end && self.is_over() {
                 return Ok(Waited::Over);
             }

@@ -10,7 +10,7 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{complain, count_of, print, shell_word, table};
-use crate::chaos::{self, Choice, HEADING, Interrupts, Orders, Outcome};
+use crate::chaos::{self, Choice, HEADING, Interrupts, Judged, LEAST, Orders, Outcome, judge};
 
 /// How long a run takes unless told otherwise.
 const MINUTES: f64 = 1.0;
@@ -30,6 +30,8 @@ const MINUTES: f64 = 1.0;
   ingestd chaos --faults kill=5,server --times 1200
       a thousand kills and two hundred crashes of the server
   ingestd chaos --url postgresql://me@localhost/scratch --minutes 10
+  ingestd chaos --soak --minutes 1440
+      a day: a writer fails every 5 seconds, a pause and a line with what the service costs each minute
 
 The faults: kill (SIGKILL, and started again), cut (connections are ended), server (stopped as by a
 crash, and started again; not with --url), lock (somebody locks tables, rows, or the ledger), pause
@@ -71,6 +73,17 @@ pub struct ChaosArgs {
     /// Leave everything where it is at the end
     #[arg(long)]
     keep: bool,
+
+    /// Look whether a service that runs for long costs what it cost before: memory, descriptors,
+    /// connections, the ledger for each file, records a second. A writer fails every 5 seconds, and each
+    /// minute there are a pause and a line; the last third is compared with the middle third
+    #[arg(long, conflicts_with_all = ["faults", "times"])]
+    soak: bool,
+
+    /// In a soak: the time from one pause and one line to the next; a writer fails twelve times as often
+    #[arg(long, value_name = "DURATION", default_value = "1m", requires = "soak",
+          value_parser = humantime::parse_duration)]
+    every: Duration,
 }
 
 /// Runs the subcommand.
@@ -78,12 +91,14 @@ pub fn run(args: &ChaosArgs) -> Result<ExitCode> {
     let interrupts = catch_interrupts()?;
     let orders = orders(args)?;
     announce(&orders)?;
-    let outcome = chaos::run(&orders, &interrupts, |line| {
+    let tell = |line: &str| {
         // Where nobody listens, the run goes on: its exit code is what counts.
         let _ = print(&format!("{line}\n"));
-    })?;
+    };
+    let outcome = chaos::run(&orders, &interrupts, Box::new(tell))?;
     conclude(&orders, &outcome)?;
-    Ok(match outcome.holds() {
+    let is_flat = orders.soak.is_none() || conclude_soak(&outcome)?;
+    Ok(match outcome.holds() && is_flat {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
@@ -92,6 +107,9 @@ pub fn run(args: &ChaosArgs) -> Result<ExitCode> {
 fn orders(args: &ChaosArgs) -> Result<Orders> {
     let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 32);
     let mut choice = args.faults.clone().unwrap_or_else(Choice::all);
+    if args.soak {
+        choice = "writer=12,pause".parse().unwrap_or(choice);
+    }
     if args.url.is_some() {
         choice = choice.without_the_server();
     }
@@ -115,6 +133,7 @@ fn orders(args: &ChaosArgs) -> Result<Orders> {
         url: args.url.clone(),
         directory: directory.unwrap_or_else(|| std::env::temp_dir().join(name)),
         keep: args.keep,
+        soak: args.soak.then_some(args.every),
     })
 }
 
@@ -184,6 +203,35 @@ fn conclude(orders: &Orders, outcome: &Outcome) -> Result<()> {
         text.push_str(&kept_words(orders, &kept.display().to_string()));
     }
     print(&text)
+}
+
+/// Says whether the service has cost at the end what it cost before; whether it has.
+fn conclude_soak(outcome: &Outcome) -> Result<bool> {
+    let Some(judged) = judge(&outcome.samples) else {
+        print(&format!(
+            "soak: too short to be judged: {}, and it takes {LEAST}\n",
+            count_of(outcome.samples.len() as u64, "line")
+        ))?;
+        return Ok(true);
+    };
+    let row = |it: &Judged| {
+        let is_flat = if it.is_flat { "flat" } else { "NOT flat" };
+        vec![
+            it.name.to_owned(),
+            format!("{:.2}", it.middle),
+            format!("{:.2}", it.last),
+            is_flat.to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = judged.iter().map(row).collect();
+    let is_flat = judged.iter().all(|it| it.is_flat);
+    let verdict = match is_flat {
+        true => "flat: it costs at the end what it cost before",
+        false => "NOT flat",
+    };
+    let heading = ["figure", "middle third", "last third", ""];
+    print(&format!("\n{}soak: {verdict}\n", table(&heading, &rows)))?;
+    Ok(is_flat)
 }
 
 fn kept_words(orders: &Orders, kept: &str) -> String {
