@@ -54,6 +54,22 @@ impl Process {
         Ok(())
     }
 
+    /// An error where it has ended before anything was done to it.
+    ///
+    /// # Errors
+    /// `Configuration`, with its last words.
+    pub fn refuse_if_ended(&self) -> Result<()> {
+        let Some(status) = self.child.ended() else {
+            return Ok(());
+        };
+        let log = self.places.log();
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        let last = said.lines().last().unwrap_or("it said nothing");
+        let message = format!("the service ended at its start ({status}): {last}");
+        Err(Error::new(ErrorKind::Configuration, message)
+            .with_advice(format!("its log is {}", log.display())))
+    }
+
     /// Starts it again where it has ended by itself, which it never should; whether it had.
     ///
     /// # Errors

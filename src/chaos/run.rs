@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ingestd_actors::error::Result;
@@ -21,6 +22,7 @@ use super::tally::Tally;
 use super::trial::{Interrupts, Trial, Waited, When};
 use super::watcher::{Progress, Watcher};
 use super::wave::Wave;
+use crate::postgres::classify;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -89,12 +91,13 @@ pub fn run(orders: &Orders, interrupts: &Interrupts, tell: Box<dyn Fn(&str)>) ->
     let data_dir = places.root().display().to_string();
     let habits = Habits {
         small_batches: orders.soak.is_none(),
-        archive_retention: orders.soak,
+        // The shortest that there is.
+        archive_retention: orders.soak.map(|every| every.max(Duration::from_secs(1))),
     };
     places.write_config(&config::text(&data_dir, habits))?;
     let mut watcher = Watcher::new(server.connection()?);
     let process = Process::start(&places, server.url())?;
-    wait_for_ledger(&mut watcher)?;
+    wait_for_ledger(&process, &mut watcher)?;
     let mut trial = Trial {
         process,
         watcher,
@@ -233,9 +236,19 @@ fn is_enough(trial: &Trial, times: Option<u64>) -> bool {
     times.is_some_and(|times| trial.tally.times() >= times)
 }
 
-/// Waits until the service has made its ledger and its tables.
-fn wait_for_ledger(watcher: &mut Watcher) -> Result<()> {
-    watcher.ask(PATIENCE, |client| {
-        client.batch_execute("select from ingestd.files; select from ingestd.pipelines")
-    })
+/// Waits until the service has made its ledger.
+fn wait_for_ledger(process: &Process, watcher: &mut Watcher) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        process.refuse_if_ended()?;
+        let query = "select from ingestd.files; select from ingestd.pipelines";
+        let asked = watcher
+            .client_within(PATIENCE)?
+            .batch_execute(query)
+            .map_err(|error| classify(error, "waiting for the service's ledger"));
+        if asked.is_ok() || Instant::now() > deadline {
+            return asked;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }

@@ -177,7 +177,7 @@ fn a_file_is_not_missing_whose_inbox_is_gone_for_a_while() {
         .expect("locked");
     depot.drop_file("things", "a.csv", &csv([1, 2]));
     depot.start();
-    depot.wait_until_said("things", "a.csv", "READING", "");
+    depot.wait_until_said("things", "a.csv", "COMPLETED", "");
     let inbox = depot.inbox("things");
     let aside = inbox.with_file_name("aside");
     fs::rename(&inbox, &aside).expect("moved away");
