@@ -151,7 +151,7 @@ fn a_lost_row_a_doubled_row_and_a_missing_dead_letter_are_found() {
 
 #[test]
 fn a_soak_says_what_it_costs_and_judges_it() {
-    let (output, said) = chaos("--soak --every 500ms --minutes 0.12 --rows 10000", None);
+    let (output, said) = chaos("--soak --every 500ms --minutes 0.17 --rows 10000", None);
     assert!(said.contains("descriptors"), "{said}");
     for figure in [
         "memory, MB",
