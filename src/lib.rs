@@ -19,6 +19,7 @@
 //! | [`audit`] | the proof that a file is loaded exactly once |
 //! | [`check`] | what an operator asks before anything is loaded |
 //! | [`generate`], [`demo`] | e-commerce events with a known answer, and the comparison with it |
+//! | [`chaos`] | a service under faults, and the comparison with a known answer |
 //! | [`watch`], [`logging`] | figures and log lines |
 //! | [`allocator`] | what keeps the process small |
 
@@ -26,6 +27,7 @@
 
 pub mod allocator;
 pub mod audit;
+pub mod chaos;
 pub mod check;
 pub mod cli;
 pub mod csv;

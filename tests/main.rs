@@ -3,6 +3,7 @@
 mod archive;
 mod bounds;
 mod budget;
+mod chaos;
 mod cli;
 mod control;
 mod dialects;

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod audit;
+mod chaos;
 mod check;
 mod config;
 mod context;
@@ -56,6 +57,7 @@ enum Command {
     Load(load::LoadArgs),
     Check(check::CheckArgs),
     Demo(demo::DemoArgs),
+    Chaos(chaos::ChaosArgs),
     Generate(generate::GenerateArgs),
     Files(files::FilesArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
@@ -134,6 +136,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Load(args) => load::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Generate(args) => generate::run(args).map(|()| ExitCode::SUCCESS),
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(args) => dead_letters::run(&args).map(|()| ExitCode::SUCCESS),

@@ -9,6 +9,7 @@ mod identity;
 mod inbox;
 mod list_inbox;
 mod path_text;
+mod presence;
 mod ready;
 mod scan;
 mod watch;
@@ -21,3 +22,4 @@ pub use identity::{candidate_at, candidate_of, file_error, open_itself, open_reg
 pub use inbox::{FsInbox, count_files, matcher};
 pub use list_inbox::ListInbox;
 pub use path_text::{path_from_text, path_text};
+pub use presence::{inbox_is_gone, inbox_root, while_there};

@@ -21,7 +21,7 @@ use slog::Logger;
 use uuid::Uuid;
 
 use super::departures::{Note, Stored, Way, stored};
-use crate::fs::{file_error, path_text};
+use crate::fs::{file_error, inbox_root, path_text};
 use crate::postgres::{Client, Database};
 use crate::settings::{Collision, Finished, Pipeline, format_date};
 
@@ -88,13 +88,10 @@ impl PostgresArchive {
         instance: Uuid,
         log: Logger,
     ) -> PostgresArchive {
-        let inbox = std::path::absolute(&pipeline.directory)
-            .map(|path| path.canonicalize().unwrap_or(path))
-            .unwrap_or_default();
         PostgresArchive {
             database,
+            inbox: inbox_root(&pipeline.directory),
             pipeline,
-            inbox,
             named,
             instance: instance.to_string(),
             log,

@@ -25,6 +25,7 @@ mod borrow;
 mod child;
 mod cluster;
 mod configuration;
+mod dependent;
 mod layout;
 mod lock;
 mod postmaster;
@@ -33,6 +34,7 @@ mod socket;
 
 pub use binaries::{Binaries, find_binaries, find_psql};
 pub use borrow::{Borrowed, use_if_there, use_or_start};
+pub use dependent::Dependent;
 pub use layout::default_data_dir;
 pub use server::{LocalServer, RunningServer};
 

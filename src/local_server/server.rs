@@ -52,13 +52,18 @@ impl LocalServer {
     /// or where its user can't reach the directory: the program ends with exit code 2.
     pub async fn open(data_dir: &Path) -> Result<LocalServer> {
         let data_dir = data_dir.to_owned();
-        aside(move || {
-            let current = Account::current()?;
-            let layout = Layout::create(&data_dir, &current)?;
-            let lock = lock_for_service(&layout)?;
-            LocalServer::with_lock(layout, current, lock, "service")
-        })
-        .await
+        aside(move || LocalServer::open_here(&data_dir)).await
+    }
+
+    /// As [`LocalServer::open`], on this thread.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_here(data_dir: &Path) -> Result<LocalServer> {
+        let current = Account::current()?;
+        let layout = Layout::create(data_dir, &current)?;
+        let lock = lock_for_service(&layout)?;
+        LocalServer::with_lock(layout, current, lock, "service")
     }
 
     /// Goes on where the lock is ours.
@@ -106,7 +111,10 @@ impl LocalServer {
     }
 
     /// As [`LocalServer::start`], on this thread.
-    pub(super) fn start_and_wait(&self) -> Result<RunningServer> {
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_and_wait(&self) -> Result<RunningServer> {
         let home = &self.home;
         let cluster = home.layout.cluster();
         Leftovers {
@@ -240,13 +248,31 @@ impl RunningServer {
     }
 
     /// As [`RunningServer::stop`], on this thread.
-    pub(super) fn stop_and_wait(&self) -> Result<ExitStatus> {
-        let patience = [
+    ///
+    /// # Errors
+    /// The same.
+    pub fn stop_and_wait(&self) -> Result<ExitStatus> {
+        self.end(&[
             (Signal::INT, Duration::from_secs(30)),
             (Signal::QUIT, Duration::from_secs(10)),
             (Signal::KILL, Duration::from_secs(10)),
-        ];
-        for (signal, limit) in patience {
+        ])
+    }
+
+    /// Stops the server as a crash would, on this thread: nothing is written back, and it recovers at
+    /// its next start. As `pg_ctl stop -m immediate` does it.
+    ///
+    /// # Errors
+    /// Where it does not end.
+    pub fn crash_and_wait(&self) -> Result<ExitStatus> {
+        self.end(&[
+            (Signal::QUIT, Duration::from_secs(10)),
+            (Signal::KILL, Duration::from_secs(10)),
+        ])
+    }
+
+    fn end(&self, patience: &[(Signal, Duration)]) -> Result<ExitStatus> {
+        for &(signal, limit) in patience {
             self.child.signal(signal);
             let deadline = Instant::now() + limit;
             while Instant::now() < deadline {

@@ -128,14 +128,17 @@ pub fn pipeline_spec(
         ports: Ports {
             inbox,
             ledger: Arc::new(ledger),
-            source: Arc::new(CsvSource::new(
-                database.runtime().clone(),
-                resolver,
-                Origins::new(database.clone()),
-                Stages::new(database.clone()),
-                pipeline.batch_rows,
-                log,
-            )),
+            source: Arc::new(
+                CsvSource::new(
+                    database.runtime().clone(),
+                    resolver,
+                    Origins::new(database.clone()),
+                    Stages::new(database.clone()),
+                    pipeline.batch_rows,
+                    log,
+                )
+                .with_inbox(&pipeline.directory),
+            ),
             sink: Arc::new(PostgresSink::new(
                 database.clone(),
                 pipeline.name.clone(),

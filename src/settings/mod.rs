@@ -56,6 +56,7 @@ pub use redropped::{Companions, OnReturn, Redropped};
 pub use service::{LogFormat, LogLevel, LogSettings, Service};
 pub use sources::{ConfigFile, DEFAULT_FILE, Environment, FILE_VARIABLE, Sources};
 pub use tolerance::Tolerance;
+pub use toml_text::quoted as toml_string;
 
 /// What the demo runs.
 pub const ECOMMERCE: ConfigFile = ConfigFile::Embedded {

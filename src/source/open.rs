@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use encoding_rs::UTF_8;
@@ -18,7 +18,10 @@ use super::stream::{CsvStream, Reading};
 use super::zones::Zones;
 use super::{Decoder, Origin};
 use crate::csv::{Header, HeaderFault, HeaderSearch};
-use crate::fs::{SMALL, candidate_of, edge_hashes, file_error, open_regular};
+use crate::fs::{
+    SMALL, candidate_of, edge_hashes, file_error, inbox_is_gone, inbox_root, open_regular,
+    while_there,
+};
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::{Origins, Resolver, Stages};
 
@@ -32,6 +35,7 @@ pub struct CsvSource {
     origins: Origins,
     stages: Stages,
     zones: Zones,
+    inbox: PathBuf,
     batch_rows: usize,
 }
 
@@ -54,8 +58,15 @@ impl CsvSource {
             resolver,
             origins,
             stages,
+            inbox: PathBuf::new(),
             batch_rows,
         }
+    }
+
+    /// Files below this directory are gone only while it is there.
+    pub fn with_inbox(mut self, directory: &Path) -> Self {
+        self.inbox = inbox_root(directory);
+        self
     }
 }
 
@@ -66,6 +77,7 @@ impl Source for CsvSource {
         let (origins, batch_rows) = (self.origins.clone(), self.batch_rows);
         let zones = self.zones.clone();
         let stages = self.stages.clone();
+        let inbox = self.inbox.clone();
         Box::pin(async move {
             if claim.plan.all_or_nothing {
                 pulse.waiting();
@@ -77,7 +89,8 @@ impl Source for CsvSource {
             pulse.waiting();
             let opening = runtime.spawn_blocking(move || {
                 let origin = || origin_of(&claim, &origins, &asking);
-                open(&claim, origin, batch_rows)
+                let file = open_in(&inbox, &claim.candidate.path)?;
+                open(&claim, file, origin, batch_rows)
             });
             let mut reading = opening.await.map_err(super::stream::lost_thread)??;
             pulse.working();
@@ -97,14 +110,29 @@ fn origin_of(claim: &Claim, origins: &Origins, runtime: &Handle) -> Result<Origi
     Ok(Origin::new(&path, load_time))
 }
 
+/// Opens a file. One that is not there is gone, unless its inbox is.
+fn open_in(inbox: &Path, path: &Path) -> Result<File> {
+    let of_inbox = !inbox.as_os_str().is_empty() && path.starts_with(inbox);
+    match open_regular(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && of_inbox => {
+            match while_there(inbox, || open_regular(path)) {
+                (Err(error), false) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(inbox_is_gone(inbox))
+                }
+                (opened, _) => opened.map_err(unopened),
+            }
+        }
+        opened => opened.map_err(unopened),
+    }
+}
+
 fn open(
     claim: &Claim,
+    file: File,
     origin: impl FnOnce() -> Result<Origin>,
     batch_rows: usize,
 ) -> Result<Reading> {
-    let path = &claim.candidate.path;
-    let file = open_regular(path).map_err(unopened)?;
-    check_identity(&file, claim, path)?;
+    check_identity(&file, claim, &claim.candidate.path)?;
 
     let plan: LoadPlan = serde_json::from_str(&claim.plan.definition).map_err(|error| {
         Error::new(ErrorKind::Bug, "the stored plan can't be read").with_source(error)
@@ -228,6 +256,21 @@ mod tests {
     use ingestd_actors::model::{Ends, Epoch, FileId, Plan};
 
     use super::*;
+
+    /// It was quarantined, and stayed so when the directory was back. Found by `ingestd chaos --faults
+    /// inbox`.
+    #[test]
+    fn a_file_is_not_gone_whose_inbox_is() {
+        let place = tempfile::tempdir().expect("a directory");
+        let inbox = place.path().join("in");
+        let path = inbox.join("a.csv");
+        let kind = || open_in(&inbox, &path).expect_err("there is none").kind();
+        assert_eq!(kind(), ErrorKind::Transient);
+        std::fs::create_dir(&inbox).expect("a directory");
+        assert_eq!(kind(), ErrorKind::File);
+        std::fs::write(&path, "id\n").expect("written");
+        open_in(&inbox, &path).expect("it is there");
+    }
 
     /// Written anew in its own place, a file that waited for its turn was read as what it had been;
     /// after a kill its rows were loaded once more.

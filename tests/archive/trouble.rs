@@ -134,3 +134,30 @@ fn an_archive_may_be_a_link_or_below_the_inbox() {
     assert!(real.is_dir() && depot.home.data().join("link").exists());
     depot.stop();
 }
+
+/// It was called missing for good where its commit came while the directory was not mounted, and stood
+/// in the inbox until the next start once that was back. Found by `ingestd chaos --faults inbox`.
+#[test]
+fn a_file_is_not_missing_whose_inbox_is_gone_for_a_while() {
+    let mut depot = Depot::new(&[("things", "archive = \"archive/things\"")]);
+    let mut other = depot._database.client();
+    let mut lock = other.transaction().expect("a transaction");
+    lock.batch_execute("lock table numbers in share mode")
+        .expect("locked");
+    depot.drop_file("things", "a.csv", &csv([1, 2]));
+    depot.start();
+    depot.wait_until_said("things", "a.csv", "COMPLETED", "");
+    let inbox = depot.inbox("things");
+    let aside = inbox.with_file_name("aside");
+    fs::rename(&inbox, &aside).expect("moved away");
+    lock.rollback().expect("unlocked");
+    depot.wait_until_said("things", "a.csv", "COMMITTED", "");
+    wait_until_held_up(&mut depot, "things", "is gone");
+    assert_eq!(depot.said("things", "a.csv").0, "COMMITTED");
+    fs::rename(&aside, &inbox).expect("put back");
+    depot.wait_until_said("things", "a.csv", "ARCHIVED", "");
+    assert_eq!(names_in(&depot.home.directory("archive/things")), ["a.csv"]);
+    assert_eq!(names_in(&inbox), [""; 0]);
+    assert_eq!(depot.ids("things"), [1, 2]);
+    depot.stop();
+}

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use super::run;
 use crate::support::{Scratch, ingestd};
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
+    "chaos",
     "files show",
     "config",
     "config show",
@@ -120,6 +121,10 @@ fn wrong_usage_is_exit_code_2() {
         "load x --nope",
         "load x --key id",
         "demo --rows 0",
+        "chaos --times 0",
+        "chaos --faults kil",
+        "chaos --soak --times 3",
+        "chaos --every 1m",
         "files --state NOPE",
         "generate",
         "dead-letters",

@@ -7,6 +7,7 @@
 mod companions;
 mod content;
 mod copy;
+mod doubt;
 mod look;
 mod naming;
 mod next;
@@ -17,6 +18,7 @@ mod steps;
 
 pub use companions::follow;
 pub use content::Form;
+pub use doubt::doubt_missing;
 pub use naming::{ATTEMPTS, Destination, is_compressed, private_path, reason_path, target};
 pub use next::{Aim, Seen, Step, There, next, taken};
 pub use reason::write_reason;

@@ -10,7 +10,9 @@ use slog::{Logger, debug, warn};
 
 use super::choose::choose;
 use super::{Answer, Departing, Destiny, PostgresArchive};
-use crate::fs::archive::{Goal, Move, Outcome, follow, move_error, run_all, write_reason};
+use crate::fs::archive::{
+    Goal, Move, Outcome, doubt_missing, follow, move_error, run_all, write_reason,
+};
 use crate::fs::path_text;
 use crate::ledger::admit::blocking;
 use crate::ledger::departures::{Gone, Note, finish, hold, note_overwritten, store};
@@ -65,9 +67,12 @@ impl PostgresArchive {
                 (one, step)
             })
             .unzip();
-        let log = self.log.clone();
+        let (log, inbox, named) = (self.log.clone(), self.inbox.clone(), self.named);
         let (moves, outcomes) = blocking(move || {
-            let outcomes = run_all(&moves);
+            let mut outcomes = run_all(&moves);
+            if !named {
+                doubt_missing(&moves, &mut outcomes, &inbox);
+            }
             for (file, outcome) in moves.iter().zip(&outcomes) {
                 if let Ok(outcome) = outcome {
                     tell_of_companions(file, outcome, &log);
@@ -128,10 +133,6 @@ impl PostgresArchive {
             (Ok(Outcome::Missing), Goal::Delete) if one.begun => {
                 ends.left.push((one.index, gone(None, Some(DELETED))));
             }
-            (Ok(Outcome::Missing), _) if self.has_lost_its_inbox(&one) => {
-                // Nobody has taken the file away: all of it is gone, perhaps to come back.
-                answers[one.index] = Some(Err(inbox_is_gone(&self.inbox)));
-            }
             (Ok(Outcome::Missing), _) => {
                 warn!(self.log, "file {} is missing: it is neither in the inbox nor in the archive", file.file.0;
                     "path" => source);
@@ -152,22 +153,6 @@ impl PostgresArchive {
                 answers[one.index] = Some(Err(error));
             }
         }
-    }
-}
-
-fn inbox_is_gone(inbox: &Path) -> Error {
-    let message = format!(
-        "the inbox {} is gone, with what was to leave it",
-        path_text(inbox)
-    );
-    Error::new(ErrorKind::Configuration, message)
-        .with_advice("bring it back, or create it where its files are gone for good")
-}
-
-impl PostgresArchive {
-    /// Whether the inbox that it stood in is not there. One that somebody has named needs none.
-    fn has_lost_its_inbox(&self, one: &Departing) -> bool {
-        !self.named && !one.elsewhere && !self.inbox.is_dir()
     }
 }
 
