@@ -227,8 +227,11 @@ impl Departing {
     }
 }
 
+/// A directory that files go to, without links where it is there: below an inbox none is followed, and
+/// this one is meant.
 pub(super) fn absolute(into: &Path) -> Result<PathBuf> {
     std::path::absolute(into)
+        .map(|path| path.canonicalize().unwrap_or(path))
         .map_err(|error| file_error(error, &format!("finding {}", path_text(into))))
 }
 

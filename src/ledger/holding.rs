@@ -71,7 +71,10 @@ pub(super) async fn take(
     let transaction = database.begin(client).await?;
     let pipeline = [(&who.pipeline as _, Type::TEXT)];
     // Sent at once, carried out one after the other: what is looked at is as it is under the lock.
-    let (_, _, row) = try_join!(
+    // Whoever gives up waiting for a lock would leave a backend behind that goes on waiting.
+    let patience = format!("set local lock_timeout = {}", who.length.as_millis() / 5);
+    let (_, _, _, row) = try_join!(
+        transaction.batch_execute(&patience),
         transaction.execute_typed(
             "insert into ingestd.pipelines (name) values ($1) on conflict do nothing",
             &pipeline,

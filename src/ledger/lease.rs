@@ -262,6 +262,8 @@ async fn keep(
 ) {
     let regular = who.length / 3;
     let mut pause = regular;
+    // Of the backend that the ledger knows, until the next one is written down.
+    let mut before = None;
     loop {
         tokio::time::sleep(pause).await;
         let renewed = match pass(Step::LeaseRenew).await {
@@ -276,6 +278,7 @@ async fn keep(
                     info!(log, "the pipeline can be shared with other instances now");
                 }
                 state.note(&holding);
+                before = None;
                 regular
             }
             Ok(Ok(Taken::Theirs(holder))) => {
@@ -288,9 +291,11 @@ async fn keep(
             }
             Ok(Err(error)) => {
                 warn!(log, "the lease can't be renewed"; "error" => %error);
-                client = again(&database, client).await;
-                // The backend that stood for this life is gone: the sooner there is a new one, the less
-                // is taken over in vain.
+                if client.is_closed() {
+                    renew_by_another(&database, &mut client, &mut before).await;
+                }
+                // Where the backend that stood for this life is gone: the sooner there is a new one, the
+                // less is taken over in vain.
                 regular / 10
             }
             Err(_) => {
@@ -298,13 +303,18 @@ async fn keep(
                     log,
                     "the lease can't be renewed: the server does not answer"
                 );
-                client = again(&database, client).await;
+                // One more at the most: what is not answered keeps its connection.
+                if before.is_none() || client.is_closed() {
+                    renew_by_another(&database, &mut client, &mut before).await;
+                }
                 regular / 10
             }
         };
     }
 }
 
-async fn again(database: &Database, old: Client) -> Client {
-    database.dedicated().await.unwrap_or(old)
+async fn renew_by_another(database: &Database, client: &mut Client, before: &mut Option<Client>) {
+    if let Ok(other) = database.dedicated().await {
+        *before = Some(std::mem::replace(client, other));
+    }
 }

@@ -78,6 +78,11 @@ impl<'a> Retention<'a> {
         // Its rows are locked until that is noted: whoever retries a quarantined file meanwhile is told
         // that it is gone, or has it.
         let transaction = database.begin(client).await?;
+        // Files are worked on under these locks, which takes its time.
+        transaction
+            .batch_execute("set local idle_in_transaction_session_timeout = '1h'")
+            .await
+            .map_err(|error| ledger_error(error, "beginning to clear the archive"))?;
         let rows = self.due(&transaction).await?;
         let mut swept = Swept {
             more: rows.len() == GROUP as usize,

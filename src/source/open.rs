@@ -93,8 +93,8 @@ impl Source for CsvSource {
                 open(&claim, file, origin, batch_rows)
             });
             let mut reading = opening.await.map_err(super::stream::lost_thread)??;
-            pulse.working();
             zones.check(reading.decoder()).await?;
+            pulse.working();
             let stream: Box<dyn RecordStream> =
                 Box::new(CsvStream::new(reading, runtime, resolver, pulse));
             Ok(stream)

@@ -84,15 +84,17 @@ fn an_older_ledger_is_to_be_migrated() {
 fn what_is_no_postgresql_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let answering = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("somebody comes");
-        let mut asked = [0; 8];
-        stream.read_exact(&mut asked).expect("a request");
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").ok();
+    // Asked for TLS first, and then without.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("somebody comes");
+            let mut asked = [0; 8];
+            stream.read_exact(&mut asked).expect("a request");
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").ok();
+        }
     });
     let url = format!("postgresql://me@127.0.0.1:{port}/shop");
     let said = run(ingestd().args(["status", "--database-url", &url]));
-    answering.join().expect("answered");
     assert_eq!(said.code, Some(2), "{}", said.err);
     let words = "what answers there speaks another protocol";
     assert!(said.err.contains(words), "{}", said.err);

@@ -113,13 +113,23 @@ fn compress(source: &mut File, copy: &File, length: u64) -> io::Result<u64> {
 /// Opens the private name for writing. Another process that writes under it is let alone: it may be
 /// about to give the file its name.
 fn lock(through: &Path) -> io::Result<File> {
-    let copy = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-        .open(through)?;
+    let open = || {
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+            .open(through)
+    };
+    let copy = match open() {
+        // A life that was killed has given it the permissions of an original that nobody may write.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_itself(through)?.set_permissions(Permissions::from_mode(0o600))?;
+            open()?
+        }
+        other => other?,
+    };
     let busy = || {
         let reason = "another instance is copying it";
         io::Error::new(io::ErrorKind::WouldBlock, reason)
