@@ -82,8 +82,17 @@ pub struct ChaosArgs {
 
     /// In a soak: the time from one pause and one line to the next; a writer fails twelve times as often
     #[arg(long, value_name = "DURATION", default_value = "1m", requires = "soak",
-          value_parser = humantime::parse_duration)]
+          value_parser = every)]
     every: Duration,
+}
+
+/// A soak's step: a writer fails twelve times in it, which takes its time.
+fn every(text: &str) -> std::result::Result<Duration, String> {
+    let every = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match every >= Duration::from_secs(1) {
+        true => Ok(every),
+        false => Err("it has to be 1s at least".to_owned()),
+    }
 }
 
 /// Runs the subcommand.
@@ -149,7 +158,7 @@ fn announce(orders: &Orders) -> Result<()> {
     };
     print(&format!(
         "{end} of {} on {server}; files in {}\n\
-         seed {}: the same files and the same faults come again with --seed {} --rows {}\n",
+         seed {}: with --seed {} --rows {}, and else as this time, the same files and faults come again\n",
         orders.choice,
         orders.directory.display(),
         orders.seed,
