@@ -8,7 +8,7 @@
 use ingestd_actors::model::{Candidate, FileState};
 
 use super::known::Known;
-use super::verdict::{Decision, Fact, Relation, Rules, half_loaded};
+use super::verdict::{Decision, Fact, Relation, Rules, half_loaded, left_of};
 use crate::fs::path_text;
 use crate::settings::{OnReturn, Redropped};
 
@@ -130,6 +130,9 @@ pub fn decide(
     }
     if let Some(half) = proven(Relation::MayEqual).next() {
         return Some((Decision::Quarantine(None, half_loaded(&half.known)), None));
+    }
+    if let Some(cut) = proven(Relation::Remains).next() {
+        return Some((Decision::Quarantine(None, left_of(&cut.known)), None));
     }
     let longest = proven(Relation::MayContinue)
         .max_by_key(|fact| (fact.known.candidate.size, fact.known.file));

@@ -102,6 +102,7 @@ fn look_closer(
     let untouched = same_path && same_metadata(candidate, &known.candidate);
     let (proven, mark) = match relation {
         Relation::Replaces | Relation::None => (false, None),
+        Relation::Remains => (true, None),
         Relation::MayEqual if known.is_unfinished() && untouched => (true, None),
         Relation::MayEqual if fingerprint.content.is_some() && known.content.is_some() => (
             fingerprint.content.as_ref().map(|hash| &hash[..]) == known.content.as_deref(),

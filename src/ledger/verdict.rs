@@ -87,6 +87,8 @@ pub enum Relation {
     MayContinue,
     /// It has taken the place of an unfinished file.
     Replaces,
+    /// It is what is left of a file that was cut where it stands, and refused with rows of it loaded.
+    Remains,
     /// Nothing.
     None,
 }
@@ -128,8 +130,17 @@ pub fn relation(candidate: &Candidate, fingerprint: &Fingerprint, known: &Known)
         FileState::Quarantined | FileState::Failed if known.loaded == 0 => Relation::None,
         FileState::Quarantined | FileState::Failed if same_ends => Relation::MayEqual,
         FileState::Quarantined | FileState::Failed if longer && same_path => Relation::MayContinue,
+        FileState::Quarantined | FileState::Failed
+            if same_path && is_shorter_itself(candidate, &known.candidate) =>
+        {
+            Relation::Remains
+        }
         _ => Relation::None,
     }
+}
+
+fn is_shorter_itself(candidate: &Candidate, was: &Candidate) -> bool {
+    (candidate.device, candidate.inode) == (was.device, was.inode) && candidate.size < was.size
 }
 
 /// A known file that a candidate is related to, with what looking at the contents has shown.
@@ -253,6 +264,18 @@ pub fn half_loaded(known: &Known) -> String {
         known.reason.as_deref().unwrap_or("no reason is recorded"),
         known.loaded,
         goes_on,
+    )
+}
+
+/// Why what is left of a file that was cut is not loaded.
+pub fn left_of(known: &Known) -> String {
+    format!(
+        "it is what is left of file {}, which was cut and is {}: {}; {} of that one's records are in the \
+         table already: `load --again` loads all of this one beside them",
+        known.file.0,
+        known.state.name(),
+        known.reason.as_deref().unwrap_or("no reason is recorded"),
+        known.loaded,
     )
 }
 

@@ -159,7 +159,16 @@ fn relations_follow_from_length_ends_path_and_state() {
         "nothing of it can be doubled"
     );
     half.loaded = 1;
-    assert_eq!(of(10, half), Relation::MayEqual);
+    assert_eq!(of(10, half.clone()), Relation::MayEqual);
+    assert_eq!(of(9, half.clone()), Relation::None);
+    half.candidate.path = "/in/a".into();
+    assert_eq!(
+        of(9, half.clone()),
+        Relation::Remains,
+        "cut where it stands"
+    );
+    half.candidate.inode += 1;
+    assert_eq!(of(9, half), Relation::None, "another file");
 }
 
 #[test]

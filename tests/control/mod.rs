@@ -57,9 +57,16 @@ fn rows_in(client: &mut Client, table: &str) -> i64 {
     count(client, &format!("select count(*) from {table}"))
 }
 
-/// Waits until a table has exactly so many rows, each once.
+/// Waits until a table has exactly so many rows, each once, for as long as more come.
 fn wait_for_rows(client: &mut Client, table: &str, rows: i64) {
-    wait_until(PATIENCE, || rows_in(client, table) >= rows);
+    let mut there = rows_in(client, table);
+    while there < rows {
+        let before = there;
+        wait_until(PATIENCE, || {
+            there = rows_in(client, table);
+            there > before
+        });
+    }
     let distinct = format!("select count(distinct id) from {table}");
     assert_eq!(
         (rows_in(client, table), count(client, &distinct)),

@@ -66,7 +66,7 @@ pub fn answer_to(files: u64, rows_per_file: u64) -> (u64, Generator) {
     (seed, answer::generator(seed, files, rows_per_file))
 }
 
-/// How long anything may take until the service counts as stuck.
+/// How long nothing may come until the service counts as stuck: how long all takes is up to the machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How far the ledger has come.
@@ -131,11 +131,13 @@ impl Watcher {
 
     /// Looks until there is something to be seen that is wanted.
     pub fn wait_for(&mut self, mut wanted: impl FnMut(Progress) -> bool) -> Progress {
-        let deadline = Instant::now() + PATIENCE;
+        let mut deadline = Instant::now() + PATIENCE;
         let mut last = None;
         loop {
             if let Some(progress) = self.look() {
-                last = Some(progress);
+                if last.replace(progress) != Some(progress) {
+                    deadline = Instant::now() + PATIENCE;
+                }
                 if wanted(progress) {
                     return progress;
                 }

@@ -171,6 +171,7 @@ fn evidence(
     let unhashed = relation == Relation::MayEqual && off.contains(&Rule::WholeIsHashed);
     let proven = match (&known.content, relation) {
         (_, Relation::Replaces) => false,
+        (_, Relation::Remains) => true,
         (Some(hashed), _) => unhashed || content.starts_with(hashed),
         // Its ends are compared, and what was read of it.
         (None, _) => content.starts_with(&row.content[..row.loaded.min(row.content.len())]),
