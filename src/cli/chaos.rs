@@ -89,9 +89,9 @@ pub struct ChaosArgs {
 /// A soak's step: a writer fails twelve times in it, which takes its time.
 fn every(text: &str) -> std::result::Result<Duration, String> {
     let every = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    match every >= Duration::from_secs(1) {
+    match every >= Duration::from_millis(100) {
         true => Ok(every),
-        false => Err("it has to be 1s at least".to_owned()),
+        false => Err("it has to be 100ms at least".to_owned()),
     }
 }
 
