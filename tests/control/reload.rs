@@ -184,8 +184,8 @@ fn a_file_that_is_half_read_ends_under_the_plan_that_it_was_begun_with() {
     drop_rows(&home, "big", "2.csv", 500_000, 1_000);
     reload(&home, &service);
     assert!(rows_in(&mut client, "big") < 400_000, "it was half read");
-    wait_for_rows(&mut client, "other", 1_000);
     wait_for_rows(&mut client, "big", 400_000);
+    wait_for_rows(&mut client, "other", 1_000);
     let mixed = "select (select count(*) from big where id >= 500000)
                       + (select count(*) from other where id < 500000)";
     assert_eq!(count(&mut client, mixed), 0);
