@@ -9,11 +9,14 @@ help:
 	@echo 'make test            all tests'
 	@echo
 	@echo "Both install what is missing on Debian and Ubuntu (PostgreSQL's server, a C compiler,"
-	@echo 'and for the tests PgBouncer) with root or sudo, and say so. Rust has to be there: https://rustup.rs'
+	@echo 'and for the tests PgBouncer and promtool) with root or sudo, and say so. Rust has to be there: https://rustup.rs'
 
 demo: setup
 	@cargo run --release -- demo $(ARGS)
 
+# Most tests wait for most of their time, so there are more at once than cores; not many more, or the server that
+# they share would have too many connections. RUST_TEST_THREADS=2 make test is slower, and needs less.
+export RUST_TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores < 6 ? 2 * cores : 12)))
 test: setup-tests
 	@cargo test --workspace --lib --tests --features failpoints $(ARGS)
 

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ingestd::local_server::{LocalServer, find_binaries, use_or_start};
+use ingestd::local_server::{LocalServer, find_binaries, use_if_there, use_or_start};
 use ingestd_actors::error::ErrorKind;
 use tokio_postgres::{Client, NoTls};
 
@@ -246,8 +246,59 @@ fn commands_share_the_server_of_a_service_or_start_one_for_the_moment() {
         assert_eq!(borrowed.url(), running.url());
         drop(borrowed);
         connect(&running.url()).await;
+        waits_for_its_database(place.path(), &running.url()).await;
         Arc::new(running).stop().await.expect("stopped");
     });
+}
+
+/// `ingestd status` said nothing for two minutes.
+#[test]
+fn a_server_that_is_stopped_is_told_of_within_seconds() {
+    let place = prepared();
+    runtime().block_on(async {
+        let server = LocalServer::open(place.path()).await.expect("opened");
+        let running = server.start().await.expect("started");
+        kill(running.pid(), libc::SIGSTOP);
+        let (path, begun) = (place.path().to_owned(), Instant::now());
+        let asked = tokio::task::spawn_blocking(move || use_if_there(&path).map(|_| ()));
+        let error = asked.await.expect("no panic").expect_err("it is silent");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{error}");
+        kill(running.pid(), libc::SIGCONT);
+        let pid = format!("(process {})", running.pid());
+        assert!(error.message().contains(&pid), "{error}");
+        assert!(error.message().contains("does not answer"), "{error}");
+        Arc::new(running).stop().await.expect("stopped");
+    });
+}
+
+/// A command that was typed while a service made the server for the first time said that there was no
+/// database, and that somebody should create it.
+async fn waits_for_its_database(place: &Path, url: &str) {
+    let other = url.replace("/ingestd?", "/postgres?");
+    assert_ne!(other, url);
+    let client = connect(&other).await;
+    client
+        .batch_execute("drop database ingestd")
+        .await
+        .expect("dropped");
+    let log = place.join("server.log");
+    let place = place.to_owned();
+    let command = tokio::task::spawn_blocking(move || use_or_start(&place).map(|it| it.is_own()));
+    // It has asked, and goes on asking.
+    let refused = || {
+        fs::read_to_string(&log)
+            .expect("a log")
+            .matches("does not exist")
+            .count()
+    };
+    while refused() < 2 {
+        tokio::task::yield_now().await;
+    }
+    client
+        .batch_execute("create database ingestd")
+        .await
+        .expect("created");
+    assert!(!command.await.expect("no panic").expect("it waits"));
 }
 
 #[test]

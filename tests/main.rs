@@ -1,11 +1,13 @@
 //! The integration tests: one program, so that they are linked once and share one server.
 
+mod alerts;
 mod archive;
 mod bounds;
 mod budget;
 mod chaos;
 mod cli;
 mod control;
+mod dashboard;
 mod dialects;
 mod documents;
 #[cfg(feature = "failpoints")]
@@ -13,12 +15,15 @@ mod failpoints;
 mod first_load;
 mod full_disk;
 mod harness;
+mod http;
 mod inbox;
 mod instances;
 mod kills;
+mod letters;
 mod local_server;
 mod mapping;
 mod memory;
+mod migrations;
 mod model;
 mod modes;
 mod peers;
@@ -31,6 +36,9 @@ mod security;
 mod signals;
 mod support;
 mod tls;
+mod top;
 mod types;
+mod undo;
 mod values;
 mod verdicts;
+mod why;

@@ -23,7 +23,7 @@ use crate::flow::{Budget, Credits, LaneQueue, Limits, Taken};
 use crate::model::{
     Batch, Chunk, Counts, Epoch, FileId, Lane, OverBudget, Plan, Rows, Share, ShareOutcome, Written,
 };
-use crate::port::{Event, Observer};
+use crate::port::{Event, Measured, Observer};
 use crate::supervision::Lifeline;
 use crate::writer_supervisor::WriteBatch;
 use in_flight::InFlight;
@@ -157,6 +157,7 @@ impl BatchAccumulator {
             hash_mark: chunk.hash_mark,
         });
         self.deps.observer.observe(&Event::Read { file, to });
+        self.tell_in_flight();
         Ok(())
     }
 
@@ -307,6 +308,7 @@ impl BatchAccumulator {
             }
         }
         self.credits.give_back(in_flight.bytes);
+        self.tell_in_flight();
         for (file, found) in over_budget {
             let share = in_flight.shares.iter().find(|share| share.file == file);
             self.give_up(file, found, share.map_or(0, |share| share.judged));
@@ -338,6 +340,12 @@ impl BatchAccumulator {
             to,
             counts,
         });
+    }
+
+    fn tell_in_flight(&self) {
+        let bytes = self.credits.in_flight();
+        let measured = Measured::InFlight { bytes };
+        self.deps.observer.observe(&Event::Measured(measured));
     }
 
     fn forget_if_done(&mut self, file: FileId) {
@@ -385,4 +393,9 @@ fn bug(message: impl Into<String>) -> Error {
 
 impl Actor for BatchAccumulator {
     type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        // What its predecessor had is nobody's any more.
+        self.tell_in_flight();
+    }
 }

@@ -4,6 +4,7 @@
 //! every lane is durable up to the file's end and the counts add up to its records.
 
 mod leaving;
+mod measuring;
 mod messages;
 mod quarantine;
 
@@ -19,10 +20,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint::{Step, pass, pass_at_once};
 use crate::flow::FileTracker;
 use crate::model::{
-    Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, Lane, OverBudget, Plan, Position,
+    Candidate, Checkpoint, Counts, Epoch, FileEnd, FileId, FileState, Lane, OverBudget, Plan,
+    Position,
 };
 use crate::port::{
-    Archivable, Archive, Committed, Completion, Event, Leaving, Ledger, Observer, Progress,
+    Archivable, Archive, Committed, Completion, Event, Leaving, Ledger, Measured, Observer,
+    Progress,
 };
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
@@ -88,6 +91,8 @@ struct OpenFile {
     /// What the ledger was told last: the watermark, and whether it was read to its end.
     noted: Option<(Position, bool)>,
     counts: Counts,
+    /// How many of its records were dead letters when it was claimed.
+    rejected_before: u64,
     /// Up to where each lane was seen to commit.
     lanes: BTreeMap<Lane, Position>,
     started: Instant,
@@ -104,6 +109,8 @@ pub enum Ending {
     Complete(FileEnd),
     /// Before, since it can't be loaded.
     Quarantine(String),
+    /// Before, since another one took its place.
+    Replaced,
     /// Before, since it is over its error budget, and nothing of it is in flight any more.
     GivenUp(OverBudget),
     /// Before, since nobody wanted more of it.
@@ -213,6 +220,7 @@ impl Checkpointer {
                     counts,
                     size: completion.end.size,
                 });
+                self.measure_committed(&open, counts, &completion.end);
                 let archivable = Archivable {
                     file,
                     candidate: at_its_end(open.candidate, completion),
@@ -236,6 +244,7 @@ impl Checkpointer {
                 self.deps
                     .observer
                     .observe(&Event::FileQuarantined { path, reason });
+                self.measure(Measured::State(FileState::Failed));
             }
             Committed::Refused { file, reason } => {
                 let candidate = at_its_end(open.candidate, completion);

@@ -2,13 +2,14 @@
 //! rejects' checkpoints with them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 
 use crate::error::Result;
 use crate::failpoint::{Step, pass};
-use crate::model::{RejectBatch, ShareOutcome};
-use crate::port::{Observer, RejectStore};
+use crate::model::{RejectBatch, ShareOutcome, by_reason};
+use crate::port::{Event, Measured, Observer, RejectStore};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
 
@@ -55,9 +56,11 @@ impl Handler<StoreRejects> for DeadLetters {
             Arc::clone(&self.deps.observer),
             self.deps.log.clone(),
         );
+        let observer = Arc::clone(&self.deps.observer);
         self.lifeline.pulse.waiting();
         let storing = async move {
             loop {
+                let started = Instant::now();
                 let stored = async {
                     pass(Step::RejectsStore).await?;
                     store.store(Arc::clone(&batch)).await
@@ -65,14 +68,35 @@ impl Handler<StoreRejects> for DeadLetters {
                 match stored.await {
                     Ok(outcomes) => {
                         retry.succeeded();
+                        measure(&batch, &outcomes, observer.as_ref());
                         return Ok(outcomes);
                     }
-                    Err(error) => retry.wait_out(error).await?,
+                    Err(error) => {
+                        observer.observe(&Event::Measured(Measured::Unwritten {
+                            took: started.elapsed(),
+                            code: error.code().map(str::to_owned),
+                        }));
+                        retry.wait_out(error).await?;
+                    }
                 }
             }
         };
         AtomicResponse::new(Box::pin(
             storing.into_actor(self).map(|result, _, _| result),
         ))
+    }
+}
+
+/// Tells the reasons of those that were stored now: what a checkpoint covered already stands first.
+fn measure(batch: &RejectBatch, outcomes: &[ShareOutcome], observer: &dyn Observer) {
+    for (share, outcome) in batch.shares.iter().zip(outcomes) {
+        let ShareOutcome::Moved { counts, .. } = outcome else {
+            continue;
+        };
+        let letters = &share.dead_letters;
+        let before = letters.len().saturating_sub(counts.rejected as usize);
+        for (reason, count) in by_reason(&letters[before..]) {
+            observer.observe(&Event::Measured(Measured::DeadLetters { reason, count }));
+        }
     }
 }

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Row,
     /// The file cannot be loaded: wrong header, unreadable, changed while it was read.
     File,
+    /// Another file, or other content, took a claimed file's place before it was read on.
+    Replaced,
     /// Somebody has to change something: no such table, no permission, a missing column.
     Configuration,
     /// The ledger does not stand where this life believed: start again from the ledger.

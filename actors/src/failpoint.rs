@@ -6,8 +6,10 @@
 
 #[cfg(feature = "failpoints")]
 mod faults;
+mod replay_steps;
 mod steps;
 
+pub use replay_steps::ReplayStep;
 pub use steps::Step;
 
 #[cfg(feature = "failpoints")]

@@ -8,7 +8,7 @@ mod messages;
 mod reading;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
@@ -18,8 +18,8 @@ use crate::batch_accumulator::{Decoded, OpenFileFor};
 use crate::checkpointer::{AreOpen, FileEnded, TakeOut, WaitForAll, WaitForRoom};
 use crate::error::{ErrorKind, Result};
 use crate::failpoint::{Step, pass};
-use crate::model::{Candidate, FileId};
-use crate::port::{Archivable, Event, Leaving, Ledger, Observer, Source, Verdict};
+use crate::model::{Candidate, FileId, FileState};
+use crate::port::{Archivable, Event, Leaving, Ledger, Measured, Observer, Source, Verdict};
 use crate::retry::Retry;
 use crate::supervision::Lifeline;
 use reading::Reading;
@@ -145,6 +145,10 @@ impl FileReader {
         for verdict in &verdicts {
             if let Verdict::Load(claim) = verdict {
                 self.claimed.insert(claim.file, claim.candidate.clone());
+                self.measure(Measured::Found {
+                    path: claim.candidate.path.clone(),
+                    size: claim.candidate.size,
+                });
             }
         }
         self.verdicts.extend(verdicts);
@@ -279,6 +283,9 @@ impl FileReader {
             actor.admitting = false;
             match result {
                 Ok((verdicts, busy)) => {
+                    for _ in verdicts.iter().filter(|it| matches!(it, Verdict::Load(_))) {
+                        actor.measure(Measured::State(FileState::Scheduled));
+                    }
                     actor.receive(verdicts);
                     actor.again.extend(busy);
                     actor.step(context);
@@ -315,6 +322,7 @@ impl FileReader {
                     path: skipped.candidate.path.clone(),
                     reason: skipped.reason,
                 });
+                self.measure(Measured::State(FileState::Skipped));
                 let archivable = Archivable {
                     file: skipped.file,
                     candidate: skipped.candidate,
@@ -322,16 +330,22 @@ impl FileReader {
                 };
                 self.take_out(Leaving::Archive(archivable), context);
             }
-            Verdict::Archive(archivable) => self.take_out(Leaving::Archive(archivable), context),
+            Verdict::Archive(archivable) => {
+                self.let_go(&archivable.candidate.path);
+                self.take_out(Leaving::Archive(archivable), context);
+            }
             Verdict::Quarantine(quarantined) => {
                 self.take_out(Leaving::Quarantine(quarantined), context);
             }
             Verdict::Ignore(path) => {
                 slog::debug!(self.deps.log, "file was dealt with before"; "path" => %path.display());
+                self.let_go(&path);
             }
             Verdict::Later { path, reason } => {
                 slog::debug!(self.deps.log, "file has to wait";
                     "path" => %path.display(), "reason" => reason);
+                // Where it is gone it is not found again; where it stands, it goes on waiting.
+                self.let_go(&path);
                 self.again.push(path);
             }
         }
@@ -346,6 +360,15 @@ impl FileReader {
             taken.map_err(|_| ended("the checkpointer"))
         };
         self.run(work, context, |_, ()| {});
+    }
+
+    fn let_go(&self, path: &Path) {
+        let path = path.to_owned();
+        self.measure(Measured::LetGo { path });
+    }
+
+    fn measure(&self, measured: Measured) {
+        self.deps.observer.observe(&Event::Measured(measured));
     }
 
     fn retry(&self) -> Retry {

@@ -1,13 +1,14 @@
 //! Writes the batches of one partition, one at a time, over a connection of its own.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 
 use crate::error::Result;
 use crate::failpoint::{Step, pass};
 use crate::model::{Batch, Written};
-use crate::port::{BatchWriter, Observer, Sink};
+use crate::port::{BatchWriter, Event, Measured, Observer, Sink};
 use crate::retry::Retry;
 use crate::supervision::{Lifeline, Pulse};
 
@@ -60,6 +61,7 @@ impl Handler<Write> for PartitionWriter {
             sink: Arc::clone(&self.deps.sink),
             connection: self.connection.take(),
             pulse: self.lifeline.pulse.clone(),
+            observer: Arc::clone(&self.deps.observer),
             retry: Retry::new(
                 format!("writer {}", self.partition),
                 Arc::clone(&self.deps.observer),
@@ -99,6 +101,7 @@ struct Attempt {
     sink: Arc<dyn Sink>,
     connection: Option<Box<dyn BatchWriter>>,
     pulse: Pulse,
+    observer: Arc<dyn Observer>,
     retry: Retry,
 }
 
@@ -107,19 +110,38 @@ impl Attempt {
     /// survives success only.
     async fn write(mut self, batch: Arc<Batch>) -> (Option<Box<dyn BatchWriter>>, Result<Written>) {
         loop {
+            let started = Instant::now();
             match self.write_once(Arc::clone(&batch)).await {
                 Ok(written) => {
                     self.retry.succeeded();
+                    self.measure(&batch, &written, started);
                     return (self.connection, Ok(written));
                 }
                 Err(error) => {
                     self.connection = None;
                     self.pulse.waiting();
+                    self.observer.observe(&Event::Measured(Measured::Unwritten {
+                        took: started.elapsed(),
+                        code: error.code().map(str::to_owned),
+                    }));
                     if let Err(error) = self.retry.wait_out(error).await {
                         return (None, Err(error));
                     }
                 }
             }
+        }
+    }
+
+    fn measure(&self, batch: &Batch, written: &Written, started: Instant) {
+        self.observer.observe(&Event::Measured(Measured::Batch {
+            partition: self.partition,
+            rows: batch.rows() as u64,
+            took: started.elapsed(),
+            fence: written.times.fence,
+        }));
+        for &(reason, count) in &written.dead_letters {
+            let measured = Measured::DeadLetters { reason, count };
+            self.observer.observe(&Event::Measured(measured));
         }
     }
 

@@ -25,7 +25,7 @@ use crate::file_reader::{self, FileReader, SetPaused};
 use crate::flow::{Budget, Limits};
 use crate::index_builder::{self, IndexBuilder};
 use crate::partition_writer;
-use crate::port::Ports;
+use crate::port::{Event, Measured, Ports};
 use crate::supervision::{
     ChildExited, ChildHandle, Decision, Lifeline, RestartPolicy, Restarts, spawn,
 };
@@ -234,6 +234,12 @@ impl PipelineSupervisor {
         self.lifeline.fail(error, context);
     }
 
+    fn measure_restart(&self, exit: &ChildExited) {
+        let child = exit.child.clone();
+        let measured = Measured::Restarted { child };
+        self.spec.ports.observer.observe(&Event::Measured(measured));
+    }
+
     fn end_children(&mut self) {
         self.running = None;
         self.children.clear();
@@ -282,6 +288,7 @@ impl Handler<ChildExited> for PipelineSupervisor {
             .decide(Instant::now(), rand::rng().random::<f64>())
         {
             Decision::RestartAfter(wait) => {
+                self.measure_restart(&exit);
                 slog::warn!(self.log, "pipeline restarts from the ledger";
                     "child" => &exit.child, "generation" => exit.generation,
                     "wait_ms" => wait.as_millis() as u64, "reason" => %exit.reason);

@@ -10,7 +10,7 @@ use crate::supervision::Backoff;
 pub enum Policy {
     /// Try the same again, for as long as it takes.
     Retry(Backoff),
-    /// The file is at fault: quarantine it.
+    /// The file is at fault: it is ended, and the others go on.
     RejectFile,
     /// This life can't go on: end, and let the supervisor start the next from the ledger.
     Escalate,
@@ -31,7 +31,7 @@ pub fn policy(kind: ErrorKind) -> Policy {
             initial: Duration::from_secs(2),
             maximum: Duration::from_secs(30),
         }),
-        ErrorKind::File => Policy::RejectFile,
+        ErrorKind::File | ErrorKind::Replaced => Policy::RejectFile,
         ErrorKind::Fenced | ErrorKind::Row | ErrorKind::TooBig | ErrorKind::Bug => Policy::Escalate,
     }
 }

@@ -3,6 +3,8 @@
 //! Each returns a future that the adapter has already put where it can't be stalled; dropping such
 //! a future gives up what it was doing. A test has its own ports in memory.
 
+mod measured;
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ use crate::model::{
     OverBudget, Plan, Position, Read, RejectBatch, Report, ShareOutcome, Written,
 };
 use crate::supervision::Pulse;
+
+pub use measured::Measured;
 
 /// The answer of a port, on its way.
 pub type PortFuture<T> = BoxFuture<'static, Result<T>>;
@@ -189,6 +193,10 @@ pub trait Ledger: Send + Sync {
 
     /// Makes a file QUARANTINED.
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()>;
+
+    /// Ends a file whose place another one took: SKIPPED where nothing of it is loaded, else FAILED; the
+    /// reason, for people. What stands there now is the next scan's.
+    fn replaced(&self, file: FileId, epoch: Epoch) -> PortFuture<String>;
 
     /// Makes a file QUARANTINED that is over its error budget, and stores its last dead letters in the
     /// same transaction; the reason, for people.
@@ -423,6 +431,8 @@ pub enum Event {
         /// Which child says so.
         child: String,
     },
+    /// A figure, for whoever counts.
+    Measured(Measured),
 }
 
 /// Whoever watches a pipeline.

@@ -15,7 +15,7 @@ use crate::companion::CompanionKeeper;
 use crate::control::{self, Control, News};
 use crate::error::{Error, ErrorKind};
 use crate::pipeline_supervisor::PipelineSpec;
-use crate::port;
+use crate::port::{self, Event, Measured, Observer};
 use crate::supervision::{ChildExited, ChildHandle, Decision, RestartPolicy, Restarts, spawn};
 use life::Pipeline;
 
@@ -39,6 +39,8 @@ pub struct ServiceSpec {
     /// How long a pipeline that is drained or reconfigured may take to commit what is in flight; what
     /// it has not by then is read again.
     pub drain_timeout: Duration,
+    /// Whoever watches the service's own children; each pipeline has one of its own.
+    pub observer: Arc<dyn Observer>,
     /// The log.
     pub log: slog::Logger,
 }
@@ -108,6 +110,13 @@ impl ServiceSupervisor {
             .any(|handle| handle.is_meant_by(exit))
     }
 
+    fn measure_restart(&self, exit: &ChildExited) {
+        let pipeline = self.pipelines.get(&exit.child);
+        let observer = pipeline.map_or(&self.spec.observer, Pipeline::observer);
+        let child = exit.child.clone();
+        observer.observe(&Event::Measured(Measured::Restarted { child }));
+    }
+
     fn restart(&mut self, name: &str, generation: u64, context: &mut Context<Self>) {
         match name {
             _ if self.draining => {}
@@ -148,6 +157,7 @@ impl Handler<ChildExited> for ServiceSupervisor {
                 slog::error!(self.spec.log, "child of the service restarts";
                     "child" => &exit.child, "generation" => exit.generation,
                     "wait_ms" => wait.as_millis() as u64, "reason" => %exit.reason);
+                self.measure_restart(&exit);
                 self.note_end(&exit);
                 let (name, next) = (exit.child, exit.generation + 1);
                 context.run_later(wait, move |actor, context| {

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Batch, Written};
 use crate::partition_writer::{self, PartitionWriter, Write};
-use crate::port::gone;
+use crate::port::{Event, Measured, gone};
 use crate::supervision::{
     ChildExited, ChildHandle, Decision, Lifeline, RestartPolicy, Restarts, spawn,
 };
@@ -201,6 +201,9 @@ impl Handler<ChildExited> for WriterSupervisor {
             .decide(Instant::now(), rand::rng().random::<f64>());
         match decision {
             Decision::RestartAfter(wait) => {
+                let child = exit.child.clone();
+                let measured = Event::Measured(Measured::Restarted { child });
+                self.deps.writer.observer.observe(&measured);
                 slog::warn!(self.deps.writer.log, "writer restarts";
                     "partition" => partition, "generation" => exit.generation,
                     "unacknowledged_batches" => owed, "wait_ms" => wait.as_millis() as u64,

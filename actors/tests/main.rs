@@ -15,6 +15,7 @@ mod happy_path;
 mod indexes;
 mod kernel;
 mod lost_answers;
+mod measured;
 mod orders;
 mod outages;
 mod quarantine;

@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from . import growth, latency, lifecycle, loads, memory, small, tuning
+from . import asked, growth, latency, lifecycle, loads, memory, small, tuning
 from .bench import Bench
 from .contestants import versions
 from .data import Data
@@ -33,6 +33,7 @@ SCENARIOS = {
     "resume": lifecycle.resume,
     "memory": memory.memory,
     "growth": growth.growth,
+    "asked": asked.asked,
     "tuning": tuning.tuning,
 }
 # What docs/tuning.md says; it compares ingestd with itself.

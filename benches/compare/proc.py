@@ -11,10 +11,10 @@ def cpu_with_children(root):
     """CPU seconds of a process, of its children, and of all that they have waited for."""
     while True:
         before = _stat(root)
-        children = [stat for stat in map(_stat, _children(root)) if stat]
+        stats = [stat for stat in map(_stat, children(root)) if stat]
         # A child that ended meanwhile was counted twice or not at all.
         if _stat(root)["waited_for"] == before["waited_for"]:
-            ticks = sum(stat["own"] + stat["waited_for"] for stat in [before, *children])
+            ticks = sum(stat["own"] + stat["waited_for"] for stat in [before, *stats])
             return ticks / TICKS_PER_SECOND
 
 
@@ -22,7 +22,7 @@ def memory_with_children(root):
     """Bytes that a process and its children have resident: what each has of its own, and the largest
     share of what they have in common."""
     own, shared = 0, [0]
-    for pid in [root, *_children(root)]:
+    for pid in [root, *children(root)]:
         status = _status(pid)
         own += status.get("RssAnon", 0)
         shared.append(status.get("RssShmem", 0))
@@ -34,7 +34,8 @@ def peak_memory(pid):
     return _status(pid).get("VmHWM", 0)
 
 
-def _children(root):
+def children(root):
+    """Its children."""
     try:
         return [int(pid) for pid in Path(f"/proc/{root}/task/{root}/children").read_text().split()]
     except FileNotFoundError:  # not every kernel is built with it

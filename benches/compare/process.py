@@ -136,6 +136,13 @@ class Service:
                     return None
                 self._news.wait(left)
 
+    def line(self, message):
+        """The first line with this message."""
+        if self.wait_for(message) is None:
+            raise Failed(f"ingestd logs no line with {message!r}:\n{self.tail()}")
+        with self._news:
+            return next(line for _, line in self._lines if line and line.get("msg") == message)
+
     def wait_until(self, condition, what, every=0.005):
         """Waits until `condition()` holds, as long as the service lives."""
         until = time.perf_counter() + LIMIT_S

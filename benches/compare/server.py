@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .proc import cpu_with_children, memory_with_children
+from .proc import children, cpu_with_children, memory_with_children
 from .process import Failed, Peak
 from .session import Session
 
@@ -55,6 +55,10 @@ class Server:
         # Its output must not be a pipe of ours, which the server would keep open: hence the log.
         self._run("pg_ctl", "-D", self._cluster, "-w", "-l", self._log, "start")
         self._postmaster = int((self._cluster / "postmaster.pid").read_text().split()[0])
+
+    def processes(self):
+        """Those that there are now; a new connection's has its settings from the first."""
+        return [self._postmaster, *children(self._postmaster)]
 
     def stop(self):
         """Ends it; what it holds is not needed any more."""

@@ -29,8 +29,12 @@ pub struct Account {
     pub first_path: PathBuf,
     /// When, as PostgreSQL writes it.
     pub load_time: String,
-    /// Its dead letters: record, reason, and whether the server has refused it.
+    /// Its dead letters: record, reason as the file was loaded, and whether the server has refused it.
     pub letters: Vec<(u64, String, bool)>,
+    /// How many more there were, that retention has removed.
+    pub forgotten: u64,
+    /// How many of those that are there were replayed, and how many discarded.
+    pub settled: (u64, u64),
 }
 
 impl Account {
@@ -46,6 +50,11 @@ impl Account {
                     f.archive_removed_at is not null
                         or f.state = 'ARCHIVED' and f.archive_path is null
                            and coalesce(f.reason, '') = $2 as removed,
+                    f.letters_forgotten,
+                    (select count(*) from ingestd.dead_letters d
+                     where d.file_id = f.file_id and d.status = 'RESOLVED') as resolved,
+                    (select count(*) from ingestd.dead_letters d
+                     where d.file_id = f.file_id and d.status = 'DISCARDED') as discarded,
                     f.inserted, f.updated, f.unchanged, f.duplicate, f.deleted, f.filtered, f.rejected
              from ingestd.files f left join ingestd.plans p using (plan_id) where f.file_id = $1"
         );
@@ -59,7 +68,10 @@ impl Account {
         };
         let letters = client
             .query_typed(
-                "select record, reason, sqlstate is not null from ingestd.dead_letters
+                "select record, coalesce(first_reason, reason),
+                        case when first_reason is null then sqlstate
+                             else first_sqlstate end is not null
+                 from ingestd.dead_letters
                  where file_id = $1 order by record",
                 &[(&file.0, Type::INT8)],
             )
@@ -77,6 +89,11 @@ impl Account {
             first_path: path_from_text(row.get("first_path")),
             load_time: row.get("load_time"),
             letters: letters.iter().map(letter).collect(),
+            forgotten: to_unsigned(row.get("letters_forgotten")),
+            settled: (
+                to_unsigned(row.get("resolved")),
+                to_unsigned(row.get("discarded")),
+            ),
         })
     }
 

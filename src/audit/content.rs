@@ -36,7 +36,9 @@ pub fn open(known: &Known) -> Result<Content> {
             }
         };
         let doing = format!("reading {}", path_text(path));
-        match in_file(known, file, path) {
+        // Nobody looks for further files in the archive.
+        let may_grow = *path == known.candidate.path;
+        match in_file(known, file, path, may_grow) {
             Ok(Ok(file)) => return Ok(Content::Whole(file, path.clone())),
             Ok(Err(what)) => {
                 seen.get_or_insert(what);
@@ -60,10 +62,22 @@ pub fn open(known: &Known) -> Result<Content> {
 }
 
 /// The content in a file, or what is wrong with it.
-fn in_file(known: &Known, file: File, path: &Path) -> io::Result<Result<File, String>> {
+fn in_file(
+    known: &Known,
+    file: File,
+    path: &Path,
+    may_grow: bool,
+) -> io::Result<Result<File, String>> {
     let size = known.candidate.size;
     let length = file.metadata()?.len();
     if length >= size && is_content(known, &file)? {
+        if length > size && !may_grow {
+            return Ok(Err(format!(
+                "{} has {length} bytes: the {size} that were loaded, and behind them {} that nobody has loaded",
+                path_text(path),
+                length - size
+            )));
+        }
         // What was added later is another file of the ledger.
         return Ok(Ok(match length > size {
             true => copy(&mut TakeAt { file: &file, at: 0 }.take(size))?,

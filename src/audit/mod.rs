@@ -65,7 +65,11 @@ async fn read_again(eyes: &Eyes, account: &Account, file: std::fs::File) -> Resu
             file,
             plan,
             base: account.known.base,
-            origin: Origin::new(&account.first_path, account.load_time.clone()),
+            origin: Origin::new(
+                account.known.file,
+                &account.first_path,
+                account.load_time.clone(),
+            ),
             most_records: CHUNK,
         })
         .await?;

@@ -43,8 +43,12 @@ pub struct Verdict {
     pub reading: Option<Reading>,
     /// How many dead letters the ledger has of it, and how many of those the server refused.
     pub letters: (u64, u64),
+    /// How many of them were replayed, how many discarded; and how many more were forgotten by their age.
+    pub settled: (u64, u64, u64),
     /// Whether its content was removed as the configuration says: the figures are the ledger's alone.
     pub removed: bool,
+    /// When and by whom its rows were taken back, where they were.
+    pub undone: Option<String>,
     /// What does not hold; nothing: all of it does.
     pub problems: Vec<String>,
 }
@@ -58,6 +62,10 @@ pub fn of_uncommitted(account: &Account) -> Verdict {
         .reason
         .as_deref()
         .unwrap_or("no reason is recorded");
+    if account.known.undone {
+        verdict.undone = Some(reason.to_owned());
+        return verdict;
+    }
     verdict.problems = match state {
         // Nothing of it was to be loaded.
         FileState::Skipped => Vec::new(),
@@ -93,10 +101,10 @@ pub fn judge(
         ));
     }
     let (letters, _) = verdict.letters;
-    if letters != account.counts.rejected {
+    if letters + account.forgotten != account.counts.rejected {
         problems.push(format!(
-            "the ledger counts {} rejected records, and has {letters} dead letters",
-            account.counts.rejected
+            "the ledger counts {} rejected records, and has {letters} dead letters ({} were forgotten by their age)",
+            account.counts.rejected, account.forgotten
         ));
     }
     match reading {
@@ -124,7 +132,9 @@ fn begin(account: &Account) -> Verdict {
         counts: account.counts,
         reading: None,
         letters: (account.letters.len() as u64, refused.count() as u64),
+        settled: (account.settled.0, account.settled.1, account.forgotten),
         removed: false,
+        undone: None,
         problems: Vec::new(),
     }
 }
@@ -157,6 +167,9 @@ fn against(account: &Account, records: u64, reading: &Reading) -> Vec<String> {
         .map(|(record, reason, server)| (*record, (reason.as_str(), *server)))
         .collect();
     let missing = read.keys().filter(|record| !kept.contains_key(record));
+    // Which ones were forgotten by their age, nobody knows any more.
+    let may_miss = account.forgotten >= missing.clone().count() as u64;
+    let missing = missing.filter(|_| !may_miss);
     problems.extend(listed(missing, "is no row, and has no dead letter"));
     let extra = kept
         .iter()
@@ -207,7 +220,8 @@ impl Verdict {
             "duplicate": counts.duplicate, "deleted": counts.deleted,
             "filtered": counts.filtered, "rejected": counts.rejected, "read_again": reading,
             "dead_letters": self.letters.0, "refused_by_the_server": self.letters.1,
-            "content_removed": self.removed, "holds": self.holds(), "problems": self.problems,
+            "resolved": self.settled.0, "discarded": self.settled.1, "forgotten": self.settled.2,
+            "content_removed": self.removed, "undone": self.undone, "holds": self.holds(), "problems": self.problems,
         })
     }
 }

@@ -176,11 +176,8 @@ fn is_right(input: &Input, files: &[&LedgerFile], records: u64) -> bool {
         // What it was before has ended in some way, and what it is now is loaded.
         Fate::Replaced => match files {
             [before @ .., last] => {
-                let has_ended = |file: &&LedgerFile| match file.state.as_str() {
-                    "ARCHIVED" | "FAILED" | "SKIPPED" => true,
-                    // Another file took its place before any of it was read.
-                    "QUARANTINED" => file.sum.unwrap_or(0) == 0,
-                    _ => false,
+                let has_ended = |file: &&LedgerFile| {
+                    matches!(file.state.as_str(), "ARCHIVED" | "FAILED" | "SKIPPED")
                 };
                 last.holds("ARCHIVED", records) && before.iter().all(has_ended)
             }

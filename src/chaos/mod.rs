@@ -34,6 +34,7 @@ mod wave;
 pub use fault::{Choice, Fault};
 pub use judge::Differences;
 pub use run::{Orders, Outcome, run};
+pub use server::drop_all;
 pub use soak::{Judged, LEAST, judge};
 pub use tally::HEADING;
 pub use trial::Interrupts;

@@ -1,12 +1,14 @@
 //! The scratch directory: inboxes, archives, the configuration, the log of the service under test.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ingestd_actors::error::{Error, ErrorKind, Result};
+use uuid::Uuid;
 
 use super::wave::{Fate, Flow, Input, Wave};
 
@@ -14,16 +16,32 @@ use super::wave::{Fate, Flow, Input, Wave};
 #[derive(Clone, Debug)]
 pub struct Places {
     root: PathBuf,
+    /// It was there before, and stays.
+    is_given: bool,
 }
 
 impl Places {
+    /// In a new directory for temporary files, whose name nobody can guess.
+    ///
+    /// # Errors
+    /// `Configuration` where it can't be made.
+    pub fn make() -> Result<Places> {
+        let name = format!("ingestd-chaos-{}", Uuid::new_v4().simple());
+        let root = std::env::temp_dir().join(name);
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&root)
+            .map_err(|error| failed("make", &root, &error))?;
+        Places::furnish(root, false)
+    }
+
     /// In a directory that is empty or not there yet.
     ///
     /// # Errors
     /// `Configuration` where there is something in it, or where it can't be made.
     pub fn claim(root: &Path) -> Result<Places> {
         let root = std::path::absolute(root).map_err(|error| failed("find", root, &error))?;
-        match fs::read_dir(&root) {
+        let is_given = match fs::read_dir(&root) {
             Ok(mut entries) => {
                 if entries.next().is_some() {
                     return Err(Error::new(
@@ -32,14 +50,20 @@ impl Places {
                     )
                     .with_advice("name a directory that is empty, or none that is there"));
                 }
+                true
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(&root).map_err(|error| failed("make", &root, &error))?;
+                false
             }
             Err(error) => return Err(failed("read", &root, &error)),
-        }
+        };
+        Places::furnish(root, is_given)
+    }
+
+    fn furnish(root: PathBuf, is_given: bool) -> Result<Places> {
         open_to_the_server(&root)?;
-        let places = Places { root };
+        let places = Places { root, is_given };
         for flow in Flow::ALL {
             for directory in [places.inbox(flow), places.archive(flow)] {
                 fs::create_dir_all(&directory)
@@ -156,12 +180,16 @@ impl Places {
         }
     }
 
-    /// Removes the directory with all that is in it.
+    /// Removes all that is in the directory, and the directory itself unless it was there before.
     ///
     /// # Errors
     /// Where that can't be done.
     pub fn remove(&self) -> Result<()> {
-        fs::remove_dir_all(&self.root).map_err(|error| failed("remove", &self.root, &error))
+        let removed = match self.is_given {
+            true => remove_contents(&self.root),
+            false => fs::remove_dir_all(&self.root),
+        };
+        removed.map_err(|error| failed("remove", &self.root, &error))
     }
 }
 
@@ -190,13 +218,24 @@ fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
-/// Whatever root's umask is, the private server's user has to get through.
+fn remove_contents(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+/// Whatever root's umask is, the private server's user has to get through; nobody has to look in.
 fn open_to_the_server(root: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    fs::set_permissions(root, fs::Permissions::from_mode(0o755))
+    fs::set_permissions(root, fs::Permissions::from_mode(0o711))
         .map_err(|error| failed("open", root, &error))
 }
 

@@ -114,6 +114,8 @@ fn spawn(places: &Places, url: &str) -> Result<Dependent> {
             command.env_remove(&name);
         }
     }
+    // Services beside each other would want one address.
+    command.env("INGESTD__HTTP__LISTEN", "off");
     // A password in it is nobody else's to read, as it would be in a file or on a command line.
     command.env("INGESTD__DATABASE__URL", url);
     Dependent::start(command)

@@ -1,11 +1,11 @@
 //! A whole run: from the empty database to the last comparison.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ingestd_actors::error::Result;
+use ingestd_actors::error::{Error, ErrorKind, Result};
 
 use super::compare::{compare, forget};
 use super::config::{self, Habits};
@@ -39,8 +39,8 @@ pub struct Orders {
     pub rows: u64,
     /// Somebody's database; without, a private server's.
     pub url: Option<String>,
-    /// The scratch directory.
-    pub directory: PathBuf,
+    /// The scratch directory; without, a new one for temporary files.
+    pub directory: Option<PathBuf>,
     /// What the run has made stays.
     pub keep: bool,
     /// A soak: how often there are a pause and a line.
@@ -58,8 +58,10 @@ pub struct Outcome {
     pub waves: u64,
     /// How long it took.
     pub took: Duration,
-    /// There was no progress for too long, or somebody asked for the end twice.
+    /// There was no progress for too long.
     pub stuck: bool,
+    /// Somebody asked for the end twice, before everything was compared.
+    pub interrupted: bool,
     /// How often the service has ended by itself.
     pub deaths: u64,
     /// Whether the service ended in order.
@@ -71,23 +73,91 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether everything is as it has to be.
+    /// Whether that is shown: there were faults, and everything is as it has to be.
     pub fn holds(&self) -> bool {
-        self.differences.is_none()
+        self.tally.times() > 0 && !self.interrupted && !self.is_wrong()
+    }
+
+    /// Whether something is not as it has to be.
+    pub fn is_wrong(&self) -> bool {
+        let is_right = self.differences.is_none()
             && !self.stuck
             && self.deaths == 0
             && self.ended_in_order
-            && self.tally.not_survived() == 0
+            && self.tally.not_survived() == 0;
+        !is_right
     }
 }
 
-/// Runs; `tell` is given a line now and then.
+/// Runs; `announce` is told where, once it is known that it can be there, and `tell` a line now and
+/// then.
 ///
 /// # Errors
 /// Where it can't begin, or can't go on.
-pub fn run(orders: &Orders, interrupts: &Interrupts, tell: Box<dyn Fn(&str)>) -> Result<Outcome> {
+pub fn run(
+    orders: &Orders,
+    interrupts: &Interrupts,
+    announce: impl FnOnce(&Path),
+    tell: Box<dyn Fn(&str)>,
+) -> Result<Outcome> {
+    let places = claim(orders)?;
+    announce(places.root());
+    let begun = serve(orders, &places, interrupts);
+    let server = begun.inspect_err(|_| tidy(orders, &places))?;
+    load(orders, server, &places, interrupts, tell).map_err(|error| {
+        let message = format!(
+            "{}; everything stays in {}",
+            error.message(),
+            places.root().display()
+        );
+        Error::new(error.kind(), message).with_source(error)
+    })
+}
+
+/// A directory that is ours, and a database in which there is nothing that could be anybody's, where it
+/// is not ours.
+fn claim(orders: &Orders) -> Result<Places> {
+    if let Some(url) = &orders.url {
+        // Before anything is made anywhere.
+        Server::of_url(url).empty_database()?;
+    }
+    match &orders.directory {
+        Some(directory) => Places::claim(directory),
+        None => Places::make(),
+    }
+}
+
+/// The database with its tables.
+fn serve(orders: &Orders, places: &Places, interrupts: &Interrupts) -> Result<Server> {
+    let server = match &orders.url {
+        Some(url) => Server::of_url(url),
+        None => Server::start(places.root())?,
+    };
+    if interrupts.load(Ordering::Relaxed) > 0 {
+        server.stop()?;
+        let message = "interrupted before the first file was dropped: nothing is shown";
+        return Err(Error::new(ErrorKind::Transient, message));
+    }
+    Server::make_tables(&mut server.empty_database()?)?;
+    Ok(server)
+}
+
+/// Where nothing has come of it, nothing has to stay.
+fn tidy(orders: &Orders, places: &Places) {
+    if !orders.keep {
+        // What kept it from beginning is told, and may be what is in the way here.
+        let _ = places.remove();
+    }
+}
+
+fn load(
+    orders: &Orders,
+    server: Server,
+    places: &Places,
+    interrupts: &Interrupts,
+    tell: Box<dyn Fn(&str)>,
+) -> Result<Outcome> {
     let started = Instant::now();
-    let (server, places) = claim(orders)?;
     let data_dir = places.root().display().to_string();
     let habits = Habits {
         small_batches: orders.soak.is_none(),
@@ -96,7 +166,7 @@ pub fn run(orders: &Orders, interrupts: &Interrupts, tell: Box<dyn Fn(&str)>) ->
     };
     places.write_config(&config::text(&data_dir, habits))?;
     let mut watcher = Watcher::new(server.connection()?);
-    let process = Process::start(&places, server.url())?;
+    let process = Process::start(places, server.url())?;
     wait_for_ledger(&process, &mut watcher)?;
     // The time that a server takes to be made is none of the faults'.
     let ready = Instant::now();
@@ -117,17 +187,18 @@ pub fn run(orders: &Orders, interrupts: &Interrupts, tell: Box<dyn Fn(&str)>) ->
     let mut sequence = Sequence::new(orders.seed, orders.choice.clone(), orders.rows / 20);
     let mut pending = None;
     // In a soak the archive forgets by itself.
-    let archives = orders.soak.is_none().then_some(&places);
+    let archives = orders.soak.is_none().then_some(places);
     let mut differences = Differences::default();
     let mut waves = 0;
-    let mut stuck = false;
+    let (mut stuck, mut interrupted) = (false, false);
     loop {
         trial.begin(Wave::new(orders.seed, waves + 1, orders.rows)?)?;
         let waited = one_wave(&mut trial, &mut sequence, &mut pending, orders.times)?;
-        stuck = stuck || waited == Waited::Stuck;
         if interrupts.load(Ordering::Relaxed) > 1 {
+            interrupted = true;
             break;
         }
+        stuck = stuck || waited == Waited::Stuck;
         let loaded = Instant::now();
         let client = trial.watcher.client_within(PATIENCE)?;
         let found = compare(client, &trial.wave, trial.base, archives)?;
@@ -161,12 +232,13 @@ pub fn run(orders: &Orders, interrupts: &Interrupts, tell: Box<dyn Fn(&str)>) ->
         waves,
         took: started.elapsed(),
         stuck,
+        interrupted,
         deaths,
         ended_in_order,
         samples: reporter.soaking.map_or(Vec::new(), |it| it.samples),
         kept: None,
     };
-    if orders.keep || !outcome.holds() {
+    if orders.keep || outcome.is_wrong() {
         outcome.kept = Some(places.root().to_owned());
     } else if !server.is_own() {
         server.clear()?;
@@ -176,26 +248,6 @@ pub fn run(orders: &Orders, interrupts: &Interrupts, tell: Box<dyn Fn(&str)>) ->
         places.remove()?;
     }
     Ok(outcome)
-}
-
-/// A database and a directory that are empty.
-fn claim(orders: &Orders) -> Result<(Server, Places)> {
-    let (server, mut client, places) = match &orders.url {
-        Some(url) => {
-            let server = Server::of_url(url);
-            // Before anything is made anywhere.
-            let client = server.empty_database()?;
-            (server, client, Places::claim(&orders.directory)?)
-        }
-        None => {
-            let places = Places::claim(&orders.directory)?;
-            let server = Server::start(places.root())?;
-            let client = server.empty_database()?;
-            (server, client, places)
-        }
-    };
-    Server::make_tables(&mut client)?;
-    Ok((server, places))
 }
 
 /// Lets faults strike until the wave is loaded.

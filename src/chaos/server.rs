@@ -9,6 +9,7 @@ use super::wave::Flow;
 use crate::generate::expected::ROW_COLUMNS;
 use crate::local_server::{LocalServer, RunningServer};
 use crate::postgres::{Connection, classify, connect_blocking};
+use crate::service::unusable;
 
 /// Where the tables are.
 pub struct Server {
@@ -25,6 +26,12 @@ const OF_SOMEBODY: &str = "
     union all
     select 'schema ingestd' from pg_namespace where nspname = 'ingestd'
     order by 1";
+
+/// What drops all that a run makes in a database.
+pub fn drop_all() -> String {
+    let tables = Flow::ALL.map(Flow::name).join(", ");
+    format!("drop table if exists {tables}; drop schema if exists ingestd cascade")
+}
 
 impl Server {
     /// A private one in a directory.
@@ -71,7 +78,8 @@ impl Server {
     /// # Errors
     /// `Configuration` where there is, or where the database can't be used.
     pub fn empty_database(&self) -> Result<Client> {
-        let mut client = connect_blocking(&self.connection()?)?;
+        let connected = connect_blocking(&self.connection()?);
+        let mut client = connected.map_err(|error| unusable("the database of --url", error))?;
         let found = client
             .query_typed(OF_SOMEBODY, &[])
             .map_err(|error| classify(error, "looking whether the database is empty"))?;
@@ -128,10 +136,8 @@ impl Server {
     /// Where the database says no.
     pub fn clear(&self) -> Result<()> {
         let mut client = connect_blocking(&self.connection()?)?;
-        let tables = Flow::ALL.map(Flow::name).join(", ");
-        let drop = format!("drop table if exists {tables}; drop schema if exists ingestd cascade");
         client
-            .batch_execute(&drop)
+            .batch_execute(&drop_all())
             .map_err(|error| classify(error, "dropping what the run has made"))
     }
 

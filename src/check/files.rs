@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
-use ingestd_actors::model::{Counts, Position, Read, Rows};
+use ingestd_actors::model::{Counts, FileId, Position, Read, Rows};
 use serde_json::{Value, json};
 
 use super::groups::{Group, Groups};
@@ -114,7 +114,7 @@ pub async fn look_through(
             file,
             plan: plan.clone(),
             base: Position::START,
-            origin: Origin::new(path, LOAD_TIME.to_owned()),
+            origin: Origin::new(FileId(0), path, LOAD_TIME.to_owned()),
             most_records: CHUNK.min(most(sample)),
         })
         .await?;

@@ -6,7 +6,7 @@ use ingestd_actors::error::Result;
 use ingestd_actors::model::FileId;
 use postgres::types::Type;
 
-use super::context::{ConfigArgs, connect_to_ledger, database};
+use super::context::{ConfigArgs, JsonArgs, connect_to_ledger, database};
 use super::find_file::find_file;
 use super::output::{count_of, harmless, print, print_json, thousands};
 use crate::audit::{Verdict, audit};
@@ -40,9 +40,8 @@ pub struct AuditArgs {
     #[arg(long, value_name = "NAME", requires = "all")]
     pipeline: Option<String>,
 
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: JsonArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -68,7 +67,7 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode> {
         let mut verdicts = Vec::new();
         for file in &files {
             let verdict = audit(&database, &eyes, FileId(*file)).await?;
-            if !args.json {
+            if !args.form.json {
                 print(&in_words(&verdict, files.len() > 1))?;
             }
             verdicts.push(verdict);
@@ -76,7 +75,7 @@ pub fn run(args: &AuditArgs) -> Result<ExitCode> {
         Ok::<_, ingestd_actors::error::Error>(verdicts)
     })?;
     let bad = verdicts.iter().filter(|verdict| !verdict.holds()).count();
-    if args.json {
+    if args.form.json {
         print_json(&verdicts.iter().map(Verdict::json).collect())?;
     } else if files.len() != 1 {
         print(&format!(
@@ -140,17 +139,24 @@ fn in_words(verdict: &Verdict, many: bool) -> String {
         ));
     }
     text.push_str(&format!(
-        "dead letters  {}, with a SQLSTATE {}\n",
+        "dead letters  {}, with a SQLSTATE {}{}\n",
         thousands(verdict.letters.0),
-        thousands(verdict.letters.1)
+        thousands(verdict.letters.1),
+        settled(verdict.settled),
     ));
     if verdict.removed {
         text.push_str("content       removed, as the configuration says: it can't be read again\n");
+    }
+    if let Some(undone) = &verdict.undone {
+        text.push_str(&format!("undone        {}\n", harmless(undone)));
     }
     for problem in &verdict.problems {
         text.push_str(&format!("problem       {}\n", harmless(problem)));
     }
     text.push_str(match (verdict.holds(), verdict.state) {
+        (true, _) if verdict.undone.is_some() => {
+            "verdict       it was taken back: nothing of it is to be in the table\n"
+        }
         (true, _) if verdict.removed => {
             "verdict       holds by the ledger: every record is accounted for, once\n"
         }
@@ -159,4 +165,17 @@ fn in_words(verdict: &Verdict, many: bool) -> String {
         (false, _) => "verdict       does not hold\n",
     });
     text
+}
+
+/// What has become of dead letters since.
+fn settled((resolved, discarded, forgotten): (u64, u64, u64)) -> String {
+    let parts = [
+        (resolved, "replayed since"),
+        (discarded, "discarded"),
+        (forgotten, "more forgotten by their age"),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    parts
+        .map(|(count, what)| format!("; {} {what}", thousands(count)))
+        .collect()
 }

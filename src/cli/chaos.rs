@@ -1,6 +1,6 @@
 //! `ingestd chaos`: faults, and the comparison of what came of the files under them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +13,9 @@ use super::output::{complain, count_of, print, shell_word, table};
 use crate::chaos::{self, Choice, HEADING, Interrupts, Judged, LEAST, Orders, Outcome, judge};
 
 /// How long a run takes unless told otherwise.
-const MINUTES: f64 = 1.0;
+const MINUTE: Duration = Duration::from_secs(60);
+/// How many lines a soak has unless told otherwise.
+const SOAK_LINES: u32 = 20;
 
 /// Break the service on purpose, and compare what came of its files with a known answer
 ///
@@ -38,6 +40,8 @@ crash, and started again; not with --url), lock (somebody locks tables, rows, or
 (and resume), grow (a file is added to while it is read), replace (a file is replaced by another one
 while it is read), inbox and archive (gone for a while), writer (one writer's connection is cut).
 
+Ctrl-C and SIGTERM end the faults: what was dropped is loaded and compared. A second one ends all at once.
+
 DATABASE_URL is ignored: only --url makes it use another database.")]
 pub struct ChaosArgs {
     /// Which faults; `kill=5,server`: of each six, five are kills [default: all of them]
@@ -48,7 +52,7 @@ pub struct ChaosArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     times: Option<u64>,
 
-    /// Stop after so many minutes [default: 1, or as long as --times takes]
+    /// Stop after so many minutes [default: 1, or as long as --times takes; of a soak 20]
     #[arg(long, value_name = "N", value_parser = minutes)]
     minutes: Option<Duration>,
 
@@ -61,7 +65,8 @@ pub struct ChaosArgs {
           value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     rows: u64,
 
-    /// Use this database, which has to be empty, instead of a private server
+    /// Use this database, which has to be empty, instead of a private server. Other users of the machine
+    /// see arguments: a password is better in ~/.pgpass or PGPASSWORD
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 
@@ -99,14 +104,14 @@ fn every(text: &str) -> std::result::Result<Duration, String> {
 pub fn run(args: &ChaosArgs) -> Result<ExitCode> {
     let interrupts = catch_interrupts()?;
     let orders = orders(args)?;
-    announce(&orders)?;
     let tell = |line: &str| {
         // Where nobody listens, the run goes on: its exit code is what counts.
         let _ = print(&format!("{line}\n"));
     };
-    let outcome = chaos::run(&orders, &interrupts, Box::new(tell))?;
+    let announce = |directory: &Path| tell(&heading(&orders, directory));
+    let outcome = chaos::run(&orders, &interrupts, announce, Box::new(tell))?;
     conclude(&orders, &outcome)?;
-    let is_flat = orders.soak.is_none() || conclude_soak(&outcome)?;
+    let is_flat = orders.soak.is_none() || outcome.interrupted || conclude_soak(&outcome)?;
     Ok(match outcome.holds() && is_flat {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -128,11 +133,13 @@ fn orders(args: &ChaosArgs) -> Result<Orders> {
             .with_advice("name others with --faults, or leave --url out"));
     }
     let time = match (args.minutes, args.times) {
-        (None, None) => Some(Duration::from_secs_f64(MINUTES * 60.0)),
+        (None, None) if args.soak => Some(args.every * SOAK_LINES),
+        (None, None) => Some(MINUTE),
         (minutes, _) => minutes,
     };
-    let name = format!("ingestd-chaos-{}", std::process::id());
-    let directory = args.data_dir.clone();
+    if args.soak {
+        refuse_if_too_short(time, args.every)?;
+    }
     Ok(Orders {
         seed,
         choice,
@@ -140,13 +147,28 @@ fn orders(args: &ChaosArgs) -> Result<Orders> {
         time,
         rows: args.rows,
         url: args.url.clone(),
-        directory: directory.unwrap_or_else(|| std::env::temp_dir().join(name)),
+        directory: args.data_dir.clone(),
         keep: args.keep,
         soak: args.soak.then_some(args.every),
     })
 }
 
-fn announce(orders: &Orders) -> Result<()> {
+/// What a soak that ends before it can be judged would be for.
+fn refuse_if_too_short(time: Option<Duration>, every: Duration) -> Result<()> {
+    let least = every * u32::try_from(LEAST).unwrap_or(u32::MAX);
+    if time.is_none_or(|time| time >= least) {
+        return Ok(());
+    }
+    let message = format!(
+        "so short a soak can't be judged: that takes {LEAST} lines, one each {}",
+        humantime::format_duration(every)
+    );
+    let minutes = (least.as_secs_f64() / 6.0).ceil() / 10.0;
+    let advice = format!("say --minutes {minutes} or more, or a shorter --every");
+    Err(Error::new(ErrorKind::Configuration, message).with_advice(advice))
+}
+
+fn heading(orders: &Orders, directory: &Path) -> String {
     let server = match &orders.url {
         Some(_) => "the database of --url, whose server is not stopped",
         None => "a private PostgreSQL server",
@@ -156,15 +178,15 @@ fn announce(orders: &Orders) -> Result<()> {
         (None, Some(time)) => humantime::format_duration(time).to_string(),
         (None, None) => "no end".to_owned(),
     };
-    print(&format!(
+    format!(
         "{end} of {} on {server}; files in {}\n\
-         seed {}: with --seed {} --rows {}, and else as this time, the same files and faults come again\n",
+         seed {}: with --seed {} --rows {}, and else as this time, the same files and faults come again",
         orders.choice,
-        orders.directory.display(),
+        directory.display(),
         orders.seed,
         orders.seed,
         orders.rows,
-    ))
+    )
 }
 
 fn conclude(orders: &Orders, outcome: &Outcome) -> Result<()> {
@@ -187,7 +209,7 @@ fn conclude(orders: &Orders, outcome: &Outcome) -> Result<()> {
         text.push_str(&format!("  {line}\n"));
     }
     if outcome.stuck {
-        text.push_str("the service made no progress any more, or was not waited for\n");
+        text.push_str("the service made no progress any more\n");
     }
     if outcome.deaths > 0 {
         text.push_str(&format!(
@@ -198,9 +220,13 @@ fn conclude(orders: &Orders, outcome: &Outcome) -> Result<()> {
     if !outcome.ended_in_order {
         text.push_str("the service did not end in order when it was asked to\n");
     }
-    let verdict = match outcome.holds() {
-        true => "every row exactly once, every bad record kept with its reason",
-        false => "NOT as it has to be",
+    let verdict = match (outcome.is_wrong(), outcome.interrupted) {
+        (true, _) => "NOT as it has to be",
+        (false, true) => "none: it was interrupted before all of it was compared",
+        (false, false) if outcome.holds() => {
+            "every row exactly once, every bad record kept with its reason"
+        }
+        (false, false) => "none: there was no fault; give it more --minutes",
     };
     text.push_str(&format!(
         "verdict: {verdict}, over {} in {} and {:.1} s\n",
@@ -221,7 +247,7 @@ fn conclude_soak(outcome: &Outcome) -> Result<bool> {
             "soak: too short to be judged: {}, and it takes {LEAST}\n",
             count_of(outcome.samples.len() as u64, "line")
         ))?;
-        return Ok(true);
+        return Ok(false);
     };
     let row = |it: &Judged| {
         let is_flat = if it.is_flat { "flat" } else { "NOT flat" };
@@ -246,7 +272,10 @@ fn conclude_soak(outcome: &Outcome) -> Result<bool> {
 fn kept_words(orders: &Orders, kept: &str) -> String {
     let log = shell_word(&format!("{kept}/service.log"));
     let look = match orders.url {
-        Some(_) => "the tables chaos_… and the schema ingestd stay in the database".to_owned(),
+        Some(_) => format!(
+            "what it has made in the database goes with: {}",
+            chaos::drop_all()
+        ),
         None => format!(
             "to look at them: env -u DATABASE_URL ingestd psql --data-dir {}",
             shell_word(kept)

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use ingestd_actors::error::{ErrorKind, Result};
 use serde_json::json;
 
-use super::context::ConfigArgs;
+use super::context::{ConfigArgs, JsonArgs};
 use super::output::{count_of, harmless, print, print_json, table, thousands};
 use crate::check::{self, FileLook, Finding, Level, Sample};
 use crate::fs::path_text;
@@ -51,9 +51,8 @@ pub struct CheckArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: JsonArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -73,7 +72,7 @@ struct Report {
 pub fn run(args: &CheckArgs) -> Result<ExitCode> {
     let settings = match args.config.settings() {
         Ok(settings) => settings,
-        Err(error) if args.json && error.kind() == ErrorKind::Configuration => {
+        Err(error) if args.form.json && error.kind() == ErrorKind::Configuration => {
             let lines = error.message().lines();
             let findings = lines.map(|line| match line.split_once(": ") {
                 Some((place, what)) => Finding::error(place, what, "change the configuration"),
@@ -105,7 +104,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode> {
         .findings
         .extend(check::directories(&settings, &pipelines));
     look_at_database(args, &settings, &pipelines, &wanted, &mut report)?;
-    match args.json {
+    match args.form.json {
         true => print_json(&report.json())?,
         false => print(&report.in_words(std::io::stdout().is_terminal()))?,
     }

@@ -2,7 +2,7 @@
 
 use ingestd_actors::error::Result;
 
-use super::context::ConfigArgs;
+use super::context::{ConfigArgs, JsonArgs};
 use super::output::{print, print_json};
 use crate::settings::{ConfigFile, Environment, show};
 
@@ -32,9 +32,8 @@ struct ShowArgs {
     #[arg(long)]
     all: bool,
 
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: JsonArgs,
 }
 
 /// Runs the subcommand.
@@ -44,7 +43,7 @@ pub fn run(args: &ConfigCommandArgs) -> Result<()> {
     let file = ConfigFile::find_or_none(args.config.config.clone(), &environment);
     let sources = args.config.sources(file, environment);
     let shown = show::show(&sources, args.all)?;
-    match args.json {
+    match args.form.json {
         true => print_json(&show::as_json(&shown)),
         false => print(&show::as_toml(&shown)),
     }

@@ -27,6 +27,14 @@ pub struct ConfigArgs {
     pub data_dir: Option<PathBuf>,
 }
 
+/// The flag of commands that answer a program, too.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct JsonArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 impl ConfigArgs {
     /// The settings of a command that needs a configuration file.
     pub fn settings(&self) -> Result<Settings> {
@@ -106,23 +114,38 @@ pub fn database(settings: &Settings) -> Result<(Connection, Option<Borrowed>)> {
     }
 }
 
-/// Connects to the configured database, or to the private server.
-pub fn connect(settings: &Settings) -> Result<Connected> {
-    let (connection, server) = database(settings)?;
+/// Connects to the configured database, or to the private server; `None` where that is still to be made.
+fn connect_if_there(settings: &Settings) -> Result<Option<Connected>> {
+    let (connection, server) = match &settings.service.database {
+        Some(database) => (database.connection.clone(), None),
+        None => match local_server::use_if_there(&settings.service.data_dir)? {
+            Some(server) => (server.url().parse()?, Some(server)),
+            None => return Ok(None),
+        },
+    };
     let client = connect_blocking(&connection)
         .map_err(|error| unusable_database(&settings.service, error))?;
-    Ok(Connected {
+    Ok(Some(Connected {
         client,
         _server: server,
-    })
+    }))
 }
 
-/// A connection to a database that has a ledger.
+/// A connection to a database that has a ledger. Nothing is made for it: where there is no private server
+/// yet, there is nothing that could be asked.
 ///
 /// # Errors
 /// `Configuration` where it has none yet, or an older one than this program reads.
 pub fn connect_to_ledger(settings: &Settings) -> Result<Connected> {
-    let mut connection = connect(settings)?;
+    let Some(mut connection) = connect_if_there(settings)? else {
+        let data_dir = settings.service.data_dir.display();
+        let message = format!(
+            "there is no ledger: no database is configured, and no private server was made in {data_dir} yet"
+        );
+        return Err(Error::new(ErrorKind::Configuration, message).with_advice(
+            "name the database (--database-url, DATABASE_URL, --config) or the service's --data-dir; `ingestd run` and `ingestd load` make a private server",
+        ));
+    };
     let found = connection
         .client
         .query_typed_one("select to_regclass('ingestd.files') is not null", &[])

@@ -11,6 +11,8 @@ use super::context::{ConfigArgs, connect_to_ledger, may_not_write};
 use super::output::{complain, count_of, harmless, print};
 use crate::postgres::classify;
 use crate::settings::{Settings, nearest};
+use crate::view::commands::{DONE, KNOWN, Obeying, RESCAN};
+use crate::view::instances::{DEGRADED, FROM};
 
 /// How long until the services are asked again.
 const LOOK_EVERY: Duration = Duration::from_millis(30);
@@ -107,9 +109,7 @@ pub fn run(args: &ControlArgs, control: Control) -> Result<ExitCode> {
 /// or not.
 fn meant(client: &mut Client, settings: &Settings, named: &[String]) -> Result<Vec<String>> {
     let read = |error| classify(error, "reading the ledger");
-    let rows = client
-        .query_typed("select name from ingestd.pipelines", &[])
-        .map_err(read)?;
+    let rows = client.query_typed(KNOWN, &[]).map_err(read)?;
     let mut known: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let configured = settings.pipelines.iter().map(|one| one.name.clone());
     let new: Vec<String> = configured.filter(|name| !known.contains(name)).collect();
@@ -175,10 +175,7 @@ fn give(client: &mut Client, control: Control, name: &str, patience: Duration) -
         Control::Rescan => "",
     };
     let given = match control {
-        Control::Rescan => transaction.query_typed_one(
-            "select wanted, rescan from ingestd.ask_to_rescan($1)",
-            &[(&name, Type::TEXT)],
-        ),
+        Control::Rescan => transaction.query_typed_one(RESCAN, &[(&name, Type::TEXT)]),
         _ => transaction.query_typed_one(
             "select wanted, command from ingestd.command_pipelines($1, $2, session_user::text)",
             &[(&name, Type::TEXT), (&wanted, Type::TEXT)],
@@ -207,11 +204,7 @@ fn wait(client: &mut Client, control: Control, given: &Given, deadline: Instant)
     loop {
         let rows = client
             .query_typed(
-                "select l.host, l.process,
-                        case when $2 then s.rescan >= $3
-                             else coalesce(s.command >= $3, false) end as done
-                 from ingestd.service_pipelines s join ingestd.live_services l using (service)
-                 where s.pipeline = $1 order by 1, 2",
+                DONE,
                 &[
                     (&given.pipeline, Type::TEXT),
                     (&rescan, Type::BOOL),
@@ -222,11 +215,11 @@ fn wait(client: &mut Client, control: Control, given: &Given, deadline: Instant)
         if rows.is_empty() {
             return Ok(Waited::NoService);
         }
-        let Some(late) = rows.iter().find(|row| !row.get::<_, bool>("done")) else {
+        let Some(late) = rows.iter().map(Obeying::of).find(|one| !one.done) else {
             return Ok(Waited::Done(rows.len()));
         };
         if Instant::now() >= deadline {
-            let (host, process): (String, i32) = (late.get("host"), late.get("process"));
+            let Obeying { host, process, .. } = late;
             return Ok(Waited::Late(format!("process {process} on host {host}")));
         }
         std::thread::sleep(LOOK_EVERY);
@@ -261,14 +254,27 @@ fn outcome(
         (Control::Pause, "drained") => {
             format!("is drained{by}, and a pause leaves it so; `ingestd resume` ends that{wait}")
         }
-        (Control::Rescan, "running") => format!("looked through its directory{by}"),
+        (Control::Rescan, "running") => format!(
+            "looked through its directory{by}{}",
+            held_up(client, &given.pipeline)?
+        ),
         (Control::Rescan, "paused") => {
             format!("looked through its directory{by}; it is paused, and reads nothing{wait}")
         }
         (Control::Rescan, _) => format!("is drained{by}, and looks once it is resumed{wait}"),
-        (Control::Resume, _) => format!("running{by}"),
+        (Control::Resume, _) => format!("running{by}{}", held_up(client, &given.pipeline)?),
         (Control::Pause | Control::Drain, wanted) => format!("{wanted}{by}{wait}"),
     })
+}
+
+/// What keeps it from going on all the same, where anything does.
+fn held_up(client: &mut Client, pipeline: &str) -> Result<String> {
+    let query = format!("select {DEGRADED} from ingestd.pipelines p{FROM} where p.name = $1");
+    let row = client
+        .query_typed_opt(&query, &[(&pipeline, Type::TEXT)])
+        .map_err(|error| classify(error, "looking what holds the pipeline up"))?;
+    let degraded: Option<String> = row.and_then(|row| row.get(0));
+    Ok(degraded.map_or_else(String::new, |why| format!("; degraded: {}", harmless(&why))))
 }
 
 fn at_the_start(control: Control, given: &Given) -> &'static str {

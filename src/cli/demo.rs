@@ -15,9 +15,11 @@ use super::output::{complain, count_of, print, thousands};
 use crate::demo::{PIPELINE, Story, TABLE, Verdict, Writing, compare, files_in_ledger, start_over};
 use crate::generate::Generator;
 use crate::logging;
-use crate::service::{Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec};
+use crate::service::{
+    Beside, Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec,
+};
 use crate::settings::{ECOMMERCE, Environment, LogLevel, Settings};
-use crate::watch::{Figures, LiveView};
+use crate::watch::{Figures, Ignore, LiveView};
 
 /// How many rows a demo has unless told otherwise.
 const ROWS: u64 = 500_000;
@@ -154,8 +156,9 @@ async fn demo(
     let started = Instant::now();
     let figures = Figures::default();
     let inbox = pipeline.directory.clone();
+    let (beside, notes) = Beside::start(&opened.database, None, service.stuck_after, log);
     let spec = pipeline_spec(
-        &opened.database,
+        &beside,
         service,
         pipeline,
         Loading::Directory,
@@ -168,7 +171,14 @@ async fn demo(
         generator.spec().rows,
         std::io::stdout().is_terminal(),
     );
-    let tree = Tree::start(vec![spec], &opened, service, signals, log);
+    let tree = Tree::start(
+        vec![spec],
+        &opened,
+        service,
+        signals,
+        Ignore::observer(),
+        log,
+    );
     let connection = opened.connection.clone();
     let keep_running = args.keep_running;
     let next = args.next_commands();
@@ -202,6 +212,7 @@ async fn demo(
     };
     let ended = tree.run_until(judged).await;
     writing.finish()?;
+    notes.finish(log).await;
     if let Some(private) = opened.private {
         private.stop().await?;
     }

@@ -1,14 +1,15 @@
 //! `ingestd files`: what became of every file.
 
 use ingestd_actors::error::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
-use super::context::{ConfigArgs, connect_to_ledger};
+use super::context::{ConfigArgs, JsonArgs, connect_to_ledger};
 use super::filters::{NamePattern, check_pipeline, moment, name_pattern};
 use super::output::{harmless, print, print_csv, print_json, table, thousands};
 use super::show_file::{self, ShowArgs};
 use crate::postgres::classify;
+use crate::view::files::{FileLine, STATES, newest_query};
 
 /// Show what became of every file, the newest last
 #[derive(Clone, Debug, clap::Args)]
@@ -65,28 +66,17 @@ struct ListArgs {
     reason: Option<String>,
 
     /// The most files, the newest ones
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: JsonArgs,
 
     /// Print CSV
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }
-
-const STATES: [&str; 8] = [
-    "SCHEDULED",
-    "READING",
-    "COMPLETED",
-    "COMMITTED",
-    "ARCHIVED",
-    "SKIPPED",
-    "QUARANTINED",
-    "FAILED",
-];
 
 /// The columns of the CSV: the keys of the JSON, in this order.
 const CSV_COLUMNS: [&str; 18] = [
@@ -110,22 +100,6 @@ const CSV_COLUMNS: [&str; 18] = [
     "committed_at",
 ];
 
-const QUERY: &str = "
-select * from (
-    select file_id, pipeline, path, state, reason, size, records, inserted, updated, unchanged,
-           duplicate, deleted, filtered, rejected, archive_path, verdict,
-           to_char(discovered_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as discovered,
-           to_char(committed_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as committed
-    from ingestd.file_status
-    where ($1::text is null or pipeline = $1) and ($2::text is null or state = upper($2))
-      and ($4::text is null
-           or case when $5 then path else regexp_replace(path, '^.*/', '') end ~ $4)
-      and ($6::text is null or discovered_at >= $6::text::timestamptz)
-      and ($7::text is null or discovered_at < $7::text::timestamptz)
-      and ($8::text is null or position(lower($8) in lower(reason)) > 0)
-    order by file_id desc limit $3::bigint
-) newest order by file_id";
-
 /// Runs the subcommand.
 pub fn run(args: &FilesArgs) -> Result<()> {
     match &args.command {
@@ -140,7 +114,7 @@ fn list(args: &ListArgs) -> Result<()> {
     let rows = connection
         .client
         .query_typed(
-            QUERY,
+            &newest_query(),
             &[
                 (&args.pipeline, Type::TEXT),
                 (&args.state, Type::TEXT),
@@ -156,46 +130,31 @@ fn list(args: &ListArgs) -> Result<()> {
             ],
         )
         .map_err(|error| classify(error, "reading the ledger"))?;
-    let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();
-    if args.json || args.csv {
-        let files = rows.iter().map(|row| {
-            json!({
-                "file": row.get::<_, i64>("file_id"), "pipeline": row.get::<_, String>("pipeline"),
-                "path": row.get::<_, String>("path"), "state": row.get::<_, String>("state"),
-                "reason": row.get::<_, Option<String>>("reason"),
-                "verdict": row.get::<_, Option<String>>("verdict"), "bytes": count(row, "size"),
-                "records": count(row, "records"), "inserted": count(row, "inserted"),
-                "updated": count(row, "updated"), "unchanged": count(row, "unchanged"),
-                "duplicate": count(row, "duplicate"), "deleted": count(row, "deleted"),
-                "filtered": count(row, "filtered"), "rejected": count(row, "rejected"),
-                "archive_path": row.get::<_, Option<String>>("archive_path"),
-                "discovered_at": row.get::<_, String>("discovered"),
-                "committed_at": row.get::<_, Option<String>>("committed"),
-            })
-        });
-        if args.csv {
-            return print_csv(&CSV_COLUMNS, &files.collect::<Vec<_>>());
-        }
-        return print_json(&files.collect());
+    let files = rows.iter().map(FileLine::of);
+    if args.form.json || args.csv {
+        let files: Vec<Value> = files.map(|file| json!(file)).collect();
+        return match args.csv {
+            true => print_csv(&CSV_COLUMNS, &files),
+            false => print_json(&files.into()),
+        };
     }
     if rows.is_empty() {
         return print("no files\n");
     }
-    let lines: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
+    let lines: Vec<Vec<String>> = files
+        .map(|file| {
             vec![
-                row.get::<_, i64>("file_id").to_string(),
-                row.get("pipeline"),
-                row.get("state"),
-                thousands(count(row, "records")),
-                thousands(count(row, "inserted")),
-                thousands(count(row, "updated")),
-                thousands(count(row, "filtered")),
-                thousands(count(row, "rejected")),
-                harmless(&row.get::<_, String>("path")),
-                row.get::<_, Option<String>>("verdict").unwrap_or_default(),
-                harmless(&row.get::<_, Option<String>>("reason").unwrap_or_default()),
+                file.file.to_string(),
+                file.pipeline,
+                file.state,
+                thousands(file.records),
+                thousands(file.inserted),
+                thousands(file.updated),
+                thousands(file.filtered),
+                thousands(file.rejected),
+                harmless(&file.path),
+                file.verdict.unwrap_or_default(),
+                harmless(&file.reason.unwrap_or_default()),
             ]
         })
         .collect();

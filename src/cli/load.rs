@@ -16,11 +16,11 @@ use crate::logging;
 use crate::plan::TableName;
 use crate::postgres::{Database, classify};
 use crate::service::{
-    CatalogPlanner, Ended, FirstLoad, Loading, Signals, Tree, block_on, open_database,
+    Beside, CatalogPlanner, Ended, FirstLoad, Loading, Signals, Tree, block_on, open_database,
     pipeline_spec,
 };
 use crate::settings::{Finished, LogLevel, Pipeline, Settings};
-use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
+use crate::watch::{Figures, FiguresNow, FileOutcome, Ignore, Progress};
 
 /// Load the named files and end
 ///
@@ -208,8 +208,9 @@ async fn load(
         paths: args.files.clone(),
         again: args.again,
     };
+    let (beside, notes) = Beside::start(&opened.database, None, settings.service.stuck_after, log);
     let spec = pipeline_spec(
-        &opened.database,
+        &beside,
         &settings.service,
         pipeline,
         loading,
@@ -217,7 +218,14 @@ async fn load(
         log,
     )?;
     let progress = Progress::start(figures.clone(), total, std::io::stderr().is_terminal());
-    let tree = Tree::start(vec![spec], &opened, &settings.service, signals, log);
+    let tree = Tree::start(
+        vec![spec],
+        &opened,
+        &settings.service,
+        signals,
+        Ignore::observer(),
+        log,
+    );
     // Whoever typed the command is there to mend what is wrong, and to type it again: nothing that
     // is not committed is lost by ending at once.
     let ended = tokio::select! {
@@ -225,6 +233,7 @@ async fn load(
         () = figures.wait_until(|now| now.misconfigured().is_some()) => None,
     };
     progress.finish();
+    notes.finish(log).await;
     if let Some(private) = opened.private {
         private.stop().await?;
     }

@@ -2,8 +2,8 @@
 
 use ingestd_actors::error::Result;
 
-use super::context::{ConfigArgs, database};
-use super::output::{print, print_json};
+use super::context::{ConfigArgs, JsonArgs, database};
+use super::output::{complain, print, print_json};
 use crate::postgres::{Database, migrations};
 use crate::service::{database_runtime, unusable_database};
 
@@ -17,9 +17,8 @@ pub struct MigrateArgs {
     #[command(flatten)]
     config: ConfigArgs,
 
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: JsonArgs,
 }
 
 /// Runs the subcommand.
@@ -31,14 +30,14 @@ pub fn run(args: &MigrateArgs) -> Result<()> {
         let database = Database::new(&connection, runtime.handle().clone()).await?;
         let mut client = database.client().await?;
         database.check_session(&client).await?;
-        migrations::migrate(&mut client).await
+        migrations::migrate_telling(&mut client, &complain).await
     });
     let applied = applied.map_err(|error| unusable_database(&settings.service, error))?;
     let names: Vec<String> = applied
         .into_iter()
         .map(|migration| migration.name)
         .collect();
-    if args.json {
+    if args.form.json {
         return print_json(&serde_json::json!({ "applied": names }));
     }
     if names.is_empty() {

@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand.
 
+mod alerts;
 mod audit;
 mod chaos;
 mod check;
 mod config;
+mod confirm;
 mod context;
 mod control;
 mod dead_letters;
@@ -11,6 +13,7 @@ mod demo;
 mod files;
 mod filters;
 mod find_file;
+mod forget;
 pub mod generate;
 mod instances;
 mod load;
@@ -22,9 +25,11 @@ mod reset;
 mod retry;
 mod run;
 mod show_file;
-mod state;
 mod status;
+mod top;
+mod undo;
 mod watch_status;
+mod why;
 
 #[cfg(test)]
 mod documents;
@@ -62,6 +67,9 @@ enum Command {
     Files(files::FilesArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
     Status(status::StatusArgs),
+    Top(top::TopArgs),
+    Why(why::WhyArgs),
+    Alerts(alerts::AlertsArgs),
     /// Pause pipelines: nothing more is read, what is in flight is committed
     ///
     /// Waits until the services that run have done it. It survives a restart; `ingestd resume` ends
@@ -83,6 +91,8 @@ enum Command {
     Audit(audit::AuditArgs),
     Config(config::ConfigCommandArgs),
     Retry(retry::RetryArgs),
+    Undo(undo::UndoArgs),
+    Forget(forget::ForgetArgs),
     Psql(psql::PsqlArgs),
     Migrate(migrate::MigrateArgs),
     Reset(reset::ResetArgs),
@@ -139,8 +149,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Chaos(args) => chaos::run(&args),
         Command::Generate(args) => generate::run(args).map(|()| ExitCode::SUCCESS),
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::DeadLetters(args) => dead_letters::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::DeadLetters(args) => dead_letters::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Why(args) => why::run(&args),
+        Command::Alerts(args) => alerts::run(&args),
         Command::Pause(args) => control::run(&args, Control::Pause),
         Command::Resume(args) => control::run(&args, Control::Resume),
         Command::Drain(args) => control::run(&args, Control::Drain),
@@ -148,6 +161,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Audit(args) => audit::run(&args),
         Command::Config(args) => config::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Retry(args) => retry::run(&args),
+        Command::Undo(args) => undo::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Forget(args) => forget::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Psql(args) => psql::run(&args),
         Command::Migrate(args) => migrate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Reset(args) => reset::run(&args).map(|()| ExitCode::SUCCESS),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use ingestd_actors::error::{Error, ErrorKind, Result};
 
+pub use crate::fs::shell_word;
 use crate::logging::is_unsafe;
 
 /// Prints lines to standard output. A reader that has gone (`| head`) is no error.
@@ -123,15 +124,6 @@ pub fn complain(text: &str) {
 pub fn complain_in_lines(text: &str) {
     let lines: Vec<String> = text.lines().map(harmless).collect();
     let _ = writeln!(io::stderr(), "ingestd: {}", lines.join("\n"));
-}
-
-/// A word as a shell takes it: in quotes where it needs them.
-pub fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Text from a file or a name, for a terminal: control characters can't steer it, and nothing turns

@@ -1,10 +1,9 @@
 //! `ingestd reset`: forgets what a pipeline has loaded.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio_postgres::types::Type;
 
+use super::confirm;
 use super::context::{ConfigArgs, connect_to_ledger, may_not_write};
 use super::filters::check_pipeline;
 use super::output::{count_of, harmless, print};
@@ -83,16 +82,21 @@ impl Forgotten {
             .query_typed_one(
                 "select (select count(*) from ingestd.files where pipeline = $1),
                         (select count(*) from ingestd.dead_letters where pipeline = $1),
-                        exists (select from ingestd.live_instances where pipeline = $1)",
+                        (select string_agg(format('process %s on host %s', process, host), ', '
+                                           order by host, process)
+                         from ingestd.live_instances where pipeline = $1)",
                 &[(&pipeline, Type::TEXT)],
             )
             .map_err(read)?;
-        if row.get::<_, bool>(2) {
+        if let Some(by) = row.get::<_, Option<String>>(2) {
+            let by = harmless(&by);
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("pipeline {pipeline:?} is running"),
+                format!("pipeline {pipeline:?} is running: {by} loads it"),
             )
-            .with_advice("stop it first"));
+            .with_advice(format!(
+                "`ingestd drain {pipeline}` first, which lets go of it"
+            )));
         }
         let plans = client
             .query_typed(
@@ -124,29 +128,17 @@ impl Forgotten {
 }
 
 fn confirmed(what: &Forgotten, args: &ResetArgs) -> Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Err(Error::new(
-            ErrorKind::Configuration,
-            "reset asks before it forgets anything, and there is no terminal to ask on",
-        )
-        .with_advice("say --yes"));
-    }
     let drops = if args.drop_table {
         format!(" and drop {}", what.tables.join(", "))
     } else {
         String::new()
     };
-    print(&format!(
-        "forget {} of pipeline {}{drops}? [y/N] ",
+    let question = format!(
+        "forget {} of pipeline {}{drops}?",
         what.describe(),
         args.pipeline
-    ))?;
-    io::stdout().flush().ok();
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|error| {
-        Error::new(ErrorKind::Transient, format!("reading the answer: {error}"))
-    })?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    );
+    confirm::confirmed(&question, "reset")
 }
 
 /// Forgets it; the indexes that a table lacks which stays.

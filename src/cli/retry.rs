@@ -1,17 +1,16 @@
 //! `ingestd retry`: quarantined files go on.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use ingestd_actors::error::{Error, ErrorKind, Result};
+use ingestd_actors::error::Result;
 use postgres::types::Type;
 use serde_json::json;
 
-use super::context::{ConfigArgs, connect_to_ledger, may_not_write};
+use super::context::{ConfigArgs, JsonArgs, connect_to_ledger, may_not_write};
 use super::find_file::find_file;
 use super::output::{complain, harmless, print, print_json, thousands};
-use crate::fs::{path_from_text, path_text};
-use crate::ledger::retry::{RETRIED, Retried, Retry};
+use crate::fs::path_from_text;
+use crate::ledger::retry::{RETRIED, Retried, RetriedFile, retry_file};
 use crate::postgres::classify;
 use crate::settings::Settings;
 
@@ -45,9 +44,8 @@ pub struct RetryArgs {
           default_value = "QUARANTINED", value_parser = ["QUARANTINED", "FAILED"])]
     state: String,
 
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: JsonArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -71,22 +69,18 @@ pub fn run(args: &RetryArgs) -> Result<ExitCode> {
     let mut said = Vec::new();
     let mut refused = 0;
     for file in &files {
-        match retry(client, &settings, *file) {
-            Ok(one) => said.push(one),
-            Err(error) if files.len() == 1 && !args.json => return Err(error),
-            Err(error) => {
-                refused += 1;
+        match retry_file(client, &settings.pipelines, *file).map_err(may_not_write) {
+            Err(error) if files.len() == 1 && !args.form.json => return Err(error),
+            outcome => {
+                refused += usize::from(outcome.is_err());
                 said.push(Said {
                     file: *file,
-                    path: String::new(),
-                    outcome: Err(error),
-                    running: true,
-                    in_inbox: true,
+                    outcome,
                 });
             }
         }
     }
-    if args.json {
+    if args.form.json {
         print_json(&said.iter().map(Said::json).collect())?;
     } else if files.is_empty() {
         print(&format!("no file is {}\n", args.state.to_uppercase()))?;
@@ -104,12 +98,7 @@ pub fn run(args: &RetryArgs) -> Result<ExitCode> {
 /// What became of one file.
 struct Said {
     file: i64,
-    path: String,
-    outcome: Result<Retried>,
-    /// Whether a service is there to take it up.
-    running: bool,
-    /// Whether it stands where a service looks.
-    in_inbox: bool,
+    outcome: Result<RetriedFile>,
 }
 
 /// The files in the state, and those that an interrupted retry has left half-way.
@@ -147,53 +136,13 @@ fn all(client: &mut postgres::Client, args: &RetryArgs, settings: &Settings) -> 
     Ok(rows.map(|row| row.get("file_id")).collect())
 }
 
-fn retry(client: &mut postgres::Client, settings: &Settings, file: i64) -> Result<Said> {
-    let failed = |error| classify(error, "reading the ledger");
-    let row = client
-        .query_typed_one(
-            "select f.pipeline,
-                    exists (select from ingestd.live_instances i where i.pipeline = f.pipeline)
-                        or exists (select from ingestd.service_pipelines s
-                                   join ingestd.live_services l using (service)
-                                   where s.pipeline = f.pipeline),
-                    has_table_privilege('ingestd.files', 'UPDATE')
-             from ingestd.files f where f.file_id = $1",
-            &[(&file, Type::INT8)],
-        )
-        .map_err(failed)?;
-    let (name, running): (String, bool) = (row.get(0), row.get(1));
-    // Before anything is moved.
-    if !row.get::<_, bool>(2) {
-        let message = "retrying a file: this role may not write the tables of the schema ingestd";
-        let error = Error::new(ErrorKind::Configuration, message).with_code("42501");
-        return Err(may_not_write(error));
-    }
-    let known = settings.pipelines.iter().find(|it| it.name == name);
-    let Some(pipeline) = known else {
-        let message = format!("file {file} is of pipeline {name}, which is not configured");
-        return Err(Error::new(ErrorKind::Configuration, message)
-            .with_advice("configure it again; or load the file by `ingestd load --again`"));
-    };
-    let mut retry = Retry::new(file, pipeline);
-    let outcome = retry.run(client)?;
-    let place = retry.place().unwrap_or(Path::new(""));
-    let inbox = &pipeline.directory;
-    let inbox = inbox.canonicalize().unwrap_or_else(|_| inbox.clone());
-    Ok(Said {
-        file,
-        in_inbox: place.starts_with(inbox),
-        path: path_text(place),
-        outcome: Ok(outcome),
-        running,
-    })
-}
-
 impl Said {
     fn json(&self) -> serde_json::Value {
         let (outcome, records) = match &self.outcome {
-            Ok(Retried::GoesOn(records)) => ("goes_on", Some(*records)),
-            Ok(Retried::Afresh) => ("afresh", None),
-            Ok(Retried::OnItsWay) => ("on_its_way", None),
+            Ok(retried) => {
+                let described = retried.described();
+                (described.outcome, described.records_before)
+            }
             Err(_) => ("refused", None),
         };
         json!({
@@ -203,24 +152,27 @@ impl Said {
     }
 
     fn print(&self) -> Result<()> {
-        let how = match &self.outcome {
-            Ok(Retried::GoesOn(records)) => format!(
-                "goes on from its checkpoints; {} of its records are accounted for",
-                thousands(*records)
-            ),
-            Ok(Retried::Afresh) => "is looked at afresh, as a new file".to_owned(),
-            Ok(Retried::OnItsWay) => "is on its way already".to_owned(),
+        let retried = match &self.outcome {
+            Ok(retried) => retried,
             Err(error) => {
                 complain(&error.to_string());
                 return Ok(());
             }
         };
-        let service = match (self.in_inbox, self.running) {
+        let how = match &retried.outcome {
+            Retried::GoesOn(records) => format!(
+                "goes on from its checkpoints; {} of its records are accounted for",
+                thousands(*records)
+            ),
+            Retried::Afresh => "is looked at afresh, as a new file".to_owned(),
+            Retried::OnItsWay => "is on its way already".to_owned(),
+        };
+        let service = match (retried.in_inbox, retried.running) {
             (false, _) => "; it does not stand in the inbox: `ingestd load` takes it up",
             (true, true) => "",
             (true, false) => "; no service runs: `ingestd run` takes it up",
         };
-        let path = harmless(&self.path);
+        let path = harmless(&retried.path);
         print(&format!("file {} ({path}) {how}{service}\n", self.file))
     }
 }

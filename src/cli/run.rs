@@ -6,11 +6,17 @@ use std::sync::Arc;
 
 use ingestd_actors::error::Result;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::context::ConfigArgs;
+use crate::alerts::Alerts;
+use crate::dead_letters::ReplayRequests;
+use crate::http::{Bound, Listener, Parts};
 use crate::logging;
+use crate::metrics::Metrics;
 use crate::service::{
-    Ended, Loading, ReadSettings, Reloader, Signals, Tree, block_on, open_database, pipeline_spec,
+    Beside, Ended, Loading, ReadSettings, ReloadDesk, Reloader, Signals, Tree, block_on,
+    open_database, pipeline_spec,
 };
 use crate::settings::Settings;
 
@@ -44,19 +50,33 @@ async fn serve(
     runtime: Handle,
     log: &slog::Logger,
 ) -> Result<Ended> {
+    // Before anything is loaded: an address that can't be had is no silent loss.
+    let bound = Bound::bind(&settings.service.http)?;
     let mut signals = Signals::catch_with_reload()?;
     let tell = |waits: &str| slog::warn!(log, "{}", waits);
     let opened = open_database(&settings.service, &runtime, log, &mut signals, &tell).await?;
     let Some(opened) = opened else {
         return Ok(Ended::Drained);
     };
+    let metrics = Metrics::new()?;
+    metrics.ask(&opened.database);
+    if opened.private.is_some() {
+        metrics.add_service_child("private server");
+    }
+    let stuck_after = settings.service.stuck_after;
+    let (beside, notes) = Beside::start(&opened.database, Some(&metrics), stuck_after, log);
+    let looking = metrics.clone();
+    let runtime = opened.database.runtime();
+    let _looking = beside.background.keep(runtime, "metrics", move |pulse| {
+        looking.clone().look_for_ever(pulse)
+    });
     let pipelines = settings
         .pipelines
         .iter()
         .map(|pipeline| {
-            let observer = crate::watch::Ignore::observer();
+            let observer = metrics.pipeline(&pipeline.name);
             pipeline_spec(
-                &opened.database,
+                &beside,
                 &settings.service,
                 pipeline.clone(),
                 Loading::Directory,
@@ -69,10 +89,47 @@ async fn serve(
         slog::info!(log, "pipeline starts"; "pipeline" => &pipeline.name,
             "directory" => %pipeline.directory.display(), "table" => %pipeline.table);
     }
-    let reloader = Reloader::new(read, settings.clone(), opened.database.clone(), log.clone());
-    let tree = Tree::start(pipelines, &opened, &settings.service, signals, log);
+    let desk = ReloadDesk::new(&settings.pipelines);
+    let configured = desk.clone();
+    let configured = Arc::new(move || configured.pipelines());
+    let replays = ReplayRequests::start(&beside, configured, log.clone());
+    let reloader = Reloader::new(
+        read,
+        settings.clone(),
+        beside.clone(),
+        desk.clone(),
+        metrics.clone(),
+        log.clone(),
+    );
+    let stopping = CancellationToken::new();
+    let parts = Parts {
+        connection: opened.connection.clone(),
+        metrics: metrics.clone(),
+        beside: beside.clone(),
+        stopping: stopping.clone(),
+        reload: desk,
+        log: log.clone(),
+    };
+    let listener = listen(bound, parts, log).await?;
+    let tree = Tree::start(
+        pipelines,
+        &opened,
+        &settings.service,
+        signals,
+        metrics.service(),
+        log,
+    )
+    .telling(stopping.clone());
     slog::info!(log, "service is ready"; "pipelines" => settings.pipelines.len());
+    let alerts = Alerts::start(&beside, settings, stopping, log);
+    let reloader = reloader.with(alerts.taker());
     let ended = tree.reload_with(reloader).run_until(pending()).await;
+    if let Some(listener) = listener {
+        listener.stop(log).await;
+    }
+    // Before the server goes: what it is at is undone, and gone on with by the next service.
+    drop(replays);
+    tokio::join!(alerts.finish(), notes.finish(log));
     if let Some(private) = opened.private {
         private.stop().await?;
     }
@@ -82,6 +139,20 @@ async fn serve(
         Ended::Cut => {}
     }
     Ok(ended)
+}
+
+/// Answers to HTTP, where that is configured.
+async fn listen(
+    bound: Option<Bound>,
+    parts: Parts,
+    log: &slog::Logger,
+) -> Result<Option<Listener>> {
+    let Some(bound) = bound else {
+        return Ok(None);
+    };
+    let listener = bound.serve(parts).await?;
+    slog::info!(log, "http listens"; "url" => listener.url());
+    Ok(Some(listener))
 }
 
 /// 0 for an orderly end, 1 otherwise.

@@ -4,10 +4,11 @@ use ingestd_actors::error::Result;
 use postgres::types::Type;
 use serde_json::{Value, json};
 
-use super::context::{ConfigArgs, connect_to_ledger};
+use super::context::{ConfigArgs, JsonArgs, connect_to_ledger};
 use super::find_file::find_file;
 use super::output::{harmless, print, print_json, thousands};
 use crate::postgres::classify;
+use crate::view::file::{FileShown, query};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct ShowArgs {
@@ -18,44 +19,8 @@ pub struct ShowArgs {
     #[arg(value_name = "FILE")]
     file: String,
 
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-const TIME: &str = "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'";
-
-/// A stage: its name, the column with its moment, and what it comes after.
-const STAGES: [(&str, &str, &str); 5] = [
-    ("discovered", "discovered_at", "discovered_at"),
-    ("started", "started_at", "discovered_at"),
-    ("completed", "completed_at", "started_at"),
-    ("committed", "committed_at", "completed_at"),
-    ("archived", "archived_at", "committed_at"),
-];
-
-fn query() -> String {
-    let stages = STAGES.map(|(name, at, after)| {
-        format!(
-            "to_char(f.{at} at time zone 'UTC', {TIME}) as {name},
-             extract(epoch from f.{at} - f.{after})::float8 as {name}_after"
-        )
-    });
-    format!(
-        "select s.*, {}, encode(f.content_hash, 'hex') as hash, f.plan_id, f.parent_id,
-                f.duplicate_of, f.watermark_record, f.watermark_line, f.watermark_offset,
-                (select json_object_agg(reason, count)::text from
-                    (select reason, count(*) from ingestd.dead_letters d
-                     where d.file_id = f.file_id group by 1) letters) as letters,
-                (select json_object_agg(lane, record)::text from ingestd.checkpoints c
-                 where c.file_id = f.file_id) as checkpoints
-         from ingestd.files f
-         join (select file_id, pipeline, path, state, reason, size, records, inserted, updated,
-                      unchanged, duplicate, deleted, filtered, rejected, archive_path
-               from ingestd.file_status) s using (file_id)
-         where f.file_id = $1",
-        stages.join(", ")
-    )
+    #[command(flatten)]
+    form: JsonArgs,
 }
 
 /// Runs the subcommand.
@@ -66,43 +31,11 @@ pub fn run(args: &ShowArgs) -> Result<()> {
     let row = client
         .query_typed_one(&query(), &[(&file, Type::INT8)])
         .map_err(|error| classify(error, "reading the ledger"))?;
-    let shown = as_json(&row);
-    match args.json {
+    let shown = json!(FileShown::of(&row));
+    match args.form.json {
         true => print_json(&shown),
         false => print(&in_words(&shown)),
     }
-}
-
-fn as_json(row: &postgres::Row) -> Value {
-    let count = |column: &str| row.get::<_, i64>(column);
-    let number = |column: &str| row.get::<_, Option<i64>>(column);
-    let text = |column: &str| row.get::<_, Option<String>>(column);
-    let object = |column: &str| {
-        let text = text(column).unwrap_or_default();
-        serde_json::from_str::<Value>(&text).unwrap_or_else(|_| json!({}))
-    };
-    let stages: Vec<Value> = STAGES
-        .iter()
-        .map(|(name, _, _)| {
-            let after: Option<f64> = row.get(format!("{name}_after").as_str());
-            json!({ "stage": name, "at": text(name), "seconds": after })
-        })
-        .collect();
-    json!({
-        "file": count("file_id"), "pipeline": text("pipeline"), "path": text("path"),
-        "archive_path": text("archive_path"), "state": text("state"), "reason": text("reason"),
-        "bytes": count("size"), "content_hash": text("hash"), "plan": number("plan_id"),
-        "parent": number("parent_id"), "duplicate_of": number("duplicate_of"),
-        "records": count("records"), "inserted": count("inserted"), "updated": count("updated"),
-        "unchanged": count("unchanged"), "duplicate": count("duplicate"),
-        "deleted": count("deleted"), "filtered": count("filtered"), "rejected": count("rejected"),
-        "watermark": {
-            "record": count("watermark_record"), "line": count("watermark_line"),
-            "offset": count("watermark_offset"),
-        },
-        "checkpoints": object("checkpoints"), "dead_letters": object("letters"),
-        "stages": stages,
-    })
 }
 
 fn in_words(shown: &Value) -> String {
@@ -121,7 +54,11 @@ fn in_words(shown: &Value) -> String {
     line("file", &word("file"));
     line("pipeline", &word("pipeline"));
     line("path", &word("path"));
-    line("archived as", &word("archive_path"));
+    let place = match word("state").as_str() {
+        "QUARANTINED" => "quarantined at",
+        _ => "archived as",
+    };
+    line(place, &word("archive_path"));
     line("state", &word("state"));
     line("reason", &word("reason"));
     line("bytes", &figure("bytes"));

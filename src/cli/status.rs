@@ -1,23 +1,27 @@
 //! `ingestd status`: the pipelines, what they do, and what holds them up.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use humantime::format_duration;
 use ingestd_actors::error::Result;
 use postgres::types::Type;
 use serde_json::json;
 
+use super::alerts;
 use super::context::{ConfigArgs, connect_to_ledger};
-use super::instances::{self, Instance};
-use super::missing_indexes::{self, MissingIndex};
 use super::output::{harmless, print, table, thousands};
-use super::{state, watch_status};
+use super::{instances, missing_indexes, watch_status};
+use crate::alerts::Alert;
 use crate::postgres::classify;
 use crate::settings::Pipeline;
+use crate::view::missing_indexes::of_pipeline;
+use crate::view::pipelines::{self, PipelineStatus};
 
 /// Show the pipelines: what they do, what holds them up
 ///
-/// Every pipeline that has ever run into this database: its state, its files, its dead letters, and
-/// the indexes that are still to be built after a first load.
+/// Every pipeline that has ever run into this database: its state, its files, its dead letters, the
+/// indexes that are still to be built after a first load, and the alerts that fire.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  ingestd status --watch\n  ingestd status --check\n  ingestd status --json | jq '.[].state'"
@@ -45,30 +49,6 @@ pub struct StatusArgs {
           value_parser = humantime::parse_duration)]
     interval: std::time::Duration,
 }
-
-/// Before it stand the columns of [`state::COLUMNS`] and of [`instances::COLUMNS`].
-const QUERY: &str = ",
-       p.name, coalesce(p.degraded, i.degraded) as degraded,
-       coalesce(f.waiting, 0) as waiting, coalesce(f.committed, 0) as committed,
-       coalesce(f.skipped, 0) as skipped, coalesce(f.quarantined, 0) as quarantined,
-       coalesce(f.failed, 0) as failed, coalesce(f.records, 0)::bigint as records,
-       coalesce(f.filtered, 0)::bigint as filtered,
-       (select count(*) from ingestd.dead_letters d where d.pipeline = p.name and d.status = 'NEW') as dead_letters,
-       to_char(f.last_commit at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as last_commit
-from ingestd.pipelines p";
-
-/// Stands behind [`instances::FROM`].
-const FILES: &str = "
-left join lateral (
-    select count(*) filter (where state in ('SCHEDULED', 'READING', 'COMPLETED')) as waiting,
-           count(*) filter (where state in ('COMMITTED', 'ARCHIVED')) as committed,
-           count(*) filter (where state = 'SKIPPED') as skipped,
-           count(*) filter (where state = 'QUARANTINED') as quarantined,
-           count(*) filter (where state = 'FAILED') as failed,
-           sum(records) as records, sum(filtered) as filtered, max(committed_at) as last_commit
-    from ingestd.files f where f.pipeline = p.name
-) f on true
-order by p.name";
 
 /// Runs the subcommand.
 pub fn run(args: &StatusArgs) -> Result<ExitCode> {
@@ -113,94 +93,114 @@ fn check(client: &mut postgres::Client, pipelines: &[Pipeline]) -> Result<ExitCo
 /// What there is to be seen now.
 pub(super) fn look(client: &mut postgres::Client, as_json: bool) -> Result<String> {
     let rows = client
-        .query_typed(
-            &format!(
-                "select {},{}{QUERY}{}{FILES}",
-                state::COLUMNS,
-                instances::COLUMNS,
-                instances::FROM
-            ),
-            &[],
-        )
+        .query_typed(&pipelines::status_query(), &[])
         .map_err(|error| classify(error, "reading the ledger"))?;
     let missing = missing_indexes::read(client)?;
-    let count = |row: &postgres::Row, column: &str| row.get::<_, i64>(column).cast_unsigned();
-    if as_json {
-        let pipelines = rows.iter().map(|row| {
-            let name: String = row.get("name");
-            let missing = missing.iter().filter(|index| index.pipeline == name);
-            let missing: Vec<_> = missing.map(MissingIndex::json).collect();
-            json!({
-                "pipeline": name, "state": state::word(row),
-                "wanted": row.get::<_, String>("wanted"),
-                "wanted_by": row.get::<_, Option<String>>("wanted_by"),
-                "wanted_at": row.get::<_, Option<String>>("wanted_at"),
-                "instances": instances::of(row).iter().map(Instance::json).collect::<Vec<_>>(),
-                "degraded": row.get::<_, Option<String>>("degraded"),
-                "files": {
-                    "loading": count(row, "waiting"), "committed": count(row, "committed"),
-                    "skipped": count(row, "skipped"), "quarantined": count(row, "quarantined"),
-                    "failed": count(row, "failed"),
-                },
-                "records": count(row, "records"), "filtered": count(row, "filtered"), "dead_letters": count(row, "dead_letters"),
-                "last_commit_at": row.get::<_, Option<String>>("last_commit"),
-                "missing_indexes": missing,
-            })
-        });
-        return Ok(format!("{:#}\n", pipelines.collect::<serde_json::Value>()));
-    }
-    if rows.is_empty() {
-        return Ok(format!(
-            "no pipeline has run yet\n{}",
-            missing_indexes::in_words(&missing)
-        ));
-    }
-    let lines: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.get("name"),
-                state::word(row).to_owned(),
-                thousands(count(row, "waiting")),
-                thousands(count(row, "committed")),
-                thousands(count(row, "skipped")),
-                thousands(count(row, "quarantined")),
-                thousands(count(row, "failed")),
-                thousands(count(row, "records")),
-                thousands(count(row, "filtered")),
-                thousands(count(row, "dead_letters")),
-                row.get::<_, Option<String>>("last_commit")
-                    .unwrap_or_else(|| "never".to_owned()),
-                harmless(&instances::in_words(&instances::of(row))),
-                held_up_by(row),
-            ]
+    let firing = alerts::firing(client)?;
+    let status = rows.iter().map(PipelineStatus::of);
+    let status: Vec<PipelineStatus> = status
+        .map(|one| PipelineStatus {
+            missing_indexes: of_pipeline(&missing, &one.pipeline),
+            alerts: about(&firing, &one.pipeline),
+            ..one
         })
         .collect();
-    let heading = [
-        "pipeline",
-        "state",
-        "loading",
-        "loaded",
-        "skipped",
-        "quarantined",
-        "failed",
-        "records",
-        "filtered",
-        "dead letters",
-        "last commit",
-        "loaded by",
-        "held up by",
-    ];
+    if as_json {
+        return Ok(format!("{:#}\n", json!(status)));
+    }
+    if status.is_empty() {
+        return Ok(format!(
+            "no pipeline has run yet\n{}{}",
+            missing_indexes::in_words(&missing),
+            in_words(&firing)
+        ));
+    }
     Ok(format!(
-        "{}{}",
-        table(&heading, &lines),
-        missing_indexes::in_words(&missing)
+        "{}{}{}{}",
+        pipelines_table(&status),
+        held_up(&status),
+        missing_indexes::in_words(&missing),
+        in_words(&firing)
     ))
 }
 
-/// Whoever paused it, and what it waits for.
-fn held_up_by(row: &postgres::Row) -> String {
-    let degraded: Option<String> = row.get("degraded");
-    let reasons: Vec<String> = state::by_whom(row).into_iter().chain(degraded).collect();
-    harmless(&reasons.join("; "))
+/// A line for each pipeline; what no pipeline has any of is left out, so that the lines stay short.
+fn pipelines_table(all: &[PipelineStatus]) -> String {
+    type Cell = fn(&PipelineStatus) -> String;
+    let columns: [(&str, bool, Cell); 13] = [
+        ("pipeline", true, |one| harmless(&one.pipeline)),
+        ("state", true, |one| one.state.to_owned()),
+        ("backlog", true, |one| thousands(one.backlog.files)),
+        ("lag", true, lag),
+        ("loaded", true, |one| thousands(one.files.committed)),
+        ("skipped", false, |one| thousands(one.files.skipped)),
+        ("quarantined", false, |one| thousands(one.files.quarantined)),
+        ("failed", false, |one| thousands(one.files.failed)),
+        ("records", true, |one| thousands(one.records)),
+        ("filtered", false, |one| thousands(one.filtered)),
+        ("dead letters", true, |one| thousands(one.dead_letters)),
+        ("last commit", true, last_commit),
+        ("loaded by", true, |one| {
+            harmless(&instances::in_words(&one.instances))
+        }),
+    ];
+    let shown: Vec<&(&str, bool, Cell)> = columns
+        .iter()
+        .filter(|(_, always, cell)| *always || all.iter().any(|one| cell(one) != "0"))
+        .collect();
+    let heading: Vec<&str> = shown.iter().map(|(name, _, _)| *name).collect();
+    let line = |one: &PipelineStatus| shown.iter().map(|(_, _, cell)| cell(one)).collect();
+    let lines: Vec<Vec<String>> = all.iter().map(line).collect();
+    table(&heading, &lines)
+}
+
+/// For how long the oldest file has waited; nothing where none does.
+fn lag(status: &PipelineStatus) -> String {
+    match status.backlog.files {
+        0 => String::new(),
+        _ => format_duration(Duration::from_secs(status.lag_seconds as u64)).to_string(),
+    }
+}
+
+/// To the second; --json has it whole.
+fn last_commit(status: &PipelineStatus) -> String {
+    let Some(at) = &status.last_commit_at else {
+        return "never".to_owned();
+    };
+    match at.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => at.clone(),
+    }
+}
+
+/// Below the table: a reason may be as long as it likes there.
+fn held_up(all: &[PipelineStatus]) -> String {
+    let line = |one: &PipelineStatus| {
+        let why = one.held_up_by()?;
+        let pipeline = harmless(&one.pipeline);
+        Some(format!("{pipeline} is held up by: {}\n", harmless(&why)))
+    };
+    let lines: String = all.iter().filter_map(line).collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\n{lines}"),
+    }
+}
+
+/// The alerts that fire, in a section of their own.
+fn in_words(firing: &[Alert]) -> String {
+    let count = match firing.len() {
+        0 => return String::new(),
+        1 => "1 alert fires".to_owned(),
+        many => format!("{many} alerts fire"),
+    };
+    format!("\n{count}:\n{}", alerts::lines(firing))
+}
+
+/// The alerts about a pipeline.
+fn about(firing: &[Alert], pipeline: &str) -> Vec<Alert> {
+    let of_it = firing
+        .iter()
+        .filter(|alert| alert.pipeline.as_deref() == Some(pipeline));
+    of_it.cloned().collect()
 }

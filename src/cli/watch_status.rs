@@ -14,6 +14,7 @@ use super::output::{harmless, print, thousands};
 use super::status::look;
 use crate::postgres::classify;
 use crate::settings::Settings;
+use crate::view::pipelines::{self, PipelineState};
 
 /// A pause of less than this is only work for the server.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -58,7 +59,7 @@ pub fn run(settings: &Settings, connection: Connected, interval: Duration) -> Re
 }
 
 /// What Ctrl-C and SIGTERM say, apart from this thread, which has a connection of its own runtime.
-fn on_signals() -> Result<Receiver<()>> {
+pub(super) fn on_signals() -> Result<Receiver<()>> {
     let failed = |error: std::io::Error| {
         Error::new(
             ErrorKind::Transient,
@@ -99,6 +100,8 @@ struct Figure {
     rejected: u64,
     files: u64,
     waiting: u64,
+    /// What it does; not asked where the picture has it.
+    state: Option<PipelineState>,
 }
 
 const QUERY: &str = "
@@ -116,15 +119,27 @@ fn see(connection: &mut Connected, with_picture: bool) -> Result<(Option<String>
     let rows = client
         .query_typed(QUERY, &[])
         .map_err(|error| classify(error, "reading the ledger"))?;
+    let mut states = match with_picture {
+        true => Vec::new(),
+        false => client
+            .query_typed(&pipelines::states_query(), &[])
+            .map_err(|error| classify(error, "reading the ledger"))?,
+    }
+    .iter()
+    .map(PipelineState::of)
+    .map(|state| (state.pipeline.clone(), state))
+    .collect::<BTreeMap<_, _>>();
     let figure = |row: &postgres::Row| {
+        let name: String = row.get(0);
         let count = |index: usize| row.get::<_, i64>(index).cast_unsigned();
         let figure = Figure {
             records: count(1),
             rejected: count(2),
             files: count(3),
             waiting: count(4),
+            state: states.remove(&name),
         };
-        (row.get(0), figure)
+        (name, figure)
     };
     let figures = Figures {
         at: Instant::now(),
@@ -152,8 +167,14 @@ fn draw(picture: Option<&str>, now: &Figures, before: Option<&Figures>) -> Strin
             Some(_) => String::new(),
             None => format!("{time} "),
         };
+        let state = figure.state.as_ref();
+        let held_up = state.and_then(|it| it.held_up_by.as_ref());
+        let held_up = held_up.map_or(String::new(), |why| {
+            format!("; held up by: {}", harmless(why))
+        });
+        let state = state.map_or(String::new(), |it| format!("{}, ", it.state));
         text.push_str(&format!(
-            "{start}{}: files {} and {} waiting, records {}{rate}, rejected {}\n",
+            "{start}{}: {state}files {} and {} waiting, records {}{rate}, rejected {}{held_up}\n",
             harmless(name),
             thousands(figure.files),
             thousands(figure.waiting),

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use super::ready::{Readiness, Settling};
 use super::scan::{Search, walk};
 use super::watch::{Hints, watch};
-use super::{Companion, companion_of, companion_path, file_error, path_text};
+use super::{Companion, companion_of, companion_path, file_error, path_text, whole_path};
 use crate::settings::{Companions, FileOrder, Pipeline};
 
 /// An [`Inbox`] that is a directory: events are hints, a scan is the truth.
@@ -305,12 +305,11 @@ pub fn matcher(pipeline: &Pipeline) -> Result<GlobMatcher> {
 }
 
 /// The directories that finished files go to.
-fn excluded(pipeline: &Pipeline) -> Vec<PathBuf> {
+pub fn excluded(pipeline: &Pipeline) -> Vec<PathBuf> {
     [&pipeline.archive, &pipeline.quarantine]
         .into_iter()
         .flatten()
-        .filter_map(|path| std::path::absolute(path).ok())
-        .map(|path| path.canonicalize().unwrap_or(path))
+        .filter_map(|path| whole_path(path).ok())
         .collect()
 }
 
@@ -348,7 +347,9 @@ fn existing(directory: &Path, log: &Logger) -> Result<PathBuf> {
 
 fn directory_error(error: io::Error, directory: &Path) -> Error {
     let advice = match error.kind() {
-        io::ErrorKind::NotFound => "create it, or change the pipeline's directory",
+        io::ErrorKind::NotFound => {
+            "put it back, mount it or create it, or change the pipeline's directory"
+        }
         io::ErrorKind::PermissionDenied => "give the service's user the right to read it",
         io::ErrorKind::NotADirectory => "name a directory, not a file",
         _ => "look at the directory",

@@ -40,6 +40,7 @@ fn pipeline(directory: &Path) -> Pipeline {
         redropped: Redropped::default(),
         companions: Companions::default(),
         tolerance: Tolerance::default(),
+        letters: crate::settings::LetterRules::default(),
     }
 }
 

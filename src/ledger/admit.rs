@@ -14,19 +14,20 @@ use ingestd_actors::port::{Skipped, Verdict, gone};
 use slog::info;
 use tokio_postgres::Transaction;
 
-use super::Core;
 use super::answer::{later, new_verdict, quick_verdict};
 use super::claim::Wanted;
 use super::comes_again::Return;
 use super::error::ledger_error;
 use super::evidence::{Look, gather, look_at};
 use super::examined::{Examined, committed_at, last_of, wait_for_equals};
+use super::headers::{self, NewHeader};
 use super::known::Known;
-use super::notes::lock_files;
+use super::originals::{leave_out_held, lock_in_time, originals_of, still_stand};
 use super::others::{Others, Sight, owners};
 use super::plans::NewPlan;
 use super::register::NewFile;
 use super::verdict::{Decision, Quick, by_content, by_metadata};
+use super::{Core, Planned};
 use crate::fs::{candidate_at, file_error, path_text};
 use crate::postgres::Client;
 
@@ -49,22 +50,25 @@ impl Core {
         Ok(verdicts)
     }
 
-    /// Decides about a group: anew where another instance has admitted files meanwhile.
+    /// Decides about a group: anew where what it is decided by has changed meanwhile.
     async fn decide_about(&self, group: &[Candidate], shared: bool) -> Result<Vec<Verdict>> {
-        for _ in 0..TRIES {
-            if let Some(decided) = self.admit_group(group.to_vec(), shared).await? {
+        for tried in 0..TRIES {
+            let decided = self.admit_group(group.to_vec(), shared, tried > 0);
+            if let Some(decided) = decided.await? {
                 return Ok(decided);
             }
         }
-        let wait = |it| later(it, "other instances are admitting files");
+        let wait = |it| later(it, "what it is compared with changes again and again");
         Ok(group.iter().map(wait).collect())
     }
 
-    /// `None` where another instance has admitted files meanwhile.
+    /// `None` where what they are decided by has changed meanwhile, or is held by somebody; `again`: that
+    /// was so before.
     async fn admit_group(
         &self,
         candidates: Vec<Candidate>,
         shared: bool,
+        again: bool,
     ) -> Result<Option<Vec<Verdict>>> {
         let candidates = if self.rules.named {
             blocking(move || as_they_are_now(candidates)).await?
@@ -125,11 +129,13 @@ impl Core {
             self.compare(&client, &mut examined).await?;
             // One that is not complete holds up no other.
             wait_for_equals(&mut examined);
-            let examined = self.plan(examined).await?;
+            let mut examined = self.plan(examined).await?;
+            if again {
+                leave_out_held(&client, &mut examined, &mut verdicts).await?;
+            }
             let transaction = self.database.begin(&mut client).await?;
-            let sight = shared.then_some(&sight);
             let written = self
-                .write_down(&transaction, examined, sight, &mut verdicts)
+                .write_down(&transaction, examined, &sight, !shared, &mut verdicts)
                 .await?;
             let Some(again) = written else {
                 return Ok(None);
@@ -232,6 +238,7 @@ impl Core {
                     decision: others.defer(decision, &owners),
                     again,
                     plan: None,
+                    header: None,
                     expected: None,
                 });
             }
@@ -277,7 +284,10 @@ impl Core {
                 continue;
             }
             match self.planner.plan_for(&one.candidate).await {
-                Ok(plan) => one.plan = Some(NewPlan::new(&plan)?),
+                Ok(Planned { plan, header }) => {
+                    one.plan = Some(NewPlan::new(&plan)?);
+                    one.header = NewHeader::new(header);
+                }
                 Err(error) if error.kind() == ErrorKind::File => {
                     one.decision = Decision::Quarantine(None, error.to_string());
                     one.again = None;
@@ -288,27 +298,34 @@ impl Core {
         Ok(examined)
     }
 
-    /// Writes all of it down; those that come again and are loaded, `None` where another instance has
-    /// admitted files meanwhile.
+    /// Writes all of it down; those that come again and are loaded, `None` where files were admitted
+    /// meanwhile, or somebody has taken back or forgotten what some are compared with.
     async fn write_down(
         &self,
         transaction: &Transaction<'_>,
         examined: Vec<Examined>,
-        sight: Option<&Sight>,
+        sight: &Sight,
+        alone: bool,
         verdicts: &mut [Option<Verdict>],
     ) -> Result<Option<Vec<(FileId, PathBuf, Return)>>> {
         let mut plans = HashMap::new();
         let mut digests = HashMap::new();
+        let mut headers = HashMap::new();
         let mut wanted = Vec::new();
         let mut claimed = HashMap::new();
         let mut given_up = Vec::new();
         let mut replaced = Vec::new();
         let mut new = Vec::new();
         let mut refreshed = Vec::new();
+        let originals = originals_of(&examined);
         for mut one in examined {
             if let Some(plan) = one.plan.take() {
                 digests.insert(one.index, plan.digest.clone());
                 plans.entry(plan.digest.clone()).or_insert(plan);
+            }
+            if let Some(header) = &mut one.header {
+                let names = std::mem::take(&mut header.names);
+                headers.entry(header.digest.clone()).or_insert(names);
             }
             match &one.decision {
                 Decision::Later(reason) => {
@@ -341,24 +358,28 @@ impl Core {
             }
         }
         // Sent at once, carried out one after the other.
-        let (admitted, plans) = try_join!(
+        let (admitted, plans, headers) = try_join!(
             self.hold_admission(transaction, sight),
             self.plans.store(transaction, &self.pipeline, &plans),
+            headers::store(transaction, &headers),
         )?;
         if !admitted {
             return Ok(None);
         }
-        let alone = sight.is_none();
         // Whatever is done to them, files are locked in one order.
         let touched: Vec<i64> = given_up
             .iter()
             .chain(&replaced)
             .chain(refreshed.iter().map(|(file, ..)| file))
             .chain(claimed.keys())
+            .chain(originals.iter().map(|(file, _)| file))
             .map(|file| file.0)
             .collect();
-        if !touched.is_empty() {
-            lock_files(transaction, &touched).await?;
+        if !touched.is_empty() && !lock_in_time(transaction, &touched, &originals).await? {
+            return Ok(None);
+        }
+        if !still_stand(transaction, &originals).await? {
+            return Ok(None);
         }
         self.give_up(transaction, &given_up, alone).await?;
         self.note_replaced(transaction, &replaced, alone).await?;
@@ -374,7 +395,9 @@ impl Core {
             .iter()
             .map(|one| {
                 let plan = digests.get(&one.index).and_then(|digest| plans.get(digest));
-                one.new_file(plan.cloned())
+                let header = one.header.as_ref();
+                let header = header.and_then(|header| headers.get(&header.digest));
+                one.new_file(plan.cloned(), header.copied())
             })
             .collect();
         let ids = self.register(transaction, &files).await?;

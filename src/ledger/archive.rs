@@ -21,7 +21,7 @@ use slog::Logger;
 use uuid::Uuid;
 
 use super::departures::{Note, Stored, Way, stored};
-use crate::fs::{file_error, inbox_root, path_text};
+use crate::fs::{Presence, file_error, path_text, whole_path};
 use crate::postgres::{Client, Database};
 use crate::settings::{Collision, Finished, Pipeline, format_date};
 
@@ -34,7 +34,7 @@ pub struct PostgresArchive {
     pub(super) database: Database,
     pub(super) pipeline: Arc<Pipeline>,
     /// The directory that files arrive in, links followed.
-    pub(super) inbox: PathBuf,
+    pub(super) inbox: Presence,
     /// Files that somebody has named leave from wherever they stand; else those of the inbox alone.
     named: bool,
     /// Whose hands the files are in while they move.
@@ -90,7 +90,7 @@ impl PostgresArchive {
     ) -> PostgresArchive {
         PostgresArchive {
             database,
-            inbox: inbox_root(&pipeline.directory),
+            inbox: Presence::of(&pipeline.directory),
             pipeline,
             named,
             instance: instance.to_string(),
@@ -123,7 +123,7 @@ impl PostgresArchive {
                     &own
                 }
             };
-            departing = known(client, departing, &self.inbox, &mut answers).await?;
+            departing = known(client, departing, self.inbox.directory(), &mut answers).await?;
             while !departing.is_empty() {
                 departing = self.round(client, departing, &mut answers).await?;
             }
@@ -148,7 +148,7 @@ impl PostgresArchive {
                 (self.quarantine()?, file, Some(quarantined.reason))
             }
         };
-        let elsewhere = !self.named && !file.candidate.path.starts_with(&self.inbox);
+        let elsewhere = !self.named && !self.inbox.has(&file.candidate.path);
         if matches!(way, Destiny::Stays) && file.handle.is_some() {
             // This life has read it: nobody can have begun to move it.
             return Ok(None);
@@ -227,12 +227,9 @@ impl Departing {
     }
 }
 
-/// A directory that files go to, without links where it is there: below an inbox none is followed, and
-/// this one is meant.
+/// A directory that files go to, without links: below an inbox none is followed, and this one is meant.
 pub(super) fn absolute(into: &Path) -> Result<PathBuf> {
-    std::path::absolute(into)
-        .map(|path| path.canonicalize().unwrap_or(path))
-        .map_err(|error| file_error(error, &format!("finding {}", path_text(into))))
+    whole_path(into).map_err(|error| file_error(error, &format!("finding {}", path_text(into))))
 }
 
 /// Takes up what earlier lives began with these files, and answers for those that have left.

@@ -50,9 +50,10 @@ pub fn judge(
         return Judgement::Fenced;
     };
     let mismatch = account.expected.and_then(|it| it.mismatch(end.end.record));
-    // As a refusal leaves it, whose answer was lost.
+    // As a refusal leaves it, whose answer was lost, for its manifest or its budget: a new claim that ended
+    // so would be two further.
     let was_refused = account.state == FileState::Quarantined && account.epoch.0 - 1 == epoch.0;
-    if was_refused && mismatch.is_some() {
+    if was_refused {
         return Judgement::Refused(account.reason.clone().unwrap_or_default());
     }
     if account.epoch != epoch {
@@ -137,6 +138,7 @@ mod tests {
             text: 100,
             size: 40,
             modified: 0,
+            arrived: std::time::SystemTime::UNIX_EPOCH,
             content_hash: [0; 32],
             handle: Arc::new(tempfile::tempfile().unwrap()),
         }
@@ -231,6 +233,21 @@ mod tests {
         account.epoch = Epoch(EPOCH.0 + 1);
         account.reason = Some("as before".to_owned());
         assert_eq!(judged(&account), Judgement::Refused("as before".to_owned()));
+    }
+
+    /// Over its budget, that is: it was taken for the claim of another life, and `load` said nothing of it.
+    #[test]
+    fn a_file_that_was_quarantined_at_its_end_without_an_answer_is_so_again() {
+        let mut account = account(8, 2);
+        account.state = FileState::Quarantined;
+        account.epoch = Epoch(EPOCH.0 + 1);
+        account.reason = Some("over its error budget".to_owned());
+        let judged = |account: &Account| judge(Some(account), EPOCH, &[], &end(10, 100));
+        let refused = Judgement::Refused("over its error budget".to_owned());
+        assert_eq!(judged(&account), refused);
+        // One more claim, which ended in the same way.
+        account.epoch = Epoch(EPOCH.0 + 2);
+        assert_eq!(judged(&account), Judgement::Fenced);
     }
 
     #[test]

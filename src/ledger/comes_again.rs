@@ -239,15 +239,13 @@ fn no_tail(parent: &Fact) -> Option<String> {
 
 /// A known file, for people: `file 3 (/in/a.csv), loaded 2026-11-21 10:00:00 UTC`.
 pub fn named(known: &Known) -> String {
-    let when = match &known.committed_at {
-        Some(time) => format!(", loaded {time} UTC"),
-        None => String::new(),
+    let what = match (known.duplicate_of, &known.committed_at) {
+        (Some(original), _) => format!(", a copy of file {}", original.0),
+        (None, Some(time)) => format!(", loaded {time} UTC"),
+        (None, None) => String::new(),
     };
-    format!(
-        "file {} ({}){when}",
-        known.duplicate_of.unwrap_or(known.file).0,
-        path_text(&known.candidate.path),
-    )
+    let path = path_text(&known.candidate.path);
+    format!("file {} ({path}){what}", known.file.0)
 }
 
 #[cfg(test)]

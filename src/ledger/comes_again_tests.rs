@@ -33,6 +33,7 @@ fn known(file: i64, path: &str, state: FileState) -> Known {
         archive_path: None,
         archived: state != FileState::Committed,
         held: false,
+        undone: false,
         owner: None,
         committed_at: Some("2026-11-21 10:00:00".into()),
     }

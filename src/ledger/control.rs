@@ -20,6 +20,9 @@ use uuid::Uuid;
 use super::error::ledger_error;
 use crate::postgres::Database;
 
+/// How long an exchange waits for the pipelines' rows: less than the control waits for the exchange.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '10s'";
+
 /// How long a command that nobody has notified of may stay unseen.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often a service says that it is there; [`ingestd.live_services`] believes it for longer.
@@ -200,6 +203,11 @@ impl Core {
         if commands || !news.is_empty() || pipelines != line.pipelines || !is_seen {
             let failed = |error| ledger_error(error, "telling what was done");
             let transaction = self.database.begin(&mut line.client).await?;
+            // Given up by us alone, it would go on waiting on the server, and the next one behind it.
+            transaction
+                .batch_execute(LOCK_TIMEOUT)
+                .await
+                .map_err(failed)?;
             let listed = self.enlist(&transaction, &line.pipelines, &pipelines);
             if !listed.await? {
                 return Ok(None);

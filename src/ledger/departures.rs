@@ -83,12 +83,22 @@ pub struct Note {
     pub target: Option<PathBuf>,
 }
 
-/// Notes where files are about to go, or that they stay; of those that are finished, and that no other
-/// instance has in hand, or had since it was read what is noted of them: that one may have moved the
-/// file to where it has noted, and died. Returns these: from here on this instance has them in hand.
-pub async fn store(client: &Client, instance: &str, notes: &[Note]) -> Result<HashSet<FileId>> {
+/// What became of notes of where files are about to go.
+#[derive(Debug, Default)]
+pub struct Noted {
+    /// Those that are noted: from here on this instance has these files in hand.
+    pub ours: HashSet<FileId>,
+    /// Those of which something else is noted by now than was read: it has to be read again.
+    pub changed: HashSet<FileId>,
+}
+
+/// Notes where files are about to go, or that they stay; of those that are finished, that no other
+/// instance has in hand, and of which the same is noted as was read. Where it is not, whoever has noted
+/// it may have moved the file there, and died; or it was this instance, which has lost the answer to that.
+pub async fn store(client: &Client, instance: &str, notes: &[Note]) -> Result<Noted> {
+    let mut noted = Noted::default();
     if notes.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(noted);
     }
     let ids: Vec<i64> = notes.iter().map(|note| note.file.0).collect();
     let texts = |of: fn(&Note) -> &Option<PathBuf>| -> Vec<Option<String>> {
@@ -104,16 +114,21 @@ pub async fn store(client: &Client, instance: &str, notes: &[Note]) -> Result<Ha
                 "with durable as materialized (
                  select set_config('synchronous_commit', 'on', true)),
              locked as (
-                 select f.file_id from ingestd.files f where f.file_id = any($1)
-                 order by f.file_id for no key update)
-             update ingestd.files f set archive_path = n.target, owner = $3::uuid
-             from unnest($1::bigint[], $2::text[], $4::text[]) as n (file_id, target, was)
-                  join locked using (file_id), durable
-             where f.file_id = n.file_id and f.archived_at is null
-               and f.archive_path is not distinct from n.was
-               -- One that goes on, since somebody has retried it, stays where it is read.
-               and f.state not in ('SCHEDULED', 'READING', 'COMPLETED') and {}
-             returning f.file_id",
+                 select f.file_id, f.archive_path, f.archived_at, f.state, f.owner
+                 from ingestd.files f where f.file_id = any($1)
+                 order by f.file_id for no key update),
+             wanted as (
+                 select f.file_id, n.target, f.archive_path is not distinct from n.was as as_read
+                 from unnest($1::bigint[], $2::text[], $4::text[]) as n (file_id, target, was)
+                      join locked f using (file_id)
+                 where f.archived_at is null
+                   -- One that goes on, since somebody has retried it, stays where it is read.
+                   and f.state not in ('SCHEDULED', 'READING', 'COMPLETED') and {}),
+             noted as (
+                 update ingestd.files f set archive_path = w.target, owner = $3::uuid
+                 from wanted w, durable
+                 where f.file_id = w.file_id and w.as_read)
+             select file_id, as_read from wanted",
                 takeable("$3", "false")
             ),
             &[
@@ -125,7 +140,14 @@ pub async fn store(client: &Client, instance: &str, notes: &[Note]) -> Result<Ha
         )
         .await
         .map_err(|error| ledger_error(error, "noting where files go"))?;
-    Ok(rows.iter().map(|row| FileId(row.get("file_id"))).collect())
+    for row in rows {
+        let into = match row.get("as_read") {
+            true => &mut noted.ours,
+            false => &mut noted.changed,
+        };
+        into.insert(FileId(row.get("file_id")));
+    }
+    Ok(noted)
 }
 
 /// A file that has left.
@@ -195,10 +217,21 @@ pub async fn finish(client: &Client, instance: &str, files: &[Gone]) -> Result<(
     Ok(())
 }
 
+/// Where files are that are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldIn {
+    /// The inbox, which they could not leave.
+    Inbox,
+    /// The archive, from which they could not be removed.
+    Archive,
+}
+
 /// Notes that files could not leave, or not be removed, and are tried again: after as long as they
-/// have waited by then, within bounds. A reason is for people, and stands where the file is committed.
+/// have waited by then, within bounds; unless they have left meanwhile by another hand. A reason is for
+/// people, and stands where the file is committed.
 pub async fn hold(
     client: &tokio_postgres::Client,
+    place: HeldIn,
     files: &[(FileId, Option<String>)],
 ) -> Result<()> {
     if files.is_empty() {
@@ -219,8 +252,12 @@ pub async fn hold(
                                else f.reason end
              from unnest($1::bigint[], $2::text[]) as n (file_id, reason)
                   join locked using (file_id)
-             where f.file_id = n.file_id",
-            &[(&ids, Type::INT8_ARRAY), (&reasons, Type::TEXT_ARRAY)],
+             where f.file_id = n.file_id and (f.archived_at is not null) = $3",
+            &[
+                (&ids, Type::INT8_ARRAY),
+                (&reasons, Type::TEXT_ARRAY),
+                (&(place == HeldIn::Archive), Type::BOOL),
+            ],
         )
         .await
         .map_err(|error| ledger_error(error, "noting that files stay for now"))?;

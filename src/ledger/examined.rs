@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ingestd_actors::model::{Candidate, FileId, FileState, Plan, Position};
 
 use super::comes_again::{Return, counts};
+use super::headers::NewHeader;
 use super::known::Known;
 use super::manifest::Expected;
 use super::plans::NewPlan;
@@ -28,6 +29,8 @@ pub struct Examined {
     pub again: Option<Return>,
     /// What it is to be loaded under.
     pub plan: Option<NewPlan>,
+    /// The names of its fields, where it is to be loaded.
+    pub header: Option<NewHeader>,
     /// What its manifest says.
     pub expected: Option<Expected>,
 }
@@ -42,18 +45,20 @@ impl Examined {
             decision: Decision::Quarantine(None, reason),
             again: None,
             plan: None,
+            header: None,
             expected: None,
         }
     }
 
     /// As it is to be written down.
-    pub fn new_file(&self, plan: Option<Arc<Plan>>) -> NewFile {
+    pub fn new_file(&self, plan: Option<Arc<Plan>>, header: Option<i64>) -> NewFile {
         let mut file = NewFile {
             candidate: self.candidate.clone(),
             fingerprint: self.fingerprint.clone(),
             content: None,
             mark: None,
             plan,
+            header,
             parent: None,
             base: Position::START,
             state: FileState::Scheduled,

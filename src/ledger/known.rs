@@ -15,7 +15,7 @@ pub const COLUMNS: &str = "f.file_id, f.path, f.size, f.modified, f.device, f.in
     f.watermark_record, f.watermark_offset, f.watermark_line, f.records, \
     coalesce(f.inserted + f.updated + f.unchanged + f.duplicate + f.deleted, 0) as loaded, \
     f.archive_path, f.archived_at is not null as archived, f.owner::text as owner, \
-    f.leave_again_at is not null as held, \
+    f.leave_again_at is not null as held, f.undone_at is not null as undone, \
     to_char(f.committed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as committed_at";
 
 /// What the ledger knows of a file.
@@ -59,6 +59,8 @@ pub struct Known {
     pub archived: bool,
     /// Whether it is tried again later what could not be done with it: to leave.
     pub held: bool,
+    /// Whether its rows were taken back.
+    pub undone: bool,
     /// The instance that has it in hand, or had.
     pub owner: Option<String>,
     /// When it was committed (UTC).
@@ -130,6 +132,7 @@ impl Known {
                 .map(path_from_text),
             archived: row.get("archived"),
             held: row.get("held"),
+            undone: row.get("undone"),
             owner: row.get("owner"),
             committed_at: row.get("committed_at"),
         })

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::error::{fenced, ledger_error};
 use super::holding::{Holding, Taken, take};
-use crate::postgres::Database;
+use crate::postgres::{Database, Note, Notes};
 use crate::settings::Pipeline;
 
 /// How long a lease lasts without being renewed, unless it is told; it is renewed at a third of it.
@@ -47,6 +47,7 @@ pub(super) struct Who {
     pub length: Duration,
     /// Whether the pipeline, as it is configured, can be shared.
     pub may_share: bool,
+    notes: Notes,
 }
 
 struct Held {
@@ -71,17 +72,18 @@ impl Lease {
         pipeline: &Pipeline,
         instance: Uuid,
         length: Duration,
+        notes: Notes,
         log: Logger,
     ) -> Lease {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let who = Who {
             pipeline: pipeline.name.clone(),
             table: crate::postgres::quote::table(&pipeline.table),
             instance: instance.to_string(),
-            host: host.trim().to_owned(),
+            host: host(),
             process: i32::try_from(std::process::id()).unwrap_or(0),
             length,
             may_share: pipeline.is_unordered(),
+            notes,
         };
         Lease {
             database,
@@ -109,7 +111,10 @@ impl Lease {
         let mut client = self.database.dedicated().await?;
         let state = Arc::new(State::new());
         match take(&self.database, &mut client, &self.who, true).await? {
-            Taken::Ours(holding) => state.note(&holding),
+            Taken::Ours(holding) => {
+                state.note(&holding);
+                self.who.remember("lease.taken", None);
+            }
             Taken::Theirs(holder) => {
                 let message = format!("pipeline {} is loaded by {holder}", self.who.pipeline);
                 return Err(Error::new(ErrorKind::Transient, message).with_advice(
@@ -219,11 +224,30 @@ impl Lease {
     }
 }
 
+impl Who {
+    /// For whoever asks later what has happened.
+    fn remember(&self, kind: &'static str, message: Option<String>) {
+        let happened = Note {
+            kind,
+            pipeline: Some(self.pipeline.clone()),
+            subject: Some(format!("process {} on {}", self.process, self.host)),
+            message,
+        };
+        self.notes.note(happened);
+    }
+}
+
 impl Held {
     /// Also where the renewing has ended for whatever reason: then it will be.
     fn is_lost(&self) -> bool {
         self.state.lost.load(Ordering::Acquire) || self.renewing.is_finished()
     }
+}
+
+/// This machine's name, as the ledger has it.
+pub fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 impl State {
@@ -287,6 +311,8 @@ async fn keep(
                     "the lease is lost: pipeline {} was taken over by {}", who.pipeline, holder
                 );
                 state.lost.store(true, Ordering::Release);
+                let by = format!("by {holder}");
+                who.remember("lease.lost", Some(by));
                 return;
             }
             Ok(Err(error)) => {

@@ -8,6 +8,7 @@ mod answer;
 mod archive;
 pub mod balance;
 mod budget;
+mod by_name;
 mod claim;
 pub mod comes_again;
 mod commit;
@@ -18,11 +19,13 @@ mod evidence;
 pub mod examined;
 mod expect;
 mod find;
+mod headers;
 mod holding;
 pub mod known;
 mod lease;
 mod manifest;
 mod notes;
+mod originals;
 mod others;
 mod plans;
 mod register;
@@ -39,8 +42,9 @@ mod whole;
 mod tests;
 
 pub use archive::{DELETED, PostgresArchive};
+pub use by_name::by_name;
 pub use control::PostgresControl;
-pub use lease::LENGTH as LEASE;
+pub use lease::{LENGTH as LEASE, host};
 pub use sweep::PostgresSweep;
 
 use std::path::PathBuf;
@@ -55,10 +59,10 @@ use slog::Logger;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::fs::path_text;
+use crate::fs::{inbox_root, path_text};
 use crate::plan::{Dialect, LoadPlan};
-use crate::postgres::Database;
 use crate::postgres::link::{Link, Owner};
+use crate::postgres::{Database, Notes};
 use crate::settings::{Companions, Pipeline};
 use lease::Lease;
 use plans::Plans;
@@ -70,9 +74,11 @@ use waits::Waits;
 /// plans, and the pipeline itself; each takes the pipeline's name. Tables that go too are dropped
 /// before: the indexes that a table lacks are forgotten with it, and built by the pipeline's next
 /// life where it stays.
-pub const FORGET: [&str; 4] = [
+pub const FORGET: [&str; 5] = [
     "delete from ingestd.deferred_indexes i where pipeline = $1
      and not exists (select from pg_class c where c.oid = i.relation)",
+    // Before the files: as a replay locks them.
+    "delete from ingestd.replays where pipeline = $1",
     "delete from ingestd.files where pipeline = $1",
     "delete from ingestd.plans where pipeline = $1",
     "delete from ingestd.pipelines where name = $1",
@@ -83,7 +89,15 @@ pub trait Planner: Send + Sync {
     /// The plan for a file, as it was found: for no other that has its path by now.
     ///
     /// An error of kind `File` quarantines the file; any other holds the pipeline up.
-    fn plan_for(&self, file: &Candidate) -> PortFuture<LoadPlan>;
+    fn plan_for(&self, file: &Candidate) -> PortFuture<Planned>;
+}
+
+/// How a file is to be loaded.
+pub struct Planned {
+    /// The plan.
+    pub plan: LoadPlan,
+    /// The names of its fields; none where it has no header.
+    pub header: Vec<String>,
 }
 
 /// What a ledger does differently for files that somebody has named (`load FILE…`).
@@ -96,6 +110,8 @@ pub struct LedgerOptions {
     pub only: Option<Vec<PathBuf>>,
     /// How long an instance that does not answer any more keeps what it has in hand.
     pub lease: Duration,
+    /// Where it is noted what happens.
+    pub notes: Notes,
 }
 
 impl Default for LedgerOptions {
@@ -104,6 +120,7 @@ impl Default for LedgerOptions {
             again: false,
             only: None,
             lease: lease::LENGTH,
+            notes: Notes::default(),
         }
     }
 }
@@ -126,6 +143,8 @@ struct Core {
     /// What the paths of the inbox's files begin with.
     inbox: String,
     taken: Taken,
+    /// Files of dead instances that this one is taking over, until it has said what becomes of them.
+    taking_over: std::sync::Mutex<Vec<i64>>,
     companions: Companions,
     waits: Waits,
     log: Logger,
@@ -156,9 +175,7 @@ impl PostgresLedger {
         let only = options
             .only
             .map(|paths| paths.iter().map(|path| path_text(path)).collect());
-        let inbox = std::path::absolute(&pipeline.directory)
-            .map(|path| path.canonicalize().unwrap_or(path))
-            .unwrap_or_default();
+        let inbox = inbox_root(&pipeline.directory);
         PostgresLedger {
             core: Arc::new(Core {
                 lease: Lease::new(
@@ -166,6 +183,7 @@ impl PostgresLedger {
                     &pipeline,
                     instance,
                     options.lease,
+                    options.notes,
                     log.clone(),
                 ),
                 mover_owner: whole::mover_owner(database.clone(), &pipeline.name, instance),
@@ -182,6 +200,7 @@ impl PostgresLedger {
                 only,
                 inbox: path_text(&inbox.join("")),
                 taken: Taken::default(),
+                taking_over: std::sync::Mutex::default(),
                 plans: Plans::default(),
                 mover: Mutex::default(),
             }),
@@ -211,7 +230,7 @@ impl Ledger for PostgresLedger {
     }
 
     fn left_behind(&self) -> PortFuture<Vec<Verdict>> {
-        if !self.core.lease.sees_left_behind() {
+        if !self.core.lease.sees_left_behind() && self.core.taking_over().is_empty() {
             return Box::pin(std::future::ready(Ok(Vec::new())));
         }
         self.call(|core| async move { core.left_behind().await })
@@ -231,6 +250,10 @@ impl Ledger for PostgresLedger {
 
     fn quarantine(&self, file: FileId, epoch: Epoch, reason: String) -> PortFuture<()> {
         self.call(move |core| async move { core.quarantine(file, epoch, reason).await })
+    }
+
+    fn replaced(&self, file: FileId, epoch: Epoch) -> PortFuture<String> {
+        self.call(move |core| async move { core.replaced(file, epoch).await })
     }
 
     fn give_up(&self, file: FileId, epoch: Epoch, over: OverBudget) -> PortFuture<String> {

@@ -38,6 +38,34 @@ pub(super) fn end_files(state: &str, reason: &str, condition: &str, epoch: &str)
     )
 }
 
+/// Ends files whose content is gone. Of what was replaced before any of it was loaded, there is nothing
+/// for an operator to do. (Of a file that is loaded as a whole, nothing ever is by then.)
+fn end_replaced(condition: &str) -> String {
+    end_files(
+        "case when c.loaded > 0 then 'FAILED' else 'SKIPPED' end",
+        "case when c.loaded > 0
+              then format('changed while being loaded: %s of its records were loaded before other content took its place', c.loaded)
+              else 'other content took its place before any of it was loaded' end",
+        condition,
+        "f.epoch + 1",
+    )
+}
+
+/// Notes of the files that were ended so that they stand at their paths no longer; those, with their
+/// reasons.
+async fn note_departure(transaction: &Transaction<'_>, ids: &[i64]) -> Result<Vec<(i64, String)>> {
+    let rows = transaction
+        .query_typed(
+            "update ingestd.files set archived_at = coalesce(archived_at, clock_timestamp())
+             where file_id = any($1) and state in ('FAILED', 'SKIPPED')
+             returning file_id, coalesce(reason, '')",
+            &[(&ids, Type::INT8_ARRAY)],
+        )
+        .await
+        .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 impl Core {
     pub(super) async fn progress(&self, progress: Vec<Progress>) -> Result<()> {
         self.lease.check().await?;
@@ -191,19 +219,9 @@ impl Core {
         self.end_dead_writers(transaction, alone).await?;
         lock_files(transaction, &ids).await?;
         lock_checkpoints(transaction, &ids).await?;
-        // Of what was replaced before any of it was loaded, there is nothing for an operator to do. (Of a
-        // file that is loaded as a whole, nothing ever is by then.)
-        let statement = end_files(
-            "case when c.loaded > 0 then 'FAILED' else 'SKIPPED' end",
-            "case when c.loaded > 0
-                  then format('changed while being loaded: %s of its records were loaded before other content took its place', c.loaded)
-                  else 'other content took its place before any of it was loaded' end",
-            &takeable("$2", "$3"),
-            "f.epoch + 1",
-        );
         transaction
             .execute_typed(
-                &statement,
+                &end_replaced(&takeable("$2", "$3")),
                 &[
                     (&ids, Type::INT8_ARRAY),
                     (&self.instance, Type::TEXT),
@@ -212,18 +230,39 @@ impl Core {
             )
             .await
             .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
-        // It stands at its path no longer.
-        let rows = transaction
-            .query_typed(
-                "update ingestd.files set archived_at = clock_timestamp()
-                 where file_id = any($1) and state in ('FAILED', 'SKIPPED') returning file_id",
-                &[(&ids, Type::INT8_ARRAY)],
-            )
-            .await
-            .map_err(|error| ledger_error(error, "giving up a replaced file"))?;
-        let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        let ended = note_departure(transaction, &ids).await?;
+        let ids: Vec<i64> = ended.into_iter().map(|(file, _)| file).collect();
         drop_tables(transaction, &ids).await?;
         delete_checkpoints(transaction, &ids).await
+    }
+
+    /// Ends a file of this life whose content was gone before it was read on; the reason.
+    pub(super) async fn replaced(&self, file: FileId, epoch: Epoch) -> Result<String> {
+        self.lease.check().await?;
+        let failed = |error| ledger_error(error, "ending a replaced file");
+        let mut client = self.database.client().await?;
+        let transaction = self.database.begin(&mut client).await?;
+        let ids = vec![file.0];
+        lock_files(&transaction, &ids).await?;
+        lock_checkpoints(&transaction, &ids).await?;
+        transaction
+            .execute_typed(
+                &end_replaced("f.epoch = $2"),
+                &[(&ids, Type::INT8_ARRAY), (&epoch.0, Type::INT8)],
+            )
+            .await
+            .map_err(failed)?;
+        // The answer may have been lost, and this is the second time.
+        let ended = note_departure(&transaction, &ids).await?;
+        let Some((_, reason)) = ended.into_iter().next() else {
+            return Err(fenced(format!("file {} has a newer claim", file.0)));
+        };
+        drop_tables(&transaction, &ids).await?;
+        delete_checkpoints(&transaction, &ids).await?;
+        pass(Step::QuarantineCommit).await?;
+        transaction.commit().await.map_err(failed)?;
+        pass(Step::QuarantineCommitted).await?;
+        Ok(reason)
     }
 
     /// Notes that committed files were replaced at their path before they could be archived.

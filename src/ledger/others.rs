@@ -97,31 +97,33 @@ fn has_it(who: &str) -> String {
     format!("{who}, another instance, has it in hand")
 }
 
-/// What was seen of a pipeline that is shared, before its files were looked at.
+/// What was seen of a pipeline, before its files were looked at.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sight {
+    /// The other instances; none where this one holds the pipeline alone.
     pub others: Others,
     /// How many admissions there had been.
     pub admissions: i64,
-    /// Somebody has paused the pipeline, for all instances.
+    /// It is shared, and somebody has paused it for all instances.
     pub paused: bool,
 }
 
 impl Core {
-    /// The other instances, where the pipeline is shared; none where it is held alone.
+    /// The pipeline, and the instances that share it.
     pub(super) async fn look_at_others(&self, client: &Client, shared: bool) -> Result<Sight> {
-        if !shared {
-            return Ok(Sight::default());
-        }
         let rows = client
             .query_typed(
                 "select p.admissions, p.paused, i.instance::text,
                         format('process %s on host %s', i.process, i.host) as who
                  from ingestd.pipelines p
                  left join ingestd.live_instances i
-                   on i.pipeline = p.name and i.instance <> $2::uuid
+                   on i.pipeline = p.name and i.instance <> $2::uuid and $3
                  where p.name = $1",
-                &[(&self.pipeline, Type::TEXT), (&self.instance, Type::TEXT)],
+                &[
+                    (&self.pipeline, Type::TEXT),
+                    (&self.instance, Type::TEXT),
+                    (&shared, Type::BOOL),
+                ],
             )
             .await
             .map_err(|error| ledger_error(error, "looking for other instances"))?;
@@ -129,12 +131,13 @@ impl Core {
         Ok(Sight {
             others: Others(rows.iter().filter_map(other).collect()),
             admissions: rows.first().map_or(0, |row| row.get("admissions")),
-            paused: rows.first().is_some_and(|row| row.get("paused")),
+            paused: shared && rows.first().is_some_and(|row| row.get("paused")),
         })
     }
 
-    /// Makes sure that the lease is held until the transaction's end, and where it is shared, that no
-    /// other instance has admitted files since `sight`: two would take the same file for a new one.
+    /// Makes sure that the lease is held until the transaction's end, and that nobody has admitted files
+    /// since `sight`: two would take the same file for a new one. That may be another instance; and it may
+    /// be this one, of which an admission is being committed still, whose answer was given up.
     /// Whether that is so.
     ///
     /// # Errors
@@ -142,20 +145,18 @@ impl Core {
     pub(super) async fn hold_admission(
         &self,
         transaction: &Transaction<'_>,
-        sight: Option<&Sight>,
+        sight: &Sight,
     ) -> Result<bool> {
-        let Some(sight) = sight else {
-            self.lease.hold(transaction).await?;
-            return Ok(true);
-        };
         let admitted = transaction
             .execute_typed(
                 // Durable, as in `Lease::hold`.
                 "with durable as materialized (
                      select set_config('synchronous_commit', 'on', true))
                  update ingestd.pipelines set admissions = admissions + 1 from durable
-                 where name = $1 and admissions = $2 and lease_instance is null
-                   and exists (select from ingestd.instances where instance = $3::uuid)",
+                 where name = $1 and admissions = $2
+                   and (lease_instance = $3::uuid
+                        or lease_instance is null
+                           and exists (select from ingestd.instances where instance = $3::uuid))",
                 &[
                     (&self.pipeline, Type::TEXT),
                     (&sight.admissions, Type::INT8),

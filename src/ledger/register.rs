@@ -28,6 +28,8 @@ pub struct NewFile {
     pub mark: Option<HashMark>,
     /// What it is loaded under; `None` where it isn't.
     pub plan: Option<Arc<Plan>>,
+    /// The number of its header, where it has one.
+    pub header: Option<i64>,
     /// The file whose tail it is.
     pub parent: Option<FileId>,
     /// Where its records begin; of a skipped file, where they end.
@@ -83,6 +85,7 @@ impl Core {
             .iter()
             .map(|file| file.plan.as_ref().map(|plan| plan.id))
             .collect();
+        let headers: Vec<Option<i64>> = files.iter().map(|file| file.header).collect();
         let parents: Vec<Option<i64>> = files
             .iter()
             .map(|file| file.parent.map(|parent| parent.0))
@@ -111,21 +114,22 @@ impl Core {
                           $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bigint[],
                           $11::bytea[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
                           $16::text[], $17::text[], $19::bigint[], $20::integer[], $21::text[],
-                          $22::bigint[], $23::bigint[]) with ordinality
+                          $22::bigint[], $23::bigint[], $25::bigint[]) with ordinality
                           as n (path, size, modified, device, inode, head, tail, content,
                                 mark_offset, mark_chain, plan, parent, base_offset, base_line,
                                 state, reason, original, partitions, verdict, manifest, before,
-                                ordinal)),
+                                header, ordinal)),
                  new as (
                      insert into ingestd.files
                          (pipeline, path, size, modified, device, inode, head_hash, tail_hash,
                           content_hash, hash_offset, hash_chain, plan_id, parent_id, base_offset,
                           base_line, watermark_offset, watermark_line, state, reason, duplicate_of,
-                          epoch, verdict, manifest_records, records_before, owner)
+                          epoch, verdict, manifest_records, records_before, owner,
+                          header_id)
                      select $1, n.path, n.size, n.modified, n.device, n.inode, n.head, n.tail,
                           n.content, n.mark_offset, n.mark_chain, n.plan, n.parent, n.base_offset,
                           n.base_line, n.base_offset, n.base_line, n.state, n.reason, n.original, $18,
-                          n.verdict, n.manifest, n.before, $24::uuid
+                          n.verdict, n.manifest, n.before, $24::uuid, n.header
                      from n order by n.ordinal
                      returning file_id, path, base_offset, base_line),
                  checkpoints as (
@@ -162,6 +166,7 @@ impl Core {
                         Type::INT8_ARRAY,
                     ),
                     (&self.instance, Type::TEXT),
+                    (&headers, Type::INT8_ARRAY),
                 ],
             )
             .await

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::sync::{MutexGuard, PoisonError};
 
 use ingestd_actors::error::Result;
 use ingestd_actors::failpoint::{Step, pass};
 use ingestd_actors::model::{Candidate, FileId, FileState};
 use ingestd_actors::port::{Archivable, Quarantined, Skipped, Verdict};
+use slog::warn;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 
@@ -59,6 +61,9 @@ impl Core {
         let mut client = self.database.client().await?;
         clear_away(&client).await?;
         let known = self.find_left(&client, left, alone).await?;
+        // Where the answer to what follows is lost, they are this instance's by then, and no more those of
+        // the dead: they would not be found again.
+        *self.taking_over() = known.iter().map(|known| known.file.0).collect();
         let looked = blocking(move || {
             let look = |known: Known| {
                 let there = look_at(&known);
@@ -95,8 +100,11 @@ impl Core {
             transaction.commit().await.map_err(failed)?;
             pass(Step::ResumeCommitted).await?;
         }
-        if left == Left::ByTheDead {
-            self.bury_the_dead(&client).await?;
+        if left == Left::ByTheDead
+            && let Err(error) = self.bury_the_dead(&client).await
+        {
+            // They are seen again, and buried then.
+            warn!(self.log, "dead instances can't be forgotten yet"; "error" => %error);
         }
         let verdicts = looked.into_iter().filter_map(|(known, there)| {
             if known.is_unfinished() {
@@ -114,10 +122,19 @@ impl Core {
         if self.rules.named {
             self.taken.note(&verdicts);
         }
+        self.taking_over().clear();
         Ok(verdicts)
     }
 
+    /// The files whose taking over has begun, and has not been answered.
+    pub(super) fn taking_over(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.taking_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn find_left(&self, client: &Client, left: Left, alone: bool) -> Result<Vec<Known>> {
+        let begun = self.taking_over().clone();
         let rows = client
             .query_typed(
                 &format!(
@@ -134,7 +151,7 @@ impl Core {
                                and f.archive_path is not null)
                        and ($3::text[] is null or f.path = any($3))
                        and {}
-                       and ($7 or f.owner <> $5::uuid)
+                       and ($7 or f.owner <> $5::uuid or f.file_id = any($8))
                      order by f.file_id",
                     takeable("$5", "$6")
                 ),
@@ -146,6 +163,7 @@ impl Core {
                     (&self.instance, Type::TEXT),
                     (&alone, Type::BOOL),
                     (&(left == Left::All), Type::BOOL),
+                    (&begun, Type::INT8_ARRAY),
                 ],
             )
             .await

@@ -14,7 +14,7 @@ use tokio_postgres::{Row, Transaction};
 
 use super::admit::blocking;
 use super::archive::absolute;
-use super::departures::hold;
+use super::departures::{HeldIn, hold};
 use super::error::ledger_error;
 use super::known::unsigned;
 use super::retry::RETRIED;
@@ -123,7 +123,7 @@ impl<'a> Retention<'a> {
             }
             done.extend(files.into_iter().map(|file| file.0));
         }
-        hold(transaction.client(), &parked).await?;
+        hold(transaction.client(), HeldIn::Archive, &parked).await?;
         note_removed(transaction.client(), &done).await?;
         if !done.is_empty() {
             pass(Step::SweepCommit).await?;

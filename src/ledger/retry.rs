@@ -11,6 +11,9 @@
 
 mod moving;
 mod read;
+mod whole;
+
+pub use moving::freshen;
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +23,12 @@ use postgres::Client;
 use postgres::types::Type;
 
 use super::known::to_signed;
-use crate::fs::{candidate_at, open_regular, path_text};
+use crate::fs::{candidate_at, open_regular, path_text, shell_word};
 use crate::postgres::classify;
 use crate::settings::Pipeline;
 use read::Seen;
+
+pub use whole::{RetriedFile, RetryDescribed, retry_file};
 
 /// Why a file that is looked at afresh has ended.
 pub const RETRIED: &str = "retried: it is looked at afresh, as a new file";
@@ -103,7 +108,7 @@ impl<'a> Retry<'a> {
                 }
                 Ok(Some(self.end(Retried::OnItsWay)))
             }
-            _ => Err(refusal(&seen)),
+            _ => Err(refusal(&seen, self.pipeline)),
         }
     }
 
@@ -119,7 +124,7 @@ impl<'a> Retry<'a> {
     /// The first two steps.
     fn begin(&mut self, client: &mut Client, seen: &Seen) -> Result<()> {
         let goes_on = seen.known.loaded > 0;
-        seen.check_that_it_can(goes_on)?;
+        seen.check_that_it_can(goes_on, self.pipeline)?;
         if moving::drop_reason(&seen.stands)? {
             return Ok(());
         }
@@ -217,7 +222,7 @@ const FORGET: [&str; 2] = [
 
 impl Seen {
     /// Whether the ledger can go on with it as it is.
-    fn check_that_it_can(&self, goes_on: bool) -> Result<()> {
+    fn check_that_it_can(&self, goes_on: bool, pipeline: &Pipeline) -> Result<()> {
         let file = self.known.file.0;
         if self.known.archive_path.is_some() && !self.known.archived {
             let message = format!("file {file} is being moved into the quarantine");
@@ -266,9 +271,11 @@ impl Seen {
                 "file {file} was quarantined by an older ingestd, which kept no checkpoints of it; {} of its records are in the table",
                 self.known.loaded
             );
-            let advice =
-                "`ingestd load --again` loads all of it once more: with a key nothing is doubled";
-            return Err(refuse(message, advice));
+            let advice = format!(
+                "{} loads all of it once more: with a key nothing is doubled",
+                load_again(&self.stands, pipeline)
+            );
+            return Err(refuse(message, &advice));
         }
         let same = open
             .metadata()
@@ -280,8 +287,17 @@ impl Seen {
                 path_text(&self.stands),
                 self.known.loaded
             );
-            let advice = "put the old content back; or load the new one as a file of its own, by `ingestd load --again`";
-            return Err(refuse(message, advice));
+            let load = load_again(&self.stands, pipeline);
+            let undo = match pipeline.tells_rows() {
+                true => format!(
+                    "`ingestd undo {file}` takes those back, and then it can be retried; or "
+                ),
+                false => String::new(),
+            };
+            let advice = format!(
+                "put the old content back; or {undo}load the new one as a file of its own, by {load}"
+            );
+            return Err(refuse(message, &advice));
         }
         Ok(())
     }
@@ -302,25 +318,37 @@ fn refuse(message: String, advice: &str) -> Error {
     Error::new(ErrorKind::Configuration, message).with_advice(advice)
 }
 
-fn refusal(seen: &Seen) -> Error {
+/// The command that loads all of a file, whatever was loaded before.
+fn load_again(stands: &Path, pipeline: &Pipeline) -> String {
+    format!(
+        "`ingestd load {} --pipeline {} --again`",
+        shell_word(&path_text(stands)),
+        pipeline.name
+    )
+}
+
+fn refusal(seen: &Seen, pipeline: &Pipeline) -> Error {
     let known = &seen.known;
     let (file, path) = (known.file.0, path_text(&known.candidate.path));
     let reason = known.reason.as_deref().unwrap_or("no reason is recorded");
+    let load = load_again(&seen.stands, pipeline);
     match known.state {
         FileState::Failed => refuse(
             format!("file {file} ({path}) is FAILED, not QUARANTINED: {reason}"),
-            "it can't go on from its checkpoints; what was loaded of it stays. Where its content is at hand, `ingestd load --again` loads all of it once more: with a key nothing is doubled",
+            &format!(
+                "it can't go on from its checkpoints; what was loaded of it stays. Where its content is at hand, {load} loads all of it once more: with a key nothing is doubled"
+            ),
         ),
         FileState::Skipped => refuse(
             format!("file {file} ({path}) was skipped: {reason}"),
-            "`ingestd load --again` loads it all the same",
+            &format!("{load} loads it all the same"),
         ),
         _ => refuse(
             format!(
                 "file {file} ({path}) is {}: all of it is loaded",
                 known.state.name()
             ),
-            "`ingestd audit` proves it; `ingestd load --again` loads it once more",
+            &format!("`ingestd audit {file}` proves it; {load} loads it once more"),
         ),
     }
 }

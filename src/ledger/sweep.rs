@@ -11,11 +11,12 @@ use slog::{debug, warn};
 use tokio_postgres::types::Type;
 
 use super::PostgresArchive;
-use super::departures::hold;
+use super::departures::{HeldIn, hold};
 use super::error::ledger_error;
 use super::known::unsigned;
 use super::others::takeable;
 use super::retention::{Retention, in_archive};
+use crate::dead_letters::forget;
 use crate::fs::{path_from_text, path_text};
 use crate::postgres::Client;
 use crate::settings::{Collision, Finished, Pipeline};
@@ -62,6 +63,11 @@ impl PostgresSweep {
             more |= removed.more;
             trouble = trouble.or(removed.trouble);
         }
+        let letters = forget(&client, &pipeline.name, &pipeline.letters).await?;
+        if letters.letters > 0 {
+            slog::info!(self.archive.log, "dead letters are forgotten"; "letters" => letters.letters);
+        }
+        more |= letters.more;
         let due = self.next_due(&client).await?;
         // What is due and in another instance's hands is not waited for in a hurry.
         let due = due.map(|due| due.max(SOON));
@@ -69,6 +75,7 @@ impl PostgresSweep {
             (Some(due), Some(longest)) => Some(due.min(longest)),
             (due, longest) => due.or(longest),
         };
+        let next = next.into_iter().chain(letters.next).min();
         Ok(Swept {
             more,
             next,
@@ -133,7 +140,7 @@ impl PostgresSweep {
                 }
             }
         }
-        hold(client, &parked).await?;
+        hold(client, HeldIn::Inbox, &parked).await?;
         Ok(swept)
     }
 
@@ -239,7 +246,7 @@ impl PostgresSweep {
     }
 
     fn inbox(&self) -> String {
-        path_text(&self.archive.inbox.join(PathBuf::new()))
+        path_text(&self.archive.inbox.directory().join(PathBuf::new()))
     }
 }
 

@@ -60,6 +60,8 @@ pub fn by_metadata(candidate: &Candidate, at_path: &[Known], rules: Rules) -> Qu
         FileState::Committed | FileState::Skipped if known.held && !rules.named => Quick::Ignore,
         FileState::Committed if rules.keeps => Quick::Ignore,
         FileState::Committed => Quick::Archive(known.file),
+        // Whoever names it wants it again.
+        FileState::Skipped if rules.named && known.undone => Quick::Content,
         FileState::Skipped if rules.keeps && !rules.named => Quick::Ignore,
         FileState::Skipped => Quick::Skip(known.file, reason),
         // Whoever names it again has mended what was wrong, unless there is something to double.

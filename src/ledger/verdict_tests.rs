@@ -41,6 +41,7 @@ fn known(file: i64, path: &str, size: u64, state: FileState) -> Known {
         archive_path: None,
         archived: false,
         held: false,
+        undone: false,
         owner: None,
         committed_at: None,
     }

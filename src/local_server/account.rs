@@ -17,6 +17,12 @@ pub(super) struct Account {
     pub gid: u32,
 }
 
+/// The name of a user of this machine, where it has one.
+pub fn user_name(uid: u32) -> Option<String> {
+    let account = Account::by_uid(uid).ok().flatten();
+    account.map(|account| account.name)
+}
+
 impl Account {
     /// The user that this process runs as.
     pub fn current() -> Result<Account> {

@@ -32,6 +32,7 @@ mod postmaster;
 mod server;
 mod socket;
 
+pub use account::user_name;
 pub use binaries::{Binaries, find_binaries, find_psql};
 pub use borrow::{Borrowed, use_if_there, use_or_start};
 pub use dependent::Dependent;

@@ -36,6 +36,8 @@ pub enum ColumnSource {
     Number(u32),
     /// This text, in every row.
     Constant(String),
+    /// The file's number in the ledger, which no other file ever has.
+    FileId,
     /// The name that the file had when its reading began.
     FileName,
     /// The path that it had then.
@@ -58,7 +60,10 @@ impl ColumnSource {
     pub fn is_of_file(&self) -> bool {
         matches!(
             self,
-            ColumnSource::FileName | ColumnSource::FilePath | ColumnSource::LoadTime
+            ColumnSource::FileId
+                | ColumnSource::FileName
+                | ColumnSource::FilePath
+                | ColumnSource::LoadTime
         )
     }
 }

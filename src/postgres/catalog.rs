@@ -11,15 +11,17 @@ use crate::plan::{TableName, ValueType};
 
 /// The ledger's tables. A role called `ingestd` has their schema first in its search path, and may
 /// have made tables of its own there.
-const LEDGER: [&str; 9] = [
+const LEDGER: [&str; 11] = [
     "checkpoints",
     "dead_letters",
     "deferred_indexes",
     "files",
+    "headers",
     "instances",
     "migrations",
     "pipelines",
     "plans",
+    "replays",
     "writers",
 ];
 

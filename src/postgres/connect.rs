@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_postgres::config::{Host, LoadBalanceHosts, SslNegotiation};
 use tokio_postgres::{AsyncMessage, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::connect_fault::{explain, is_refused_entry, is_tls};
 use super::connection::{Connection, Endpoint, Pooler};
@@ -215,14 +216,13 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// A connection that is not looked after.
-    pub(super) fn connect(
-        &self,
-    ) -> BoxFuture<'_, Result<tokio_postgres::Client, tokio_postgres::Error>> {
+    /// A connection that is not looked after, for as long as both are held: where a question is lost on
+    /// its way, nobody waits for the answer then.
+    pub(super) fn connect(&self) -> BoxFuture<'_, Result<Errand, tokio_postgres::Error>> {
         async {
             let (_, client, connection) = self.open().await?;
-            tokio::spawn(attend(connection, None, None));
-            Ok(client)
+            let task = tokio::spawn(attend(connection, None, None));
+            Ok((client, AbortOnDropHandle::new(task)))
         }
         .boxed()
     }
@@ -240,6 +240,9 @@ impl Way {
         Ok((traffic, client, connection))
     }
 }
+
+/// A connection for a question, and the task that does its work.
+pub(super) type Errand = (tokio_postgres::Client, AbortOnDropHandle<()>);
 
 type Opened = (
     Arc<Traffic>,

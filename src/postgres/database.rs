@@ -27,10 +27,12 @@ const CONNECTIONS: u32 = 32;
 
 /// What a session must be set to for values to mean the same everywhere; and for a process that hangs
 /// in the middle of a transaction to lose its locks, which its successor waits for: some of them
-/// before it can end the transactions that it knows.
+/// before it can end the transactions that it knows; and for one whose machine is gone to be noticed by
+/// the server within a minute, rather than after the hours that systems wait by themselves.
 const PINNED: &str = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres \
                       -c default_transaction_isolation=read\\ committed \
-                      -c idle_in_transaction_session_timeout=15s";
+                      -c idle_in_transaction_session_timeout=15s \
+                      -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3";
 
 /// Says that the session is this connection's own. Behind a pooler that passes over what a session is
 /// set to, it is missing.
@@ -71,6 +73,8 @@ impl bb8::ManageConnection for Manager {
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    /// The most connections of the pool.
+    most: u32,
     connection: Arc<Connection>,
     runtime: Handle,
 }
@@ -81,6 +85,14 @@ impl Database {
     /// # Errors
     /// `Configuration` where no host is named.
     pub async fn new(connection: &Connection, runtime: Handle) -> Result<Database> {
+        Database::with_pool(connection, runtime, CONNECTIONS)
+    }
+
+    /// The same with another bound on the pool.
+    ///
+    /// # Errors
+    /// As [`Database::new`].
+    pub fn with_pool(connection: &Connection, runtime: Handle, most: u32) -> Result<Database> {
         if connection.endpoints.is_empty() {
             return Err(no_host());
         }
@@ -89,7 +101,7 @@ impl Database {
             connection: Arc::clone(&connection),
         };
         let pool = bb8::Pool::builder()
-            .max_size(CONNECTIONS)
+            .max_size(most)
             // A connection that is closed is known to be; one that is broken unnoticed fails what it
             // is used for, and that is tried again. A question before each use would cost as much as
             // the use.
@@ -98,6 +110,7 @@ impl Database {
             .build_unchecked(manager);
         Ok(Database {
             pool,
+            most,
             connection,
             runtime,
         })
@@ -162,6 +175,13 @@ impl Database {
         &self.runtime
     }
 
+    /// How many connections of the pool are idle, and how many in use.
+    pub fn connections(&self) -> (u32, u32) {
+        let state = self.pool.state();
+        let idle = state.idle_connections;
+        (idle, state.connections.saturating_sub(idle))
+    }
+
     /// A connection from the pool.
     ///
     /// # Errors
@@ -170,7 +190,7 @@ impl Database {
         // The pool keeps to itself why it can't connect, and only times out: a wrong password would
         // look like a server that is slow. So the connection that it lacks is made here.
         let state = self.pool.state();
-        if state.idle_connections == 0 && state.connections < CONNECTIONS {
+        if state.idle_connections == 0 && state.connections < self.most {
             // Where others were faster and the pool is full now, one of theirs will do.
             let _ = self.pool.add(self.dedicated().await?);
         }

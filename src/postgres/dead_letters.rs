@@ -58,7 +58,8 @@ async fn store_some(
         set line = excluded.line, byte_offset = excluded.byte_offset, length = excluded.length,
             raw = excluded.raw, column_name = excluded.column_name, reason = excluded.reason,
             message = excluded.message, sqlstate = excluded.sqlstate,
-            created_at = clock_timestamp(), attempts = d.attempts + 1, status = 'NEW'";
+            created_at = clock_timestamp(), attempts = d.attempts + 1, status = 'NEW',
+            resolved_at = null, resolved_by = null, resolution = null";
     let number = |get: fn(&DeadLetter) -> u64| {
         let values = letters.iter().map(|(_, letter)| get(letter) as i64);
         values.collect::<Vec<i64>>()

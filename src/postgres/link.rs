@@ -76,10 +76,7 @@ impl Link {
         if owner.database.is_pooled() {
             return Link::open_pooled(client, owner).await;
         }
-        // Since PostgreSQL 14, and not on every system: it is no loss where it can't be set.
-        let interval = "select set_config(name, '10s', false) from pg_settings \
-                        where name = 'client_connection_check_interval'";
-        tolerate(client.batch_execute(interval).await)?;
+        notice_the_end(&client).await?;
         terminate_predecessor(&client, owner).await?;
         let backend =
             "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()";
@@ -87,17 +84,24 @@ impl Link {
         Ok(Link::on(client, false, settings(owner.lock_timeout)))
     }
 
-    /// A connection that is recorded nowhere: for transactions that are rolled back.
+    /// A connection that is recorded nowhere: for replays, and for transactions that are rolled back.
+    ///
+    /// Nobody ends its backend, so that it has to end by itself where its client is gone or hangs. A client
+    /// that is gone is noticed in the middle of a statement where the server can (since PostgreSQL 14), else
+    /// at the statement's end: each is of a few rows, and waits for a lock no longer than is said here. One
+    /// that hangs loses its transaction after `idle_in_transaction_session_timeout`, which every session has.
     ///
     /// # Errors
     /// As [`Database::dedicated`].
     pub async fn unrecorded(database: &Database, lock_timeout: Duration) -> Result<Link> {
         let client = database.dedicated().await?;
         let settings = settings(lock_timeout);
-        Ok(match database.is_pooled() {
-            true => Link::on(client, true, format!("{settings}; {PINNED_LOCALLY}")),
-            false => Link::on(client, false, settings),
-        })
+        if database.is_pooled() {
+            let settings = format!("{settings}; {PINNED_LOCALLY}");
+            return Ok(Link::on(client, true, settings));
+        }
+        notice_the_end(&client).await?;
+        Ok(Link::on(client, false, settings))
     }
 
     fn on(client: Client, pooled: bool, settings: String) -> Link {
@@ -184,6 +188,14 @@ fn settings(lock_timeout: Duration) -> String {
         "SET LOCAL {OPEN} = 'yes'; SET LOCAL lock_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE",
         lock_timeout.as_millis()
     )
+}
+
+/// Has the server look in the middle of a statement whether its client is there. Since PostgreSQL 14, and
+/// not on every system: it is no loss where it can't be set.
+async fn notice_the_end(client: &Client) -> Result<()> {
+    let interval = "select set_config(name, '10s', false) from pg_settings \
+                    where name = 'client_connection_check_interval'";
+    tolerate(client.batch_execute(interval).await)
 }
 
 /// What is not allowed or not known here is no reason to stop; what the connection does, is.

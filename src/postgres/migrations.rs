@@ -1,10 +1,14 @@
 //! The ledger's tables, brought up to what this binary expects.
 
+mod alone;
+
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
 use super::error::classify_ledger;
+
+pub use alone::Tell;
 
 /// One step of the ledger's schema, as it stands in `sql/`.
 struct Migration {
@@ -54,6 +58,36 @@ const MIGRATIONS: &[Migration] = &[
         name: "instances",
         sql: include_str!("../../sql/0008_instances.sql"),
     },
+    Migration {
+        version: 9,
+        name: "events",
+        sql: include_str!("../../sql/0009_events.sql"),
+    },
+    Migration {
+        version: 10,
+        name: "dead_letters",
+        sql: include_str!("../../sql/0010_dead_letters.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "answers",
+        sql: include_str!("../../sql/0011_answers.sql"),
+    },
+    Migration {
+        version: 12,
+        name: "alerts",
+        sql: include_str!("../../sql/0012_alerts.sql"),
+    },
+    Migration {
+        version: 13,
+        name: "indexes",
+        sql: include_str!("../../sql/0013_indexes.sql"),
+    },
+    Migration {
+        version: 14,
+        name: "unknown_names",
+        sql: include_str!("../../sql/0014_unknown_names.sql"),
+    },
 ];
 
 /// Any number that no other program is likely to lock.
@@ -86,10 +120,7 @@ pub fn versions() -> Vec<i32> {
 /// `Configuration` where the database is newer than this binary, holds another text of a
 /// migration than this binary, or where the role may not do it.
 pub async fn migrate(client: &mut Client) -> Result<Vec<Applied>> {
-    match apply(client, MIGRATIONS).await {
-        Err(error) if error.code() == Some("42501") => Err(not_allowed(client, error).await),
-        result => result,
-    }
+    migrate_telling(client, &|_| ()).await
 }
 
 /// The names of the migrations that a database lacks; nothing is changed or waited for.
@@ -108,10 +139,21 @@ pub async fn missing(client: &mut Client) -> Result<Vec<String>> {
     Ok(missing.map(|it| it.name.to_owned()).collect())
 }
 
-async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Applied>> {
+/// The same, and says whom it waits for.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn migrate_telling(client: &mut Client, tell: &Tell) -> Result<Vec<Applied>> {
+    match apply(client, MIGRATIONS, tell).await {
+        Err(error) if error.code() == Some("42501") => Err(not_allowed(client, error).await),
+        result => result,
+    }
+}
+
+async fn apply(client: &mut Client, migrations: &[Migration], tell: &Tell) -> Result<Vec<Applied>> {
     let doing = "migrating the ledger";
     let failed = |error| classify_ledger(error, doing);
-    let transaction = client.transaction().await.map_err(failed)?;
+    let mut transaction = client.transaction().await.map_err(failed)?;
     transaction
         .execute_typed("select pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])
         .await
@@ -126,6 +168,9 @@ async fn apply(client: &mut Client, migrations: &[Migration]) -> Result<Vec<Appl
     let missing: Vec<&Migration> = migrations.iter().filter(is_missing).collect();
     if !missing.is_empty() {
         become_owner(&transaction).await?;
+        if !present.is_empty() {
+            alone::keep_others_out(&mut transaction, alone::PATIENCE, tell).await?;
+        }
     }
     let mut applied = Vec::new();
     for migration in missing {
@@ -321,13 +366,13 @@ mod tests {
         for older in 1..MIGRATIONS.len() {
             let place = crate::postgres::tests::fixture::new_database().await;
             let mut client = crate::postgres::tests::fixture::connect(&place.url).await;
-            let first = apply(&mut client, &MIGRATIONS[..older]).await;
+            let first = apply(&mut client, &MIGRATIONS[..older], &|_| ()).await;
             assert_eq!(first.expect("an older ledger").len(), older);
             let file = "insert into ingestd.files (pipeline, path, size, modified, device, inode,
                             head_hash, tail_hash, state)
                         values ('p', '/in/a', 1, 1, 1, 1, '', '', 'COMMITTED')";
             client.batch_execute(file).await.expect("a file");
-            let rest = apply(&mut client, MIGRATIONS).await.expect("the rest");
+            let rest = migrate(&mut client).await.expect("the rest");
             assert_eq!(rest.len(), MIGRATIONS.len() - older);
             let query = "select state from ingestd.file_status";
             let state = client.query_one(query, &[]).await.expect("the file");

@@ -16,6 +16,7 @@ pub mod fence;
 pub mod index_builder;
 pub mod link;
 pub mod migrations;
+mod notes;
 pub mod origins;
 pub mod passwords;
 mod pgpass;
@@ -36,10 +37,11 @@ pub use connection::{Connection, Pooler};
 pub use database::{Client, Database, Pool};
 pub use error::classify;
 pub use index_builder::PostgresIndexes;
+pub use notes::{Note, Notes, trim as trim_notes};
 pub use origins::Origins;
 pub use rejects::PostgresRejects;
 pub use resolver::Resolver;
-pub use sink::PostgresSink;
+pub use sink::{ASK_WHY, PostgresSink};
 pub use stages::Stages;
 
 #[cfg(test)]

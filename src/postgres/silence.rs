@@ -35,17 +35,20 @@ pub struct Silence {
 pub struct Backend {
     pid: i32,
     start: String,
+    /// When its server started, which tells it from others behind the same address.
+    server_start: String,
 }
 
 impl Backend {
     /// The one of a connection; `None` where it can't be told.
     pub async fn of(client: &Client) -> Option<Backend> {
-        let sql = "select pid, backend_start::text from pg_stat_activity
-                   where pid = pg_backend_pid()";
+        let sql = "select pid, backend_start::text, pg_postmaster_start_time()::text
+                   from pg_stat_activity where pid = pg_backend_pid()";
         let row = client.query_typed_opt(sql, &[]).await.ok()??;
         Some(Backend {
             pid: row.get(0),
             start: row.try_get(1).ok()?,
+            server_start: row.try_get(2).ok()?,
         })
     }
 }
@@ -74,6 +77,19 @@ impl Silence {
     }
 }
 
+/// Whether a backend waits for its client. One that is not there does so in vain, unless another server
+/// answers behind the same address: then nothing is known (NULL), but where the one that was there has
+/// started anew since.
+const WAITS_FOR_US: &str = "
+    select case
+        when a.pid is not null
+            then a.state in ('idle', 'idle in transaction', 'idle in transaction (aborted)')
+                 or a.state = 'active' and a.wait_event_type = 'Client'
+        when s.started::text = $3 or s.started > $2::text::timestamptz then true
+        end
+    from (select pg_postmaster_start_time() as started) s
+    left join pg_stat_activity a on a.pid = $1 and a.backend_start::text = $2";
+
 /// The same, with its backend.
 struct Look {
     traffic: Arc<Traffic>,
@@ -87,7 +103,8 @@ impl Look {
     async fn is_in_vain(&self) -> bool {
         let since = self.traffic.waits_since();
         // Where the server can't be reached by another connection either, it may come back by this one.
-        let Ok(Ok(other)) = tokio::time::timeout(self.way.limit, self.way.connect()).await else {
+        let Ok(Ok((other, _task))) = tokio::time::timeout(self.way.limit, self.way.connect()).await
+        else {
             return false;
         };
         let asked = tokio::time::timeout(self.way.limit, self.waits_for_us(&other)).await;
@@ -111,28 +128,76 @@ impl Look {
     }
 
     async fn waits_for_us(&self, other: &Client) -> Result<bool, Error> {
-        let sql =
-            "select a.state in ('idle', 'idle in transaction', 'idle in transaction (aborted)')
-                          or a.state = 'active' and a.wait_event_type = 'Client'
-                   from pg_stat_activity a
-                   where a.pid = $1 and a.backend_start::text = $2";
-        let row = other.query_typed_opt(sql, &self.parameters()).await?;
-        Ok(match row {
-            // Where the server doesn't tell, it may be at work.
-            Some(row) => row.get::<_, Option<bool>>(0).unwrap_or(false),
-            None => true,
-        })
+        let found = other
+            .query_typed_one(WAITS_FOR_US, &self.parameters())
+            .await?;
+        // Where the server doesn't tell, it may be at work.
+        Ok(found.get::<_, Option<bool>>(0).unwrap_or(false))
     }
 
     async fn end(&self, other: &Client) -> Result<(), Error> {
         let sql = "select pg_terminate_backend(a.pid) from pg_stat_activity a
                    where a.pid = $1 and a.backend_start::text = $2";
-        other.query_typed(sql, &self.parameters()).await?;
+        other.query_typed(sql, &self.parameters()[..2]).await?;
         Ok(())
     }
 
-    fn parameters(&self) -> [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] {
-        let Backend { pid, start } = &self.backend;
-        [(pid, Type::INT4), (start, Type::TEXT)]
+    fn parameters(&self) -> [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] {
+        let backend = &self.backend;
+        [
+            (&backend.pid, Type::INT4),
+            (&backend.start, Type::TEXT),
+            (&backend.server_start, Type::TEXT),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::tests::fixture::{connect, new_database};
+
+    /// What is said of a backend that has gone, or stands on another server.
+    async fn answer(client: &Client, backend: Backend) -> Option<bool> {
+        let row = client
+            .query_typed_one(
+                WAITS_FOR_US,
+                &[
+                    (&backend.pid, Type::INT4),
+                    (&backend.start, Type::TEXT),
+                    (&backend.server_start, Type::TEXT),
+                ],
+            )
+            .await;
+        row.expect("an answer").get(0)
+    }
+
+    #[tokio::test]
+    async fn a_backend_is_not_gone_because_another_server_does_not_know_it() {
+        let place = new_database().await;
+        let (client, other) = (connect(&place.url).await, connect(&place.url).await);
+        let of_it = || async { Backend::of(&client).await.expect("its backend") };
+        assert_eq!(
+            answer(&other, of_it().await).await,
+            Some(true),
+            "it is idle"
+        );
+        let gone = Backend {
+            pid: -1,
+            ..of_it().await
+        };
+        assert_eq!(answer(&other, gone).await, Some(true));
+        let elsewhere = Backend {
+            pid: -1,
+            server_start: "2020-01-01 00:00:00+00".to_owned(),
+            ..of_it().await
+        };
+        assert_eq!(answer(&other, elsewhere).await, None);
+        let before_a_restart = Backend {
+            pid: -1,
+            start: "2020-01-01 00:00:00+00".to_owned(),
+            server_start: "2020-01-01 00:00:00+00".to_owned(),
+        };
+        assert_eq!(answer(&other, before_a_restart).await, Some(true));
     }
 }

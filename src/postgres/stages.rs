@@ -54,11 +54,12 @@ async fn make(database: &Database, claim: &Claim) -> Result<()> {
     };
     let mut client = database.client().await?;
     let transaction = database.begin(&mut client).await?;
-    // Whoever ends the file drops its table, under this lock: none is made after that.
+    // Whoever ends the file drops its table, under this lock: none is made after that. And an attempt whose
+    // answer was given up may be making it still: it is waited for here, and not in the catalog.
     let open = transaction
         .query_typed_opt(
             "select from ingestd.files where file_id = $1 and epoch = $2
-             and state in ('SCHEDULED', 'READING', 'COMPLETED') for share",
+             and state in ('SCHEDULED', 'READING', 'COMPLETED') for no key update",
             &[(&file.0, Type::INT8), (&claim.epoch.0, Type::INT8)],
         )
         .await

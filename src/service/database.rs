@@ -8,10 +8,12 @@ use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::port::{Companion, PortFuture};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::signals::Signals;
 use crate::local_server::{LocalServer, RunningServer};
-use crate::postgres::{Connection, Database, migrations};
+use crate::postgres::migrations::{self, Applied};
+use crate::postgres::{Connection, Database};
 use crate::settings::Service;
 
 /// How long a configured database may take to answer when a service starts.
@@ -117,8 +119,13 @@ fn origin(service: &Service) -> String {
 /// An error that kept a command from using its database at all: with which one it is, where its URL
 /// was said, and what to do.
 pub fn unusable_database(service: &Service, error: Error) -> Error {
+    unusable(&origin(service), error)
+}
+
+/// The same, of a database that goes by this name.
+pub fn unusable(which: &str, error: Error) -> Error {
     let cause = error.source().and_then(|error| error.source());
-    let mut message = format!("{} can't be used: {}", origin(service), error.message());
+    let mut message = format!("{which} can't be used: {}", error.message());
     let advice = error.advice().map(str::to_owned);
     if let Some(cause) = cause.filter(|_| error.code().is_none()) {
         message.push_str(&format!(": {cause}"));
@@ -142,15 +149,7 @@ async fn migrate_in_time(
     let started = tokio::time::Instant::now();
     let mut told = false;
     loop {
-        let migrating = {
-            let database = database.clone();
-            database.clone().run(async move {
-                let mut client = database.client().await?;
-                database.check_session(&client).await?;
-                migrations::migrate(&mut client).await
-            })
-        };
-        match migrating.await {
+        match migrate_telling(database, tell).await {
             Ok(applied) => {
                 let names = applied.into_iter().map(|migration| migration.name);
                 return Ok(names.collect());
@@ -168,6 +167,25 @@ async fn migrate_in_time(
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whom it waits for is told here, though it runs on another runtime.
+async fn migrate_telling(database: &Database, tell: &dyn Fn(&str)) -> Result<Vec<Applied>> {
+    let (say, mut said) = unbounded_channel::<String>();
+    let own = database.clone();
+    let mut migrating = database.run(async move {
+        let mut client = own.client().await?;
+        own.check_session(&client).await?;
+        // Whoever is told may be gone.
+        let say = move |words: &str| drop(say.send(words.to_owned()));
+        migrations::migrate_telling(&mut client, &say).await
+    });
+    loop {
+        tokio::select! {
+            Some(words) = said.recv() => tell(&words),
+            done = &mut migrating => return done,
         }
     }
 }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ingestd_actors::error::Result;
-use ingestd_actors::port::{Event, Observer};
+use ingestd_actors::port::{Event, Measured, Observer};
 use tokio::sync::watch;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::postgres::{Database, classify};
+use super::beside::Beside;
+use crate::postgres::{Database, Note, Notes, classify};
 
 /// How long until a note that could not be written is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -22,27 +23,42 @@ pub(super) struct HeldUpNotes {
     next: Arc<dyn Observer>,
     reasons: Mutex<BTreeMap<String, String>>,
     note: watch::Sender<Option<String>>,
+    happened: Notes,
+    pipeline: String,
 }
 
 impl HeldUpNotes {
     /// An observer between the tree and `next`, for this life of a pipeline.
     pub(super) fn before(
         next: Arc<dyn Observer>,
-        database: &Database,
+        beside: &Beside,
         pipeline: &str,
         instance: Uuid,
     ) -> Arc<dyn Observer> {
-        let (note, notes) = watch::channel(None);
-        let ledger = Notes {
-            database: database.clone(),
+        let (note, reasons) = watch::channel(None);
+        let ledger = Keeper {
+            database: beside.database.clone(),
             pipeline: pipeline.to_owned(),
             instance: instance.to_string(),
         };
-        database.runtime().spawn(ledger.keep(notes));
+        let runtime = beside.database.runtime();
+        let mut is_first = true;
+        let kept = beside.background.keep(runtime, "held-up notes", move |_| {
+            let mut reasons = reasons.clone();
+            // The life before may not have written what holds now.
+            if !std::mem::take(&mut is_first) {
+                reasons.mark_changed();
+            }
+            ledger.clone().keep(reasons)
+        });
+        // It ends with the observer, once the last note is written.
+        kept.let_go();
         Arc::new(HeldUpNotes {
             next,
             reasons: Mutex::default(),
             note,
+            happened: beside.notes.clone(),
+            pipeline: pipeline.to_owned(),
         })
     }
 
@@ -50,11 +66,28 @@ impl HeldUpNotes {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut reasons);
         let text = in_words(&reasons);
-        self.note.send_if_modified(|note| {
+        let was = self.note.borrow().is_some();
+        let changed = self.note.send_if_modified(|note| {
             let differs = *note != text;
-            *note = text;
+            *note = text.clone();
             differs
         });
+        match (changed, text, was) {
+            (true, Some(text), _) => self.remember("pipeline.degraded", None, Some(text)),
+            (true, None, true) => self.remember("pipeline.recovered", None, None),
+            _ => {}
+        }
+    }
+
+    /// For whoever asks later what has happened.
+    fn remember(&self, kind: &'static str, subject: Option<String>, message: Option<String>) {
+        let happened = Note {
+            kind,
+            pipeline: Some(self.pipeline.clone()),
+            subject,
+            message,
+        };
+        self.happened.note(happened);
     }
 }
 
@@ -67,6 +100,9 @@ impl Observer for HeldUpNotes {
             Event::Recovered { child } => self.observe_reasons(|reasons| {
                 reasons.remove(child);
             }),
+            Event::Measured(Measured::Restarted { child }) => {
+                self.remember("child.restarted", Some(child.clone()), None);
+            }
             _ => {}
         }
         self.next.observe(event);
@@ -83,15 +119,16 @@ fn in_words(reasons: &BTreeMap<String, String>) -> Option<String> {
 }
 
 /// The column of the ledger that the notes are written to.
-struct Notes {
+#[derive(Clone)]
+struct Keeper {
     database: Database,
     pipeline: String,
     instance: String,
 }
 
-impl Notes {
+impl Keeper {
     /// Writes each note, until the observer is gone.
-    async fn keep(self, mut notes: watch::Receiver<Option<String>>) {
+    async fn keep(self, mut notes: watch::Receiver<Option<String>>) -> Result<()> {
         while notes.changed().await.is_ok() {
             loop {
                 let note = notes.borrow_and_update().clone();
@@ -102,6 +139,7 @@ impl Notes {
                 tokio::time::sleep(AGAIN).await;
             }
         }
+        Ok(())
     }
 
     /// One that shares the pipeline notes it beside its name, any other beside the pipeline's. Whoever

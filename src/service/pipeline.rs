@@ -12,12 +12,11 @@ use uuid::Uuid;
 
 use crate::fs::{FsInbox, ListInbox};
 use crate::ledger::{LedgerOptions, PostgresArchive, PostgresLedger, PostgresSweep};
-use crate::postgres::{
-    Database, Origins, PostgresIndexes, PostgresRejects, PostgresSink, Resolver, Stages,
-};
+use crate::postgres::{Origins, PostgresIndexes, PostgresRejects, PostgresSink, Resolver, Stages};
 use crate::settings::{Pipeline, Service};
 use crate::source::CsvSource;
 
+use super::beside::Beside;
 use super::first_load::{Backlog, FirstLoad};
 use super::held_up::HeldUpNotes;
 use super::planner::CatalogPlanner;
@@ -54,13 +53,14 @@ fn make_own_directory(pipeline: &Pipeline, service: &Service) -> Result<()> {
 /// # Errors
 /// `Configuration` where its directory or its files can't be read.
 pub fn pipeline_spec(
-    database: &Database,
+    beside: &Beside,
     service: &Service,
     pipeline: Pipeline,
     loading: Loading,
     observer: Arc<dyn Observer>,
     log: &slog::Logger,
 ) -> Result<PipelineSpec> {
+    let database = &beside.database;
     let log = log.new(slog::o!("pipeline" => pipeline.name.clone()));
     let instance = Uuid::new_v4();
     let pipeline = Arc::new(pipeline);
@@ -73,6 +73,7 @@ pub fn pipeline_spec(
                 backlog.measured(Arc::new(inbox)),
                 LedgerOptions {
                     lease: service.lease,
+                    notes: beside.notes.clone(),
                     ..LedgerOptions::default()
                 },
                 FirstLoad::of_inbox(backlog),
@@ -85,6 +86,7 @@ pub fn pipeline_spec(
                 again,
                 only: Some(only),
                 lease: service.lease,
+                notes: beside.notes.clone(),
             };
             let bytes = inbox.files().iter().map(|file| file.size).sum();
             (Arc::new(inbox), options, FirstLoad::of_files(bytes))
@@ -113,7 +115,7 @@ pub fn pipeline_spec(
         false => Some(Arc::new(PostgresSweep::new(archive.clone()))),
     };
     let resolver = Resolver::new(database.clone());
-    let observer = HeldUpNotes::before(observer, database, &pipeline.name, instance);
+    let observer = HeldUpNotes::before(observer, beside, &pipeline.name, instance);
     Ok(PipelineSpec {
         name: pipeline.name.clone(),
         limits: Limits {

@@ -11,9 +11,9 @@ use ingestd_actors::port::PortFuture;
 use tokio::sync::Mutex;
 
 use crate::fs::{file_error, open_regular};
-use crate::ledger::Planner;
+use crate::ledger::{Planned, Planner};
+use crate::plan::build;
 use crate::plan::catalog::Table;
-use crate::plan::{LoadPlan, build};
 use crate::postgres::{Database, catalog, ddl};
 use crate::settings::Pipeline;
 use crate::source::read_file_header;
@@ -32,9 +32,9 @@ pub struct CatalogPlanner {
     seen: Arc<Mutex<Option<Seen>>>,
 }
 
-/// The table as it was found.
-struct Seen {
-    table: Table,
+/// What was found, by a look that began then.
+struct Seen<T = Table> {
+    table: T,
     at: Instant,
 }
 
@@ -61,22 +61,43 @@ impl CatalogPlanner {
     }
 }
 
-async fn look_up(
-    seen: &Mutex<Option<Seen>>,
-    database: &Database,
-    pipeline: &Pipeline,
-    first_load: &FirstLoad,
-) -> Result<Table> {
-    let mut seen = seen.lock().await;
-    if let Some(seen) = seen.as_ref().filter(|it| it.at.elapsed() < BELIEVED_FOR) {
-        return Ok(seen.table.clone());
+/// Makes a plan by what is remembered of the table. Where nothing is, or that is old, or nothing fits it,
+/// the table is looked at: somebody may have mended it in this very second, and tries the file again.
+/// Where it was looked at just now, it is not looked at once more.
+async fn plan_by<T: Clone, P, F: Future<Output = Result<T>>>(
+    seen: &Mutex<Option<Seen<T>>>,
+    look: impl Fn() -> F,
+    build: impl Fn(&T) -> Result<P>,
+) -> Result<P> {
+    let asked = Instant::now();
+    let believed = asked.checked_sub(BELIEVED_FOR).unwrap_or(asked);
+    let (table, at) = look_up(seen, &look, believed).await?;
+    match build(&table) {
+        Err(_) if at < asked => {
+            let (table, _) = look_up(seen, &look, asked).await?;
+            build(&table)
+        }
+        done => done,
     }
-    let table = read_or_create(database, pipeline, first_load).await?;
+}
+
+/// What was found by a look since then, or is found by one now: one for all who wait for it.
+async fn look_up<T: Clone, F: Future<Output = Result<T>>>(
+    seen: &Mutex<Option<Seen<T>>>,
+    look: impl Fn() -> F,
+    since: Instant,
+) -> Result<(T, Instant)> {
+    let mut seen = seen.lock().await;
+    if let Some(seen) = seen.as_ref().filter(|it| it.at >= since) {
+        return Ok((seen.table.clone(), seen.at));
+    }
+    let at = Instant::now();
+    let table = look().await?;
     *seen = Some(Seen {
         table: table.clone(),
-        at: Instant::now(),
+        at,
     });
-    Ok(table)
+    Ok((table, at))
 }
 
 async fn read_or_create(
@@ -103,7 +124,7 @@ async fn read_or_create(
 }
 
 impl Planner for CatalogPlanner {
-    fn plan_for(&self, file: &Candidate) -> PortFuture<LoadPlan> {
+    fn plan_for(&self, file: &Candidate) -> PortFuture<Planned> {
         let (database, pipeline) = (self.database.clone(), Arc::clone(&self.pipeline));
         let first_load = self.first_load.clone();
         let seen = Arc::clone(&self.seen);
@@ -117,8 +138,10 @@ impl Planner for CatalogPlanner {
                         Error::new(ErrorKind::Bug, "reading a header").with_source(error)
                     })??
             };
-            let table = look_up(&seen, &database, &pipeline, &first_load).await?;
-            Ok(build(&pipeline, &table, &header)?)
+            let look = || read_or_create(&database, &pipeline, &first_load);
+            let build = |table: &Table| build(&pipeline, table, &header).map_err(Error::from);
+            let plan = plan_by(&seen, look, build).await?;
+            Ok(Planned { plan, header })
         })
     }
 }
@@ -154,7 +177,44 @@ fn unopened(error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    /// What is planned by a table of this number, remembered from so long ago, and how often the table
+    /// is looked at: it is number 2 by now, and a file wants that very one.
+    async fn planned(remembered: Option<(u32, Duration)>, wanted: u32) -> (Option<u32>, u32) {
+        let seen = Mutex::new(remembered.map(|(table, age)| Seen {
+            table,
+            at: Instant::now().checked_sub(age).expect("a time"),
+        }));
+        let looks = Cell::new(0);
+        let look = || {
+            looks.set(looks.get() + 1);
+            async { Ok(2) }
+        };
+        let build = |table: &u32| match *table == wanted {
+            true => Ok(*table),
+            false => Err(Error::new(ErrorKind::File, "it does not fit")),
+        };
+        let plan = plan_by(&seen, look, build).await;
+        (plan.ok(), looks.get())
+    }
+
+    #[tokio::test]
+    async fn a_header_that_does_not_fit_looks_anew_only_at_a_table_that_was_remembered() {
+        let lately = BELIEVED_FOR / 10;
+        assert_eq!(planned(None, 2).await, (Some(2), 1));
+        assert_eq!(
+            planned(None, 3).await,
+            (None, 1),
+            "it was looked at just now"
+        );
+        assert_eq!(planned(Some((1, lately)), 1).await, (Some(1), 0));
+        assert_eq!(planned(Some((1, lately)), 2).await, (Some(2), 1), "mended");
+        assert_eq!(planned(Some((1, lately)), 3).await, (None, 1));
+        assert_eq!(planned(Some((1, BELIEVED_FOR * 2)), 2).await, (Some(2), 1));
+    }
 
     #[test]
     fn a_file_that_went_away_since_it_was_looked_at_is_looked_at_again_soon() {

@@ -133,6 +133,22 @@ pub fn block() {
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ordered, std::ptr::null_mut()) };
 }
 
+/// Has a program start as from a shell: the signals that this process keeps from its threads reach it.
+pub fn as_shells_do(command: &mut std::process::Command) {
+    let ordered = ordered();
+    let unblock = move || {
+        // SAFETY: the set is initialised, and the call may be made between fork and exec.
+        match unsafe {
+            libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const ordered, std::ptr::null_mut())
+        } {
+            0 => Ok(()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    };
+    // SAFETY: between fork and exec it makes one system call alone, and allocates nothing.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, unblock) };
+}
+
 fn ordered() -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset initialises the set, and the numbers are those of signals.

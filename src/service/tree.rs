@@ -9,13 +9,14 @@ use futures_util::future::LocalBoxFuture;
 use ingestd_actors::error::Error;
 use ingestd_actors::model::Wanted;
 use ingestd_actors::pipeline_supervisor::PipelineSpec;
-use ingestd_actors::port::Companion;
+use ingestd_actors::port::{Companion, Observer};
 use ingestd_actors::service_supervisor::{Command, DrainAll, ServiceSpec, ServiceSupervisor};
 use ingestd_actors::supervision::{RestartPolicy, watch_thread};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::database::{OpenDatabase, ServerCompanion};
-use super::reload::Reloader;
+use super::reload::{ReloadDesk, Reloader};
 use super::signals::{Signal, Signals};
 use crate::ledger::PostgresControl;
 use crate::settings::Service;
@@ -34,6 +35,7 @@ pub struct Tree {
     given_up: oneshot::Receiver<Error>,
     signals: Signals,
     shutdown_timeout: Duration,
+    stopping: CancellationToken,
     log: slog::Logger,
 }
 
@@ -50,12 +52,13 @@ pub enum Ended {
 }
 
 impl Tree {
-    /// Starts the tree; inside the actors' system.
+    /// Starts the tree; inside the actors' system. The observer is of the service's own children.
     pub fn start(
         pipelines: Vec<PipelineSpec>,
         opened: &OpenDatabase,
         service: &Service,
         signals: Signals,
+        observer: Arc<dyn Observer>,
         log: &slog::Logger,
     ) -> Tree {
         super::open_files::raise_limit();
@@ -71,6 +74,7 @@ impl Tree {
             pipelines,
             restarts: RestartPolicy::default(),
             drain_timeout: service.shutdown_timeout,
+            observer,
             log: log.clone(),
         };
         watch_thread(service.stuck_after, |limit| {
@@ -87,8 +91,15 @@ impl Tree {
             given_up,
             signals,
             shutdown_timeout: service.shutdown_timeout,
+            stopping: CancellationToken::new(),
             log: log.clone(),
         }
+    }
+
+    /// Cancels this as the orderly end begins.
+    pub fn telling(mut self, stopping: CancellationToken) -> Tree {
+        self.stopping = stopping;
+        self
     }
 
     /// What SIGHUP does: without, nothing.
@@ -104,6 +115,7 @@ impl Tree {
         // One reload after the other; any number that are asked for meanwhile are one more.
         let mut reloading: Option<LocalBoxFuture<'static, Reloader>> = None;
         let mut reload_again = false;
+        let desk = self.reloader.as_ref().map(|it| it.desk().clone());
         loop {
             if let Some(reloader) = self.reloader.take_if(|_| reload_again) {
                 reload_again = false;
@@ -119,6 +131,7 @@ impl Tree {
                     reloading = None;
                     self.reloader = Some(reloader);
                 }
+                () = asked(desk.as_ref()) => reload_again = true,
                 signal = self.signals.next() => match signal {
                     Signal::Stop => {
                         slog::info!(self.log, "stopping: what is in flight is committed first");
@@ -140,6 +153,7 @@ impl Tree {
     }
 
     async fn drain(self) -> Ended {
+        self.stopping.cancel();
         let control = self.control.clone();
         let ended = self.drain_all().await;
         // Nobody waits any more for what this service would do; without the word, they find out.
@@ -167,6 +181,14 @@ impl Tree {
                 Ended::Cut
             }
         }
+    }
+}
+
+/// Somebody asks for a reload, where that can be.
+async fn asked(desk: Option<&ReloadDesk>) {
+    match desk {
+        Some(desk) => desk.asked().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -51,6 +51,7 @@ impl Pipeline {
             redropped: Redropped::default(),
             companions: Companions::default(),
             tolerance: Tolerance::default(),
+            letters: super::LetterRules::default(),
         }
     }
 }

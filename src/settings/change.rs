@@ -62,6 +62,9 @@ impl Change {
         if old.log != new.log {
             self.later.push("[log]");
         }
+        if old.http != new.http {
+            self.later.push("[http]");
+        }
         // Whatever else there is of the service, no pipeline's reload takes it on.
         let mut rest = new.clone();
         rest.data_dir.clone_from(&old.data_dir);
@@ -70,6 +73,7 @@ impl Change {
         rest.stuck_after = old.stuck_after;
         rest.lease = old.lease;
         rest.log.clone_from(&old.log);
+        rest.http.clone_from(&old.http);
         if &rest != old {
             self.later.push("other keys of the service");
         }

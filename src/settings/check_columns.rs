@@ -203,6 +203,7 @@ fn check_source(
         );
     }
     let derived = section.converted("from", from, |text| match text.as_str() {
+        "file_id" => Ok(ColumnSource::FileId),
         "file_name" => Ok(ColumnSource::FileName),
         "file_path" => Ok(ColumnSource::FilePath),
         "load_time" => Ok(ColumnSource::LoadTime),
@@ -210,7 +211,14 @@ fn check_source(
         "line" => Ok(ColumnSource::Line),
         _ => Err(one_of(
             &text,
-            &["file_name", "file_path", "load_time", "record", "line"],
+            &[
+                "file_id",
+                "file_name",
+                "file_path",
+                "load_time",
+                "record",
+                "line",
+            ],
         )),
     });
     let constant = section.optional("constant", constant);

@@ -10,6 +10,7 @@ use super::check_archive::{self, RawArchive};
 use super::check_columns::{self, Columns};
 use super::check_dialect::{self, Written};
 use super::check_input::{self, Input};
+use super::check_letters::{self, RawLetters};
 use super::check_mapping::{self, RawMapping};
 use super::check_mode::{self, RawMode};
 use super::check_redropped::{self, RawCompanions};
@@ -81,6 +82,13 @@ pub(super) fn check(
         quarantine_retention: raw.quarantine_retention,
     };
     let leaving = check_archive::check(leaving, name, data_dir, section);
+
+    let letters = RawLetters {
+        retention: raw.dead_letter_retention,
+        most: raw.dead_letter_most,
+        new_retention: raw.new_dead_letter_retention,
+    };
+    let letters = check_letters::check(letters, section);
 
     let header = section.optional("header", raw.header).unwrap_or(true);
     let dialect = check_dialect::check(
@@ -238,6 +246,7 @@ pub(super) fn check(
         redropped,
         companions,
         tolerance,
+        letters,
     };
     check_targets(&pipeline, section);
     Some(pipeline)
@@ -247,13 +256,19 @@ fn keep<T>(section: &mut Section<'_, '_>, key: &str, checked: Result<T, String>)
     checked.map_err(|text| section.problem(key, text)).ok()
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+/// Names that are parts of paths, of messages and of variables.
+pub(super) fn plain_name(name: &str, what: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(fits) {
-        return Err(format!(
-            "{name:?} can't be a pipeline's name; use 1 to {LONGEST_NAME} lower-case letters, digits, _ and -"
-        ));
+    match name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(fits) {
+        true => Err(format!(
+            "{name:?} can't be {what}; use 1 to {LONGEST_NAME} lower-case letters, digits, _ and -"
+        )),
+        false => Ok(()),
     }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    plain_name(name, "a pipeline's name")?;
     if name.starts_with(ad_hoc::PREFIX) {
         return Err(format!(
             "names that begin with {} are kept for `ingestd load --table`; choose another",

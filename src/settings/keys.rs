@@ -8,25 +8,31 @@ use serde::de::value::Error as PlainError;
 use serde::de::{self, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::check_http::TOKEN_VARIABLE;
 use super::problems::Problems;
 use super::raw::{
-    RawColumn, RawDatabase, RawDeleteWhen, RawFilter, RawGenerated, RawLog, RawPipeline,
-    RawRedropped, RawService, RawSettings,
+    RawAlert, RawAlertSink, RawAlerting, RawColumn, RawDatabase, RawDeleteWhen, RawFilter,
+    RawGenerated, RawHttp, RawHttpTls, RawLog, RawPipeline, RawRedropped, RawService, RawSettings,
 };
 
 /// The sections of the configuration and the names of their keys, to hold documents against.
 #[cfg(test)]
-pub fn all_sections() -> [(&'static str, &'static [&'static str]); 9] {
+pub fn all_sections() -> [(&'static str, &'static [&'static str]); 14] {
     [
         ("service", names_of::<RawService>()),
         ("database", names_of::<RawDatabase>()),
         ("log", names_of::<RawLog>()),
+        ("http", names_of::<RawHttp>()),
+        ("http.tls", names_of::<RawHttpTls>()),
         ("pipelines.NAME", names_of::<RawPipeline>()),
         ("pipelines.NAME.delete_when", names_of::<RawDeleteWhen>()),
         ("pipelines.NAME.columns", names_of::<RawColumn>()),
         ("pipelines.NAME.generated", names_of::<RawGenerated>()),
         ("pipelines.NAME.filters", names_of::<RawFilter>()),
         ("pipelines.NAME.redropped", names_of::<RawRedropped>()),
+        ("alerting", names_of::<RawAlerting>()),
+        ("alerts.NAME", names_of::<RawAlert>()),
+        ("alert_sinks.NAME", names_of::<RawAlertSink>()),
     ]
 }
 
@@ -37,6 +43,10 @@ pub fn prune(tree: &mut Map<String, Value>, problems: &mut Problems) {
     prune_section::<RawService>(tree, "service", problems);
     prune_section::<RawDatabase>(tree, "database", problems);
     prune_section::<RawLog>(tree, "log", problems);
+    prune_http(tree, problems);
+    prune_section::<RawAlerting>(tree, "alerting", problems);
+    prune_named::<RawAlert>(tree, "alerts", problems);
+    prune_named::<RawAlertSink>(tree, "alert_sinks", problems);
 
     let Some(pipelines) = table_at(tree, "pipelines", "", problems) else {
         return;
@@ -88,6 +98,42 @@ fn prune_section<T: for<'de> Deserialize<'de>>(
 ) {
     if let Some(section) = table_at(tree, key, "", problems) {
         keep_known(section, key, names_of::<T>(), problems);
+    }
+}
+
+fn prune_http(tree: &mut Map<String, Value>, problems: &mut Problems) {
+    let Some(http) = table_at(tree, "http", "", problems) else {
+        return;
+    };
+    // Nobody should wonder why this one is unknown.
+    if http.remove("token").is_some() {
+        let text = format!(
+            "a token does not stand in the configuration; put it into a file that token_file names, \
+             or into the variable {TOKEN_VARIABLE}"
+        );
+        problems.add("http.token", text);
+    }
+    keep_known(http, "http", names_of::<RawHttp>(), problems);
+    if let Some(tls) = table_at(http, "tls", "http", problems) {
+        keep_known(tls, "http.tls", names_of::<RawHttpTls>(), problems);
+    }
+}
+
+/// A table of tables, each under a name of its own.
+fn prune_named<T: for<'de> Deserialize<'de>>(
+    tree: &mut Map<String, Value>,
+    key: &str,
+    problems: &mut Problems,
+) {
+    let Some(tables) = table_at(tree, key, "", problems) else {
+        return;
+    };
+    let mut names: Vec<String> = tables.keys().cloned().collect();
+    names.sort();
+    for name in names {
+        if let Some(table) = table_at(tables, &name, key, problems) {
+            keep_known(table, &join(key, &name), names_of::<T>(), problems);
+        }
     }
 }
 
@@ -230,7 +276,16 @@ mod tests {
         assert!(!columns.contains(&"sql_type"));
         assert_eq!(
             names_of::<RawSettings>(),
-            ["service", "database", "log", "pipelines"]
+            [
+                "service",
+                "database",
+                "log",
+                "http",
+                "pipelines",
+                "alerting",
+                "alerts",
+                "alert_sinks"
+            ]
         );
     }
 

@@ -4,23 +4,29 @@
 //! or flag), its key, and what would be right.
 
 mod ad_hoc;
+mod alerts;
 mod archive_rules;
 mod change;
+mod check_alerts;
 mod check_archive;
 mod check_columns;
 mod check_database;
 mod check_dialect;
+mod check_http;
 mod check_input;
+mod check_letters;
 mod check_mapping;
 mod check_mode;
 mod check_pipeline;
 mod check_redropped;
+mod check_sinks;
 mod check_tolerance;
 mod check_values;
 mod entry;
 mod glob;
 mod inboxes;
 mod keys;
+mod letter_rules;
 mod pipeline;
 mod places;
 mod problems;
@@ -45,11 +51,17 @@ use problems::Problems;
 use raw::RawSettings;
 use service::DataDirDefaults;
 
+pub use alerts::{
+    AlertRule, AlertSettings, AlertSink, Condition, Free, Hidden, LOG_SINK, Secret, SinkKind,
+    Webhook,
+};
 pub use archive_rules::{ArchiveRules, Collision, Finished};
 pub use change::Change;
 pub use check_archive::format_date;
 pub use check_database::DatabaseSettings;
+pub use check_http::{HttpSettings, HttpTls, TOKEN_VARIABLE};
 pub use keys::nearest;
+pub use letter_rules::LetterRules;
 pub use pipeline::{ColumnSettings, FileOrder, GeneratedColumn, Mapping, Pipeline};
 pub use problems::Lines;
 pub use redropped::{Companions, OnReturn, Redropped};
@@ -71,6 +83,8 @@ pub struct Settings {
     pub service: Service,
     /// The pipelines, by name.
     pub pipelines: Vec<Pipeline>,
+    /// What is watched, and whom it is told.
+    pub alerts: AlertSettings,
 }
 
 impl Settings {
@@ -92,10 +106,18 @@ impl Settings {
             raw.service,
             raw.database,
             raw.log,
+            raw.http,
             &defaults,
             &origins,
             &mut problems,
         );
+        let sinks = check_sinks::check(raw.alert_sinks, &service.data_dir, &mut problems);
+        let names: Vec<String> = raw.pipelines.keys().cloned().collect();
+        let known = check_alerts::Known {
+            pipelines: &names,
+            sinks,
+        };
+        let alerts = check_alerts::check(raw.alerting, raw.alerts, known, &mut problems);
         let mut pipelines = Vec::new();
         for (name, pipeline) in raw.pipelines {
             let checked = check_pipeline::check(&name, pipeline, &service.data_dir, &mut problems);
@@ -103,7 +125,11 @@ impl Settings {
         }
         inboxes::check(&pipelines, &mut problems);
         problems.finish()?;
-        Ok(Settings { service, pipelines })
+        Ok(Settings {
+            service,
+            pipelines,
+            alerts,
+        })
     }
 
     /// The pipelines, for a command that has nothing to do without any.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ArchiveRules, Companions, Finished, Redropped, Tolerance};
+use super::{ArchiveRules, Companions, Finished, LetterRules, Redropped, Tolerance};
 use crate::plan::{
     Case, ColumnSource, Dialect, Filter, TableName, ValueRules, WriteMode, WriteRules,
 };
@@ -66,6 +66,8 @@ pub struct Pipeline {
     pub companions: Companions,
     /// What happens to files with records that can't be loaded.
     pub tolerance: Tolerance,
+    /// How long its dead letters are kept.
+    pub letters: LetterRules,
 }
 
 /// How the fields of a file are matched with columns, and which records are loaded.
@@ -92,6 +94,13 @@ impl Pipeline {
             Finished::Keep => false,
             Finished::Delete { after } => after.is_zero(),
         }
+    }
+
+    /// Whether columns are configured that tell a file's rows from all others, so that it can be taken back.
+    pub fn tells_rows(&self) -> bool {
+        let has = |source| self.columns.iter().any(|it| it.source == source);
+        let named = has(ColumnSource::FileName) || has(ColumnSource::FilePath);
+        has(ColumnSource::FileId) || named && has(ColumnSource::LoadTime)
     }
 
     /// Whether it does not matter in which order files are loaded: rows are only added, and none has

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::check_alerts::Level;
 use super::entry::{Entry, NameLists, Names, Scalar, Scalars, Size, Switch, Target, Texts};
 use crate::plan::FieldRef;
 
@@ -15,7 +16,11 @@ pub struct RawSettings {
     pub service: RawService,
     pub database: RawDatabase,
     pub log: RawLog,
+    pub http: RawHttp,
     pub pipelines: BTreeMap<String, RawPipeline>,
+    pub alerting: RawAlerting,
+    pub alerts: BTreeMap<String, RawAlert>,
+    pub alert_sinks: BTreeMap<String, RawAlertSink>,
 }
 
 /// `[service]`
@@ -53,6 +58,23 @@ pub struct RawLog {
     pub format: Option<Entry<String>>,
     pub level: Option<Entry<String>>,
     pub file: Option<Entry<String>>,
+}
+
+/// `[http]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawHttp {
+    pub listen: Option<Entry<Texts>>,
+    pub token_file: Option<Entry<String>>,
+    pub tls: Option<RawHttpTls>,
+}
+
+/// `[http.tls]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawHttpTls {
+    pub certificate: Option<Entry<String>>,
+    pub key: Option<Entry<String>>,
 }
 
 /// `[pipelines.NAME]`
@@ -100,6 +122,9 @@ pub struct RawPipeline {
     pub batch_bytes: Option<Entry<Size>>,
     pub memory: Option<Entry<Size>>,
     pub all_or_nothing: Option<Entry<bool>>,
+    pub dead_letter_retention: Option<Entry<String>>,
+    pub dead_letter_most: Option<Entry<u64>>,
+    pub new_dead_letter_retention: Option<Entry<String>>,
     pub max_errors: Option<Entry<u64>>,
     pub max_error_ratio: Option<Entry<f64>>,
     pub min_records: Option<Entry<u64>>,
@@ -183,4 +208,46 @@ pub struct RawFilter {
     pub not_in: Option<Entry<Scalars>>,
     pub matches: Option<Entry<String>>,
     pub empty: Option<Entry<bool>>,
+}
+
+/// `[alerting]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawAlerting {
+    pub defaults: Option<Entry<bool>>,
+    pub interval: Option<Entry<Duration>>,
+    pub quiet_start: Option<Entry<Duration>>,
+}
+
+/// `[alerts.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawAlert {
+    pub when: Option<Entry<String>>,
+    pub above: Option<Entry<Level>>,
+    pub below: Option<Entry<Level>>,
+    pub longer_than: Option<Entry<Level>>,
+    pub free_below: Option<Entry<Level>>,
+    pub until: Option<Entry<Level>>,
+    pub over: Option<Entry<Duration>>,
+    pub min_records: Option<Entry<u64>>,
+    #[serde(rename = "for")]
+    pub hold: Option<Entry<Duration>>,
+    pub repeat: Option<Entry<Duration>>,
+    pub pipelines: Option<Entry<Names>>,
+    pub sinks: Option<Entry<Names>>,
+}
+
+/// `[alert_sinks.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawAlertSink {
+    #[serde(rename = "type")]
+    pub kind: Option<Entry<String>>,
+    pub url: Option<Entry<String>>,
+    pub secret: Option<Entry<String>>,
+    pub secret_file: Option<Entry<String>>,
+    pub retry_for: Option<Entry<Duration>>,
+    pub command: Option<Entry<Texts>>,
+    pub timeout: Option<Entry<Duration>>,
 }

@@ -10,10 +10,10 @@ const HIDDEN: &str = "***";
 
 /// A value without the passwords in it.
 pub fn hide(key: &str, value: &Value) -> Value {
-    let is_secret = key.contains("password") && !key.ends_with("_file");
+    let is_secret = (key.contains("password") || key.contains("secret")) && !key.ends_with("_file");
     let kind = match &value.kind {
         ValueKind::String(_) if is_secret => ValueKind::String(HIDDEN.to_owned()),
-        ValueKind::String(text) => ValueKind::String(without_password(text)),
+        ValueKind::String(text) => ValueKind::String(without_token(&without_password(text))),
         ValueKind::Table(table) => ValueKind::Table(
             table
                 .iter()
@@ -23,6 +23,21 @@ pub fn hide(key: &str, value: &Value) -> Value {
         other => other.clone(),
     };
     Value::new(None, kind)
+}
+
+/// A URL of the web without what follows its host, which may be a token; any other text as it is.
+fn without_token(text: &str) -> String {
+    static URL: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?is)^(https?://)(?:[^/?#]*@)?([^/?#@]*)([/?#].*)?$").ok());
+    let found = URL.as_ref().and_then(|pattern| pattern.captures(text));
+    match found {
+        Some(found) => {
+            let path = found.get(3).map_or("", |path| path.as_str());
+            let hidden = if path.len() > 1 { "/***" } else { path };
+            format!("{}{}{hidden}", &found[1], &found[2])
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// A connection string without its password; any other text as it is.
@@ -77,6 +92,22 @@ mod tests {
         }
         let secret = Value::from("s3cret");
         assert_eq!(hide("password", &secret).kind, ValueKind::from("***"));
+        assert_eq!(hide("secret", &secret).kind, ValueKind::from("***"));
+        assert_eq!(hide("secret_file", &secret).kind, ValueKind::from("s3cret"));
+        for (url, shown) in [
+            (
+                "https://hooks.example.com/T1/s3cret",
+                "https://hooks.example.com/***",
+            ),
+            (
+                "https://example.com?token=s3cret",
+                "https://example.com/***",
+            ),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/"),
+            ("http://me:s3cret@example.com", "http://example.com"),
+        ] {
+            assert_eq!(hide("url", &Value::from(url)).kind, ValueKind::from(shown));
+        }
         assert_eq!(
             hide("password_file", &secret).kind,
             ValueKind::from("s3cret")

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::check_database::{self, DatabaseSettings};
+use super::check_http::{self, HttpSettings};
 use super::problems::{Problems, Section};
-use super::raw::{RawDatabase, RawLog, RawService};
+use super::raw::{RawDatabase, RawHttp, RawLog, RawService};
 use super::sources::{Environment, Origins};
 
 /// What concerns the whole service.
@@ -17,6 +18,8 @@ pub struct Service {
     pub database: Option<DatabaseSettings>,
     /// Where log lines go and what they look like.
     pub log: LogSettings,
+    /// Whether and where it listens.
+    pub http: HttpSettings,
     /// How long a stop may take until what is in flight is given up.
     pub shutdown_timeout: Duration,
     /// How long a child may make no progress, while it isn't waiting on the server, until it is
@@ -75,6 +78,7 @@ pub(super) fn check(
     service: RawService,
     database: RawDatabase,
     log: RawLog,
+    http: RawHttp,
     defaults: &DataDirDefaults<'_>,
     origins: &Origins,
     problems: &mut Problems<'_>,
@@ -98,11 +102,13 @@ pub(super) fn check(
         .unwrap_or(crate::ledger::LEASE);
     let environment = defaults.environment;
     let database = check_database::check(database, &data_dir, environment, origins, problems);
+    let http = check_http::check(http, &data_dir, environment, problems);
     let log = check_log(log, &data_dir, &mut problems.at("log"));
     Service {
         data_dir,
         database,
         log,
+        http,
         shutdown_timeout,
         stuck_after,
         lease,

@@ -68,22 +68,25 @@ fn sections(tree: &Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
         Some(ValueKind::Table(table)) => table.clone(),
         _ => Map::new(),
     };
-    let mut sections: Vec<_> = ["service", "database", "log"]
+    let mut sections: Vec<_> = ["service", "database", "log", "http"]
         .map(|name| (name.to_owned(), table(tree.get(name))))
         .into();
     let mut others: Vec<&String> = tree.keys().collect();
     others.sort();
+    const NAMED: [&str; 3] = ["pipelines", "alerts", "alert_sinks"];
     for name in others {
-        let known = ["service", "database", "log", "pipelines"].contains(&name.as_str());
-        if !known {
+        let known = ["service", "database", "log", "http"].contains(&name.as_str());
+        if !known && !NAMED.contains(&name.as_str()) {
             sections.push((name.clone(), table(tree.get(name))));
         }
     }
-    let pipelines = table(tree.get("pipelines"));
-    let mut names: Vec<&String> = pipelines.keys().collect();
-    names.sort();
-    for name in names {
-        sections.push((join("pipelines", name), table(pipelines.get(name))));
+    for above in NAMED {
+        let tables = table(tree.get(above));
+        let mut names: Vec<&String> = tables.keys().collect();
+        names.sort();
+        for name in names {
+            sections.push((join(above, name), table(tables.get(name))));
+        }
     }
     sections
 }

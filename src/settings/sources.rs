@@ -2,7 +2,7 @@
 //!
 //! What comes later wins: the file, `DATABASE_URL`, `INGESTD__SECTION__KEY`, flags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use config::{Config, ConfigError, File, FileFormat, Map, Value};
@@ -22,7 +22,10 @@ const PREFIX: &str = "INGESTD__";
 
 /// The variables of the environment; empty ones count as unset.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    set: BTreeMap<String, String>,
+    empty: BTreeSet<String>,
+}
 
 impl Environment {
     /// Those of this process, as far as they are UTF-8.
@@ -34,17 +37,25 @@ impl Environment {
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.set.get(name).map(String::as_str)
+    }
+
+    /// Whether a variable is there and empty: for what must not be left out by mistake.
+    pub fn is_empty(&self, name: &str) -> bool {
+        self.empty.contains(name)
     }
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let pairs = pairs
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .filter(|(_, value): &(String, String)| !value.is_empty());
-        Environment(pairs.collect())
+        let pairs = pairs.into_iter();
+        let pairs = pairs.map(|(name, value)| (name.into(), value.into()));
+        let (empty, set): (BTreeMap<_, _>, _) =
+            pairs.partition(|(_, value): &(String, String)| value.is_empty());
+        Environment {
+            set,
+            empty: empty.into_keys().collect(),
+        }
     }
 }
 
@@ -217,7 +228,7 @@ impl Sources {
                 value: url.to_owned(),
             });
         }
-        for (name, value) in &self.environment.0 {
+        for (name, value) in &self.environment.set {
             let Some(path) = name.strip_prefix(PREFIX) else {
                 continue;
             };

@@ -84,6 +84,7 @@ impl ColumnEncoder {
     /// Gives the text of a column that is derived from the file.
     pub fn set_origin(&mut self, origin: &Origin) {
         let text = match self.column.source {
+            ColumnSource::FileId => &origin.file,
             ColumnSource::FileName => &origin.name,
             ColumnSource::FilePath => &origin.path,
             ColumnSource::LoadTime => &origin.load_time,
@@ -127,9 +128,10 @@ impl Input {
             ColumnSource::Record => Input::Record,
             ColumnSource::Line => Input::Line,
             // Known with the file's origin.
-            ColumnSource::FileName | ColumnSource::FilePath | ColumnSource::LoadTime => {
-                Input::fixed("")
-            }
+            ColumnSource::FileId
+            | ColumnSource::FileName
+            | ColumnSource::FilePath
+            | ColumnSource::LoadTime => Input::fixed(""),
         }
     }
 

@@ -177,6 +177,20 @@ impl Decoder {
         decoded
     }
 
+    /// Decodes bytes that are one record of a file, its line end included, apart from whatever stands
+    /// around it there.
+    pub fn decode_alone(&mut self, bytes: &[u8], place: Place) -> Decoded {
+        self.passing = None;
+        self.unclosed = None;
+        let at = Position {
+            record: place.record.saturating_sub(1),
+            line: place.line,
+            // Never the file's start: a byte order mark is none here.
+            offset: place.offset.max(1),
+        };
+        self.decode(bytes, at, true)
+    }
+
     /// Completes the pending records of a buffer with the server's answers, one list for each of
     /// [`Pending::questions`], and puts rows and dead letters in record order again.
     ///

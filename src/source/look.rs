@@ -10,10 +10,10 @@ use ingestd_actors::port::RecordStream;
 use ingestd_actors::supervision::Pulse;
 use slog::Logger;
 
-use super::Origin;
 use super::open::begin;
 use super::stream::{CsvStream, lost_thread};
 use super::zones::Zones;
+use super::{Decoder, Origin};
 use crate::fs::{candidate_of, file_error};
 use crate::plan::LoadPlan;
 use crate::postgres::{Database, Resolver};
@@ -49,6 +49,14 @@ impl Eyes {
             zones: Zones::new(resolver.clone(), log),
             resolver,
         }
+    }
+
+    pub(super) async fn check_zones(&self, decoder: &mut Decoder) -> Result<()> {
+        self.zones.check(decoder).await
+    }
+
+    pub(super) fn resolver(&self) -> Resolver {
+        self.resolver.clone()
     }
 
     /// The file's chunks, then its end.

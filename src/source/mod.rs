@@ -13,6 +13,7 @@ mod filters;
 mod input;
 mod look;
 mod marker;
+mod one_by_one;
 mod open;
 mod origin;
 mod partitions;
@@ -29,6 +30,7 @@ mod zones;
 
 pub use decoder::{Decoded, Decoder};
 pub use look::{Eyes, Looking};
+pub use one_by_one::{Fate, GivenRecord, OneByOne};
 pub use open::{CsvSource, read_file_header};
 pub use origin::Origin;
 pub use pending::Pending;

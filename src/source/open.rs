@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use encoding_rs::UTF_8;
@@ -18,10 +18,7 @@ use super::stream::{CsvStream, Reading};
 use super::zones::Zones;
 use super::{Decoder, Origin};
 use crate::csv::{Header, HeaderFault, HeaderSearch};
-use crate::fs::{
-    SMALL, candidate_of, edge_hashes, file_error, inbox_is_gone, inbox_root, open_regular,
-    while_there,
-};
+use crate::fs::{Presence, SMALL, candidate_of, edge_hashes, file_error, open_regular};
 use crate::plan::{Dialect, LoadPlan};
 use crate::postgres::{Origins, Resolver, Stages};
 
@@ -35,7 +32,7 @@ pub struct CsvSource {
     origins: Origins,
     stages: Stages,
     zones: Zones,
-    inbox: PathBuf,
+    inbox: Option<Presence>,
     batch_rows: usize,
 }
 
@@ -58,14 +55,14 @@ impl CsvSource {
             resolver,
             origins,
             stages,
-            inbox: PathBuf::new(),
+            inbox: None,
             batch_rows,
         }
     }
 
     /// Files below this directory are gone only while it is there.
     pub fn with_inbox(mut self, directory: &Path) -> Self {
-        self.inbox = inbox_root(directory);
+        self.inbox = Some(Presence::of(directory));
         self
     }
 }
@@ -89,7 +86,7 @@ impl Source for CsvSource {
             pulse.waiting();
             let opening = runtime.spawn_blocking(move || {
                 let origin = || origin_of(&claim, &origins, &asking);
-                let file = open_in(&inbox, &claim.candidate.path)?;
+                let file = open_in(inbox.as_ref(), &claim.candidate.path)?;
                 open(&claim, file, origin, batch_rows)
             });
             let mut reading = opening.await.map_err(super::stream::lost_thread)??;
@@ -107,23 +104,23 @@ fn origin_of(claim: &Claim, origins: &Origins, runtime: &Handle) -> Result<Origi
     let path = claim.candidate.path.clone();
     let asked = origins.of(claim.file, claim.epoch, path);
     let (path, load_time) = runtime.block_on(asked)?;
-    Ok(Origin::new(&path, load_time))
+    Ok(Origin::new(claim.file, &path, load_time))
 }
 
 /// Opens a file. One that is not there is gone, unless its inbox is.
-fn open_in(inbox: &Path, path: &Path) -> Result<File> {
-    let of_inbox = !inbox.as_os_str().is_empty() && path.starts_with(inbox);
-    match open_regular(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && of_inbox => {
-            match while_there(inbox, || open_regular(path)) {
+fn open_in(inbox: Option<&Presence>, path: &Path) -> Result<File> {
+    let opened = match (open_regular(path), inbox.filter(|it| it.has(path))) {
+        (Err(error), Some(inbox)) if error.kind() == io::ErrorKind::NotFound => {
+            match inbox.while_there(|| open_regular(path)) {
                 (Err(error), false) if error.kind() == io::ErrorKind::NotFound => {
-                    Err(inbox_is_gone(inbox))
+                    return Err(inbox.gone());
                 }
-                (opened, _) => opened.map_err(unopened),
+                (opened, _) => opened,
             }
         }
-        opened => opened.map_err(unopened),
-    }
+        (opened, _) => opened,
+    };
+    opened.map_err(unopened)
 }
 
 fn open(
@@ -181,7 +178,7 @@ fn check_identity(file: &File, claim: &Claim, path: &Path) -> Result<()> {
     let found = candidate_of(path.to_owned(), &metadata);
     let claimed = &claim.candidate;
     if (found.device, found.inode) != (claimed.device, claimed.inode) {
-        return Err(changed("another file took its place before it was read"));
+        return Err(replaced("another file took its place before it was read"));
     }
     if found.size < claimed.size {
         return Err(changed(&format!(
@@ -196,10 +193,14 @@ fn check_identity(file: &File, claim: &Claim, path: &Path) -> Result<()> {
         // It may have grown. Read as what the ledger takes it for, other content would be doubled
         // by the next life, to which it is another file.
         if (head, tail) != (ends.head, ends.tail) {
-            return Err(changed("other content took its place before it was read"));
+            return Err(replaced("other content took its place before it was read"));
         }
     }
     Ok(())
+}
+
+fn replaced(reason: &str) -> Error {
+    Error::new(ErrorKind::Replaced, reason.to_owned())
 }
 
 fn changed(reason: &str) -> Error {
@@ -264,12 +265,17 @@ mod tests {
         let place = tempfile::tempdir().expect("a directory");
         let inbox = place.path().join("in");
         let path = inbox.join("a.csv");
-        let kind = || open_in(&inbox, &path).expect_err("there is none").kind();
+        let presence = Presence::of(&inbox);
+        let kind = || {
+            open_in(Some(&presence), &path)
+                .expect_err("there is none")
+                .kind()
+        };
         assert_eq!(kind(), ErrorKind::Transient);
         std::fs::create_dir(&inbox).expect("a directory");
         assert_eq!(kind(), ErrorKind::File);
         std::fs::write(&path, "id\n").expect("written");
-        open_in(&inbox, &path).expect("it is there");
+        open_in(Some(&presence), &path).expect("it is there");
     }
 
     /// Written anew in its own place, a file that waited for its turn was read as what it had been;
@@ -302,7 +308,7 @@ mod tests {
         check(&file).expect("it has grown");
         file.write_all_at(b"id\n3\n", 0).expect("written");
         let error = check(&file).expect_err("it begins otherwise");
-        assert_eq!(error.kind(), ErrorKind::File);
+        assert_eq!(error.kind(), ErrorKind::Replaced);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! A file that is being read: blocks of bytes in, chunks of decoded records out.
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use ingestd_actors::error::{Error, ErrorKind, Result};
@@ -309,6 +310,7 @@ impl Reading {
             text: self.input.text(),
             size: hasher.offset(),
             modified: found.modified,
+            arrived: arrived(&metadata),
             content_hash: hasher.finish(),
             handle: Arc::clone(&self.file),
         })
@@ -328,6 +330,17 @@ impl Reading {
             .with_advice("move files into the inbox once they are whole")),
         }
     }
+}
+
+/// The later of what was written last and what was changed about the file last: a rename into the inbox
+/// is such a change, while what is in the file may be of last year.
+fn arrived(metadata: &Metadata) -> SystemTime {
+    let changed = Duration::new(
+        u64::try_from(metadata.ctime()).unwrap_or(0),
+        u32::try_from(metadata.ctime_nsec()).unwrap_or(0),
+    );
+    let changed = SystemTime::UNIX_EPOCH + changed;
+    metadata.modified().map_or(changed, |it| it.max(changed))
 }
 
 #[cfg(test)]

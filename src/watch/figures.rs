@@ -143,6 +143,10 @@ pub struct FiguresObserver(Figures);
 
 impl Observer for FiguresObserver {
     fn observe(&self, event: &Event) {
+        if matches!(event, Event::Measured(_)) {
+            // For whoever counts: nothing that is shown changes with it.
+            return;
+        }
         self.0.lock().add(event);
         self.0.shared.changed.notify_waiters();
     }
@@ -210,7 +214,7 @@ impl FiguresNow {
                 file: *file,
                 reason: reason.clone(),
             }),
-            Event::FileFinished { .. } => {}
+            Event::FileFinished { .. } | Event::Measured(_) => {}
             Event::IndexStarted { index } => {
                 self.building = Some((index.clone(), Instant::now()));
             }

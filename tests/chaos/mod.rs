@@ -65,6 +65,62 @@ fn somebodys_database_is_left_as_it_was() {
     assert_eq!(row.get::<_, i64>(0), 0);
 }
 
+/// Once, a run without any fault said that everything was survived.
+#[test]
+fn without_a_fault_nothing_is_shown() {
+    let (output, said) = chaos("--minutes 0.0001 --rows 100", None);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("verdict: none"), "{said}");
+}
+
+#[test]
+fn a_soak_that_could_not_be_judged_is_not_begun() {
+    let (output, said) = chaos("--soak --minutes 1", None);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(said, "");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("--minutes 9"), "{error}");
+}
+
+/// It was removed with what was in it.
+#[test]
+fn a_directory_that_was_there_stays_and_one_that_was_not_goes() {
+    let scratch = Scratch::new();
+    let there = scratch.path().join("there");
+    std::fs::create_dir(&there).expect("a directory");
+    for directory in [&there, &scratch.path().join("new")] {
+        let was_there = directory.exists();
+        let mut command = ingestd();
+        command.args([
+            "chaos", "--times", "1", "--faults", "kill", "--rows", "1000",
+        ]);
+        command.arg("--data-dir").arg(directory);
+        assert!(command.output().expect("the program").status.success());
+        assert_eq!(directory.exists(), was_there);
+    }
+    let left = std::fs::read_dir(&there).expect("a directory").count();
+    assert_eq!(left, 0);
+}
+
+/// It was made, with all that is above it.
+#[test]
+fn nothing_is_made_where_temporary_files_have_no_place() {
+    let scratch = Scratch::new();
+    let nowhere = scratch.path().join("nowhere");
+    let mut command = ingestd();
+    command
+        .args(["chaos", "--times", "1"])
+        .env("TMPDIR", &nowhere);
+    let output = command.output().expect("the program");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        output.stdout, b"",
+        "nothing is announced that does not begin"
+    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--data-dir"));
+    assert!(!nowhere.exists());
+}
+
 #[test]
 fn nobodys_data_are_touched() {
     let refused = |database: &TestDatabase, names: &str| {

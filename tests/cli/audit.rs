@@ -168,6 +168,8 @@ fn a_file_that_was_tampered_with_or_is_gone_does_not_hold() {
     shop.assert_fails("has other content than was loaded");
     fs::write(&path, &whole[..whole.len() - 1]).expect("written");
     shop.assert_fails("bytes, and other content");
+    fs::write(&path, [&whole[..], b"x\n"].concat()).expect("written");
+    shop.assert_fails("behind them 2 that nobody has loaded");
     fs::remove_file(&path).expect("removed");
     shop.assert_fails("its content is gone");
 }

@@ -112,6 +112,27 @@ fn a_private_server_that_is_not_there_is_not_made() {
     assert!(!scratch.path().join("data").exists());
 }
 
+/// Each of them made a server of 46 MB first, to say that nothing is in it.
+#[test]
+fn what_only_asks_makes_no_private_server() {
+    let scratch = Scratch::new();
+    let data = scratch.path().join("data");
+    for arguments in [
+        &["status"][..],
+        &["files"],
+        &["alerts"],
+        &["why", "1"],
+        &["dead-letters", "list"],
+        &["pause"],
+    ] {
+        let said = run(ingestd().args(arguments).arg("--data-dir").arg(&data));
+        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.err);
+        let words = "there is no ledger: no database is configured";
+        assert!(said.err.contains(words), "{arguments:?}: {}", said.err);
+        assert!(!data.exists(), "{arguments:?}");
+    }
+}
+
 #[test]
 fn the_table_is_held_against_the_mapping() {
     let shop = Shop::new(

@@ -1,5 +1,6 @@
 //! What holds a pipeline up can be seen from outside, as long as it does.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -52,6 +53,33 @@ fn a_missing_table_shows_in_status_until_it_is_there() {
         let (state, why) = state(&database);
         state == "degraded" && why.is_some_and(|why| why.contains("no table late"))
     });
+    // For people: the reason below the table, whose lines stay short; and on each line of a watch.
+    let ask = |arguments: &[&str]| {
+        let mut command = ingestd();
+        run(command
+            .args(arguments)
+            .args(["--database-url", &database.url]))
+    };
+    let said = ask(&["status"]).out;
+    let heading = said.lines().next().expect("a heading");
+    assert!(heading.contains("backlog  lag"), "{said}");
+    assert!(said.lines().take(2).all(|line| line.len() <= 110), "{said}");
+    assert!(said.contains("\nlate is held up by: "), "{said}");
+    let said = ask(&["resume", "late"]).out;
+    assert!(said.starts_with("late: running; degraded: "), "{said}");
+    let mut watch = ingestd()
+        .args(["status", "--watch", "--database-url", &database.url])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut line = String::new();
+    let mut lines = BufReader::new(watch.stdout.take().expect("piped"));
+    lines.read_line(&mut line).expect("a line");
+    watch.kill().expect("it runs");
+    watch.wait().expect("ended");
+    assert!(line.contains(" late: degraded, files 0"), "{line}");
+    assert!(line.contains("; held up by: "), "{line}");
+
     let mut client = database.client();
     client
         .batch_execute("create table late (id int)")

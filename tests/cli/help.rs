@@ -5,7 +5,14 @@ use std::process::{Command, Stdio};
 use super::run;
 use crate::support::{Scratch, ingestd};
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 34] = [
+    "alerts",
+    "alerts rules",
+    "alerts test",
+    "why",
+    "undo",
+    "forget",
+    "top",
     "chaos",
     "files show",
     "config",
@@ -21,6 +28,10 @@ const COMMANDS: [&str; 23] = [
     "dead-letters",
     "dead-letters list",
     "dead-letters show",
+    "dead-letters stats",
+    "dead-letters export",
+    "dead-letters replay",
+    "dead-letters discard",
     "status",
     "pause",
     "resume",

@@ -197,6 +197,8 @@ fn dead_letters_are_narrowed_and_counted() {
         (&"field_count".into(), &1.into())
     );
     assert_eq!(first["first_record"], 4);
+    let said = shop.ask(&["files", "--limit", "0"]);
+    assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
     let said = shop.ask(&["dead-letters", "list", "--by", "file"]);
     assert!(said.out.starts_with("file "), "{}", said.out);
     let said = shop.ask(&["dead-letters", "list", "--reason", "field_cuont"]);
@@ -219,7 +221,7 @@ fn a_watch_goes_on_until_it_is_told_to_stop() {
         let mut line = || lines.next().expect("a line").expect("text");
         let first = line();
         assert!(
-            first.contains("load_plain: files 2 and 0 waiting, records 6"),
+            first.contains("load_plain: stopped, files 2 and 0 waiting, records 6"),
             "{first}"
         );
         assert!(!first.contains("a second"), "{first}");

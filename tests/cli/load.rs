@@ -116,7 +116,7 @@ fn what_is_refused_is_told_with_the_command_that_shows_it() {
     let shown = run(Command::new("sh").arg("-c").arg(hint));
     assert_eq!(shown.code, Some(0), "{hint}: {}", shown.err);
     assert!(shown.out.contains("invalid_value"), "{}", shown.out);
-    let log = said.err + &said.out;
+    let log = said.err + said.out.as_str();
     assert!(!log.contains("secret-cell"), "{log}");
 
     let strict = load(

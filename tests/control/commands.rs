@@ -333,3 +333,30 @@ fn a_health_check_fails_where_no_service_looks_after_a_pipeline() {
     service.kill();
     wait_until(PATIENCE, || !is_healthy());
 }
+
+#[test]
+fn a_reset_says_who_loads_the_pipeline_and_how_to_have_it_let_go() {
+    let database = database();
+    let home = home(&database, &["one"]);
+    let service = home.run();
+    let mut client = database.client();
+    wait_until(PATIENCE, || is_done(&mut client, "one", "running"));
+    drop_rows(&home, "one", "a.csv", 0, 10);
+    wait_for_rows(&mut client, "one", 10);
+    let output = home.ask(&["reset", "one", "--yes"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = err(&output);
+    assert!(said.contains("is running: process "), "{said}");
+    let command = said.split('`').nth(1).expect("a command");
+    assert_eq!(command, "ingestd drain one");
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    assert!(home.ask(&words).status.success());
+    let output = home.ask(&["reset", "one", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    service.stop();
+    // The next service knows nothing of what was loaded, and loads.
+    drop_rows(&home, "one", "b.csv", 10, 10);
+    let service = home.run();
+    wait_for_rows(&mut client, "one", 20);
+    service.stop();
+}

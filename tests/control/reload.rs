@@ -9,6 +9,9 @@ use super::*;
 use crate::support::home::{Service, replaced};
 use crate::support::{OwnServer, database};
 
+/// Records of 800 bytes: four times what may be in flight.
+const HALF_READ: u64 = 20_000;
+
 /// Has the service read its configuration again, and waits until it says that it has.
 fn reload(home: &Home, service: &Service) {
     let before = said(home, "\"reloaded\"");
@@ -163,6 +166,13 @@ fn a_bad_file_is_refused_with_all_its_problems_and_nothing_changes() {
     service.stop();
 }
 
+/// A batch takes 80 ms, until this is dropped: so the file is half read for as long as the test needs, and what is
+/// in flight is committed in time.
+const SLOW: &str = "
+    create function slow() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(0.08); return null; end $$;
+    create trigger slow before insert on big for each statement execute function slow();";
+
 #[test]
 fn a_file_that_is_half_read_ends_under_the_plan_that_it_was_begun_with() {
     let database = database();
@@ -171,9 +181,15 @@ fn a_file_that_is_half_read_ends_under_the_plan_that_it_was_begun_with() {
     make(&home, &database, "big");
     let mut client = database.client();
     client
-        .batch_execute("create table other (id bigint, note text)")
+        .batch_execute(&format!(
+            "create table other (id bigint, note text); {SLOW}"
+        ))
         .expect("a table");
-    drop_rows(&home, "big", "1.csv", 0, 400_000);
+    let mut large = "id,note\n".to_owned();
+    for id in 0..HALF_READ {
+        large.push_str(&format!("{id},{:0>800}\n", "of 1.csv"));
+    }
+    drop_file(&home.directory("inbox/big"), "1.csv", large);
     let service = home.run();
     wait_until(PATIENCE, || rows_in(&mut client, "big") > 1_000);
     home.configure(&replaced(
@@ -183,8 +199,12 @@ fn a_file_that_is_half_read_ends_under_the_plan_that_it_was_begun_with() {
     ));
     drop_rows(&home, "big", "2.csv", 500_000, 1_000);
     reload(&home, &service);
-    assert!(rows_in(&mut client, "big") < 400_000, "it was half read");
-    wait_for_rows(&mut client, "big", 400_000);
+    let records = HALF_READ as i64;
+    assert!(rows_in(&mut client, "big") < records, "it was half read");
+    client
+        .batch_execute("drop trigger slow on big")
+        .expect("dropped");
+    wait_for_rows(&mut client, "big", records);
     wait_for_rows(&mut client, "other", 1_000);
     let mixed = "select (select count(*) from big where id >= 500000)
                       + (select count(*) from other where id < 500000)";

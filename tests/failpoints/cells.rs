@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::thread;
 
 use ingestd_actors::failpoint::{FAULTS, Step};
@@ -10,10 +10,29 @@ use ingestd_actors::failpoint::{FAULTS, Step};
 use super::lives::{Cell, strike};
 use super::table::{Recovery, recovery};
 
-/// So many places are struck at the same time: most of the time they wait.
+/// So many places of a fault are struck at the same time, since most of the time they wait; and so many of all
+/// faults together, however many tests run at once.
 const AT_ONCE: usize = 4;
+const ALL_AT_ONCE: usize = 8;
 /// So many cells share a place: those that restart a pipeline, each with a longer wait, and others.
 const TOGETHER: [usize; 2] = [6, 9];
+
+/// How many places are struck now.
+static STRUCK: Mutex<usize> = Mutex::new(0);
+static ONE_IS_DONE: Condvar = Condvar::new();
+
+/// Waits for its turn.
+fn in_turn(strike: impl FnOnce()) -> thread::Result<()> {
+    let struck = STRUCK.lock().expect("no panic");
+    let is_full = |struck: &mut usize| *struck >= ALL_AT_ONCE;
+    let mut struck = ONE_IS_DONE.wait_while(struck, is_full).expect("no panic");
+    *struck += 1;
+    drop(struck);
+    let result = catch_unwind(AssertUnwindSafe(strike));
+    *STRUCK.lock().expect("no panic") -= 1;
+    ONE_IS_DONE.notify_one();
+    result
+}
 
 /// Lets a fault strike at every step; those that are recovered from in the same way share a place.
 fn strike_everywhere(fault: &'static str) {
@@ -43,8 +62,7 @@ fn strike_everywhere(fault: &'static str) {
                 loop {
                     let next = groups.lock().expect("no panic").pop_front();
                     let Some(cells) = next else { break };
-                    let struck = AssertUnwindSafe(|| strike(&cells, keys_for(&cells)));
-                    if catch_unwind(struck).is_err() {
+                    if in_turn(|| strike(&cells, keys_for(&cells))).is_err() {
                         let names = cells.iter().map(|cell| cell.name());
                         let names: Vec<String> = names.collect();
                         failed.lock().expect("no panic").push(names.join(", "));
@@ -61,9 +79,9 @@ fn strike_everywhere(fault: &'static str) {
 fn keys_for(cells: &[Cell]) -> &'static str {
     let first = cells[0];
     match recovery(first.step, first.fault) {
-        Some(Recovery::StuckChild | Recovery::StuckWriter | Recovery::Process) => {
-            "lease = \"1s\"\nstuck_after = \"2s\""
-        }
+        Some(
+            Recovery::StuckChild | Recovery::StuckWriter | Recovery::StuckPart | Recovery::Process,
+        ) => "lease = \"1s\"\nstuck_after = \"2s\"",
         Some(Recovery::Operator | Recovery::Cut) => "lease = \"1s\"\nshutdown_timeout = \"500ms\"",
         _ => "lease = \"1s\"",
     }

@@ -1,5 +1,7 @@
 //! One life of the service after the other, until everything that is to strike has struck.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,8 @@ pub struct Cell {
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the steps of one life have for striking together before somebody restarts it.
 const TOGETHER: Duration = Duration::from_millis(500);
+/// How often it is looked what has come of it: many lives go on at once, and each look costs time.
+const LOOKS: Duration = Duration::from_millis(20);
 /// More files come so often, where a step was not passed often enough.
 const MOST_WAVES: usize = 4;
 
@@ -79,6 +83,32 @@ fn is_of_a_stop(cell: &Cell) -> bool {
     cell.step.name().starts_with("drain.")
 }
 
+/// Whether it is passed as somebody asks only.
+fn is_asked_for(cell: &Cell) -> bool {
+    matches!(cell.step, Step::MetricsLook | Step::SnapshotsRead)
+}
+
+/// Asks the service for what it knows, where it answers soon.
+fn ask(log: &str) {
+    let Some((_, url)) = log.rsplit_once("\"url\":\"http://") else {
+        return;
+    };
+    let address = url.split('"').next().unwrap_or_default();
+    for path in ["/metrics", "/api/v1/pipelines"] {
+        // It may have ended, or hang.
+        let Ok(mut stream) = TcpStream::connect(address) else {
+            return;
+        };
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let asked = stream.write_all(request.as_bytes());
+        let limit = stream.set_read_timeout(Some(Duration::from_millis(100)));
+        if asked.and(limit).is_ok() {
+            let _ = stream.read(&mut [0; 4096]);
+        }
+    }
+}
+
 fn is_seldom(step: Step) -> bool {
     let name = step.name();
     let seldom = [
@@ -108,6 +138,9 @@ fn is_seldom(step: Step) -> bool {
         "reader.resume",
         "lease.take",
         "progress.commit",
+        "notes.write",
+        "metrics.look",
+        "http.serve",
         "checkpointer.progress",
     ];
     seldom.iter().any(|it| name.starts_with(it))
@@ -156,6 +189,9 @@ fn live(place: &mut Place, cells: &[Cell]) -> Signs {
     let mut first_hang = None;
     let mut told = false;
     loop {
+        if cells.iter().any(is_asked_for) {
+            ask(&place.home.log()[said_before..]);
+        }
         let ended = service.ended();
         let signs = Signs::of(&place.home.log()[said_before..]);
         let struck = |cell: &&Cell| signs.has(cell.step.name(), cell.fault);
@@ -218,7 +254,7 @@ fn live(place: &mut Place, cells: &[Cell]) -> Signs {
                 .collect();
             panic!("never struck: {missing:?}; {}", place.unfinished());
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(LOOKS);
     }
 }
 
@@ -261,6 +297,6 @@ pub fn wait(place: &mut Place, what: &str, mut holds: impl FnMut(&mut Place) -> 
         if Instant::now() > deadline {
             panic!("waited in vain: {what}; {}", place.unfinished());
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(LOOKS);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use postgres::Client;
+use postgres::{Client, Statement};
 
 use crate::support::home::{Home, Service, drop_file, names_in};
 use crate::support::{TestDatabase, database};
@@ -15,6 +15,9 @@ use crate::support::{TestDatabase, database};
 /// is loaded file by file, all or nothing, into an archive that is compressed; the files of `log` are
 /// deleted after a while; of `kept`, some are quarantined, and the archive forgets the others.
 const CONFIGURATION: &str = r#"
+[alerting]
+interval = "100ms"
+
 [pipelines.items]
 directory = "inbox/items"
 pattern = "*.csv{,.gz}"
@@ -59,6 +62,9 @@ settle = "10ms"
 scan_interval = "200ms"
 "#;
 
+/// At any port that is free.
+const LISTEN: (&str, &str) = ("INGESTD__HTTP__LISTEN", "127.0.0.1:0");
+
 /// So many of them.
 pub const PIPELINES: usize = 4;
 
@@ -67,6 +73,19 @@ const TABLES: &str = "
     create table whole (id int primary key, amount int, source text);
     create table log (id int, amount int, source text);
     create table kept (id int, amount int, source text);";
+
+/// How many files have come to their end.
+const LOADED: &str = "
+    select count(*) from ingestd.files
+    where state = 'ARCHIVED'
+       or state = 'QUARANTINED' and archived_at is not null
+       or state = 'COMMITTED' and pipeline = 'log'";
+/// How much there is left to do, of whatever kind.
+const LEFT: &str = "
+    select (select count(*) from ingestd.deferred_indexes)
+         + (select count(*) from ingestd.files
+            where archived_at is null
+               or pipeline = 'kept' and state = 'ARCHIVED' and archive_removed_at is null)";
 
 /// How many records a file has.
 const MANY: usize = 60;
@@ -81,6 +100,9 @@ const BAD: [usize; 3] = [10, 30, 20];
 pub struct Place {
     pub home: Home,
     client: Client,
+    /// What is asked again and again: how many files are loaded, and how much is left to do.
+    loaded: Statement,
+    left: Statement,
     _database: TestDatabase,
     waves: usize,
 }
@@ -98,8 +120,11 @@ impl Place {
         let migrated = home.ask(&["migrate"]);
         let said = String::from_utf8_lossy(&migrated.stderr);
         assert!(migrated.status.success(), "{said}");
+        let (loaded, left) = (client.prepare(LOADED), client.prepare(LEFT));
         Place {
             home,
+            loaded: loaded.expect("a question"),
+            left: left.expect("a question"),
             client,
             _database: database,
             waves: 0,
@@ -108,8 +133,9 @@ impl Place {
 
     /// Starts the service with these failpoints.
     pub fn start(&self, failpoints: &str) -> Service {
-        self.home
-            .start_with(&["run"], &[("FAILPOINTS", failpoints)])
+        // A panic on purpose needs no backtrace, which takes the service a quarter of a second and more.
+        let variables = [("FAILPOINTS", failpoints), ("RUST_BACKTRACE", "0"), LISTEN];
+        self.home.start_with(&["run"], &variables)
     }
 
     fn inbox(&self, name: &str) -> PathBuf {
@@ -162,21 +188,18 @@ impl Place {
 
     /// Whether every file has come to its end.
     pub fn is_loaded(&mut self) -> bool {
-        let done = "select count(*) from ingestd.files
-                    where state = 'ARCHIVED'
-                       or state = 'QUARANTINED' and archived_at is not null
-                       or state = 'COMMITTED' and pipeline = 'log'";
-        self.number(done) == self.files()
+        self.answer(|place| &place.loaded) == self.files()
     }
 
     /// Whether there is nothing left to do for anybody.
     pub fn is_at_rest(&mut self) -> bool {
-        let rest = "select (select count(*) from ingestd.deferred_indexes)
-                         + (select count(*) from ingestd.files
-                            where archived_at is null
-                               or pipeline = 'kept' and state = 'ARCHIVED'
-                                  and archive_removed_at is null)";
-        self.is_loaded() && self.number(rest) == 0
+        self.is_loaded() && self.answer(|place| &place.left) == 0
+    }
+
+    fn answer(&mut self, question: impl Fn(&Place) -> &Statement) -> i64 {
+        let question = question(self).clone();
+        let row = self.client.query_one(&question, &[]);
+        row.expect("an answer").get(0)
     }
 
     /// What the ledger says of files that have not come to their end.

@@ -28,6 +28,7 @@ impl Signs {
         }
         // What is ended because it made no progress restarts, too.
         for (noticed, restarts) in [
+            (Recovery::StuckPart, Recovery::Part),
             (Recovery::StuckWriter, Recovery::Writer),
             (Recovery::StuckChild, Recovery::Pipeline),
         ] {
@@ -55,6 +56,10 @@ fn recovery_of(line: &str) -> Option<Recovery> {
         Some(Recovery::Sweeper)
     } else if says("child of the service restarts") {
         Some(Recovery::Control)
+    } else if says("part of the service restarts") {
+        Some(Recovery::Part)
+    } else if says("part of the service makes no progress: ending it") {
+        Some(Recovery::StuckPart)
     } else if says("writer makes no progress: ending it") {
         Some(Recovery::StuckWriter)
     } else if says("child makes no progress: ending it") {

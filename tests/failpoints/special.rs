@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ingestd_actors::failpoint::Step;
+use ingestd_actors::failpoint::{ReplayStep, Step};
 
 use super::lives::{Cell, strike, wait};
 use super::place::{PIPELINES, Place};
 use super::signs::Signs;
 use super::table::Recovery;
+use crate::http::client::Api;
 
 /// Its pipelines began again and again then, until the process gave up: it still thought that it held the
 /// lease, and every transaction said that it did not.
@@ -61,14 +62,27 @@ fn a_panic_beside_a_file_that_has_moved_is_no_reason_to_let_go_of_it() {
 /// The list that the cells are made of has every step that can be written down in the program.
 #[test]
 fn no_step_is_missing_in_the_list() {
-    let source = include_str!("../../actors/src/failpoint/steps.rs");
-    let (_, steps) = source.split_once("pub enum Step {").expect("the steps");
+    let steps = include_str!("../../actors/src/failpoint/steps.rs");
+    let steps = variants(steps, "pub enum Step {");
+    // A replay's have a list of their own.
+    assert_eq!(steps - 1, Step::ALL.len());
+    let replays = include_str!("../../actors/src/failpoint/replay_steps.rs");
+    assert_eq!(
+        variants(replays, "pub enum ReplayStep {"),
+        ReplayStep::ALL.len()
+    );
+    let names = Step::ALL.into_iter().map(Step::name);
+    let names: BTreeSet<&str> = names.chain(ReplayStep::ALL.map(ReplayStep::name)).collect();
+    let count = Step::ALL.len() + ReplayStep::ALL.len();
+    assert_eq!(names.len(), count, "two steps have one name");
+}
+
+/// How many there are between this line and the end of what begins there.
+fn variants(source: &str, begins: &str) -> usize {
+    let (_, steps) = source.split_once(begins).expect("the steps");
     let (steps, _) = steps.split_once("\n}").expect("their end");
     let lines = steps.lines().map(str::trim);
-    let count = lines.filter(|line| line.ends_with(',')).count();
-    assert_eq!(count, Step::ALL.len());
-    let names: BTreeSet<&str> = Step::ALL.into_iter().map(Step::name).collect();
-    assert_eq!(names.len(), count, "two steps have one name");
+    lines.filter(|line| line.ends_with(',')).count()
 }
 
 #[test]
@@ -78,4 +92,43 @@ fn a_step_that_there_is_not_is_no_failpoint() {
         let status = place.start(wrong).wait(Duration::from_secs(10));
         assert_eq!(status.code(), Some(101), "{wrong}");
     }
+}
+
+/// It was gone until the next start, and nothing said so.
+#[test]
+fn what_has_panicked_beside_the_tree_is_counted_and_answers_again() {
+    let mut place = Place::new("");
+    let service = place.start("http.serve=1*return(panic);alerts.round=1*return(panic)");
+    let mut address = String::new();
+    wait(&mut place, "it listens", |place| {
+        let log = place.home.log();
+        let url = log.rsplit_once("\"url\":\"http://");
+        address = url.map_or(String::new(), |(_, url)| {
+            url.split('"').next().unwrap_or_default().to_owned()
+        });
+        !address.is_empty()
+    });
+    let api = Api {
+        address,
+        certificate: None,
+    };
+    assert_eq!(api.get("/health/live").status, 200);
+    wait(&mut place, "both are counted", |_| {
+        let text = api.get("/metrics").body;
+        let counted = |part: &str| {
+            let counter = "ingestd_restarts_total{child=";
+            text.contains(&format!("{counter}\"{part}\",pipeline=\"\"}} 1\n"))
+        };
+        counted("http listener") && counted("alerts")
+    });
+    let tree = api.get("/api/v1/tree").json();
+    let mut children = tree["children"].as_array().expect("children").iter();
+    let alerts = children.find(|child| child["child"] == "alerts");
+    assert_eq!(alerts.expect("in the tree")["restarts"], 1, "{tree}");
+    let log = place.home.log();
+    assert!(
+        log.contains("the failpoint alerts.round panics here"),
+        "{log}"
+    );
+    service.stop();
 }

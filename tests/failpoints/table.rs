@@ -16,6 +16,10 @@ pub enum Recovery {
     Sweeper,
     /// The control restarts.
     Control,
+    /// What runs beside the tree restarts, that part alone.
+    Part,
+    /// It is noticed that such a part makes no progress: it is ended and restarts.
+    StuckPart,
     /// It is noticed that a writer makes no progress: it is ended and restarts.
     StuckWriter,
     /// It is noticed that a child makes no progress: the pipeline restarts.
@@ -31,8 +35,8 @@ pub enum Recovery {
 }
 
 use Recovery::{
-    Again, Control, Cut, Operator, Pipeline, Process, StuckChild, StuckWriter, Sweeper, Takeover,
-    Writer,
+    Again, Control, Cut, Operator, Part, Pipeline, Process, StuckChild, StuckPart, StuckWriter,
+    Sweeper, Takeover, Writer,
 };
 
 impl Recovery {
@@ -44,6 +48,8 @@ impl Recovery {
             Pipeline => "pipeline restarts",
             Sweeper => "sweeper restarts",
             Control => "control restarts",
+            Part => "part restarts",
+            StuckPart => "watchdog: part",
             StuckWriter => "watchdog: writer",
             StuckChild => "watchdog: pipeline",
             Process => "watchdog: process",
@@ -75,6 +81,8 @@ const SWEEPER: Ways = [Recovery::Sweeper, Again, Operator];
 /// It has a limit of its own.
 const CONTROL: Ways = [Recovery::Control, Again, Again];
 const CONTROL_PORT: Ways = [Again, Again, Again];
+/// Of what runs beside the tree.
+const PART: Ways = [Part, Part, StuckPart];
 /// At the orderly end of a life.
 const END: Ways = [Cut, Cut, Process];
 const LAST: Ways = [Cut, Cut, Cut];
@@ -105,6 +113,13 @@ pub fn ways(step: Step) -> Ways {
         Step::LeaseRenew => RENEWAL,
         Step::ControlExchange => CONTROL,
         Step::ControlCommit => CONTROL_PORT,
+        Step::NotesWrite
+        | Step::AlertsRound
+        | Step::ReplaysLook
+        | Step::MetricsLook
+        | Step::HttpServe
+        | Step::SnapshotsRead
+        | Step::RatesCount => PART,
         Step::DrainFlush | Step::DrainSettle => END,
         Step::DrainRelease => LAST,
         _ => PORT,

@@ -5,6 +5,7 @@ mod alone;
 mod inboxes;
 mod shared;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ingestd::generate::expected::ROW_COLUMNS;
@@ -54,12 +55,15 @@ pub fn scene(keyed: bool, files: u64, rows: u64) -> (TestDatabase, Scene) {
     (database, scene)
 }
 
-/// Two processes of one home, one or the other of which dies again and again, or seems to.
-pub fn kill_and_compare(keyed: bool, files: u64, rows: u64, rounds: u32) -> TestDatabase {
+/// Two processes of one home, one or the other of which dies again and again, or seems to. The instances that
+/// have had files in hand.
+pub fn kill_and_compare(keyed: bool, files: u64, rows: u64, rounds: u32) -> BTreeSet<String> {
     let (database, scene) = scene(keyed, files, rows);
     let mut random = StdRng::seed_from_u64(scene.seed);
     let mut watcher = Watcher::new(&database.url);
     let mut services = vec![scene.home.run(), scene.home.run()];
+    let mut owners = BTreeSet::new();
+    let mut client = database.client();
     for round in 1..=rounds {
         let amount = random.random_range(1..=1_500);
         let mut first = None;
@@ -71,6 +75,9 @@ pub fn kill_and_compare(keyed: bool, files: u64, rows: u64, rounds: u32) -> Test
             !last.is_all(),
             "all is loaded before round {round}: {last:?}"
         );
+        let owning = "select distinct owner::text from ingestd.files where owner is not null";
+        let rows = client.query(owning, &[]).expect("the owners");
+        owners.extend(rows.iter().map(|row| row.get::<_, String>(0)));
         let victim = random.random_range(0..2);
         if random.random::<bool>() {
             eprintln!("round {round}: kill {victim} at {last:?}");
@@ -88,9 +95,9 @@ pub fn kill_and_compare(keyed: bool, files: u64, rows: u64, rounds: u32) -> Test
     }
     let left = "select (select count(*) from ingestd.instances)
                        + (select count(lease_instance) from ingestd.pipelines)";
-    let row = database.client().query_one(left, &[]).expect("a count");
+    let row = client.query_one(left, &[]).expect("a count");
     assert_eq!(row.get::<_, i64>(0), 0, "an orderly end leaves nothing");
-    database
+    owners
 }
 
 /// Stops a process for longer than its lease lasts, lets the other one take over, and wakes it up.

@@ -14,10 +14,10 @@ const KILLS: u32 = 50;
 const TELLING: u32 = 40;
 /// Much longer than what is in flight, so that they are in READING for most of their time.
 const FILES: u64 = 3;
-const ROWS_PER_FILE: u64 = 70_000;
+const ROWS_PER_FILE: u64 = 40_000;
 /// The most records that a life gets to commit before it is killed, where its file is known to be
 /// in READING.
-const MOST: i64 = 2_000;
+const MOST: i64 = 1_000;
 /// How many more it gets while its file is not known to be so: then the kill comes all the same.
 const GRACE: i64 = 10_000;
 

@@ -198,7 +198,7 @@ fn whatever_is_asked_is_answered() {
     let lines = BufReader::new(watch.stdout.take().expect("piped")).lines();
     for line in lines.take(10) {
         let line = line.expect("text");
-        assert!(line.contains("things: files 1 and 0 waiting"), "{line}");
+        assert!(line.contains("files 1 and 0 waiting"), "{line}");
     }
     kill_process(Pid::from_child(&watch), Signal::INT).expect("it runs");
     assert_eq!(watch.wait().expect("ended").code(), Some(0));

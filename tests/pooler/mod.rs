@@ -4,6 +4,7 @@ mod commands;
 mod files;
 mod hanging;
 mod kills;
+mod operating;
 mod steering;
 mod values;
 mod whole;

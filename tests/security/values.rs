@@ -178,8 +178,6 @@ fn no_cell_is_in_a_log_or_a_message_or_the_ledger() {
         &["check"],
         &["check", path, "--pipeline", "good"],
         &["check", path, "--pipeline", "good", "--dry-run"],
-        &["load", path, "--pipeline", "good", "--verbose"],
-        &["load", path, "--again", "--table", "plain", "--verbose"],
         &["retry", "--all"],
         &["pause"],
         &["rescan"],
@@ -191,6 +189,16 @@ fn no_cell_is_in_a_log_or_a_message_or_the_ledger() {
     }
     // It would wait for what can't be committed.
     service.kill();
+    for arguments in [
+        &["resume"][..],
+        // While the service has the pipeline, this one would wait.
+        &["load", path, "--pipeline", "good", "--verbose"],
+        &["load", path, "--again", "--table", "plain", "--verbose"],
+    ] {
+        let (out, err) = said(arguments);
+        assert_no_canary(&format!("{arguments:?}"), &out);
+        assert_no_canary(&format!("{arguments:?}"), &err);
+    }
     let log = home.log();
     assert!(log.contains("\"level\":\"debug\""), "it is the whole log");
     assert_no_canary("the log", &log);

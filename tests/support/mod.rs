@@ -28,14 +28,26 @@ impl TestDatabase {
     }
 }
 
-/// The program, without what the caller's environment would configure.
+/// Names another program than the one that was built with the tests.
+const PROGRAM: &str = "INGESTD_TEST_PROGRAM";
+
+/// Whether another program is named, to be measured.
+pub fn is_measured() -> bool {
+    std::env::var_os(PROGRAM).is_some()
+}
+
+/// The program, without what the caller's environment would configure: the one that was built with the
+/// tests, or the one that `INGESTD_TEST_PROGRAM` names, such as an optimised one that is to be measured.
 pub fn ingestd() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ingestd"));
+    let named = std::env::var_os(PROGRAM);
+    let mut command = Command::new(named.unwrap_or(env!("CARGO_BIN_EXE_ingestd").into()));
     for (name, _) in std::env::vars_os() {
         if configures(&name.to_string_lossy()) {
             command.env_remove(&name);
         }
     }
+    // Hundreds of services run at once, and few are asked anything.
+    command.env("INGESTD__HTTP__LISTEN", "off");
     command
 }
 

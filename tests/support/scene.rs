@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ingestd::generate::Generator;
-use postgres::{Client, NoTls};
+use postgres::{Client, NoTls, Statement};
 
 use super::answer;
 use super::home::{ECOMMERCE, Home, replaced};
@@ -91,6 +91,8 @@ impl Progress {
 pub struct Watcher {
     url: String,
     client: Option<Client>,
+    /// Its question: planned once a connection, since it is asked hundreds of times.
+    question: Option<Statement>,
 }
 
 impl Watcher {
@@ -98,6 +100,7 @@ impl Watcher {
         Watcher {
             url: url.to_owned(),
             client: None,
+            question: None,
         }
     }
 
@@ -105,6 +108,7 @@ impl Watcher {
     pub fn look(&mut self) -> Option<Progress> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
             self.client = Client::connect(&self.url, NoTls).ok();
+            self.question = None;
         }
         let client = self.client.as_mut()?;
         let query = "select coalesce(sum(inserted + updated + unchanged + duplicate + deleted
@@ -112,7 +116,15 @@ impl Watcher {
                             count(*) filter (where state = 'READING'),
                             count(*) filter (where state <> 'ARCHIVED')
                      from ingestd.file_status";
-        let row = client.query_one(query, &[]).ok()?;
+        if self.question.is_none() {
+            self.question = client.prepare(query).ok();
+        }
+        let answer = client.query_one(self.question.as_ref()?, &[]);
+        if answer.is_err() {
+            // The ledger may have become another one.
+            self.question = None;
+        }
+        let row = answer.ok()?;
         Some(Progress {
             records: row.get(0),
             reading: row.get(1),
@@ -147,7 +159,7 @@ impl Watcher {
                 "waited in vain; last: {last:?}; {}",
                 self.unfinished()
             );
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(4));
         }
     }
 }

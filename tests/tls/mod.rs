@@ -1,7 +1,7 @@
 //! Encrypted connections, to a real server over TCP with certificates of the test's own.
 
 mod cells;
-mod certificates;
+pub mod certificates;
 mod clients;
 mod files;
 mod passwords;

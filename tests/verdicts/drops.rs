@@ -63,6 +63,12 @@ fn a_file_that_is_put_back_from_the_archive_before_the_next_scan_is_seen() {
     let archived = site.home.directory("archive/things").join("a.csv");
     for files in 2..=3 {
         wait_until(PATIENCE, || archived.exists() && site.inbox().is_empty());
+        // As whoever looks at the ledger would: before that it has not left yet.
+        let on_their_way = "select count(*) from ingestd.files where archived_at is null";
+        wait_until(PATIENCE, || {
+            let row = site.client.query_one(on_their_way, &[]).expect("a count");
+            row.get::<_, i64>(0) == 0
+        });
         std::fs::rename(&archived, site.path("a.csv")).expect("moved");
         site.wait_for_last(files, "SKIPPED");
         wait_until(PATIENCE, || site.inbox().is_empty());

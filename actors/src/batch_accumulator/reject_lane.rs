@@ -105,6 +105,7 @@ impl BatchAccumulator {
                 Ok(result) => result.map(|outcomes| Written {
                     outcomes,
                     over_budget: Vec::new(),
+                    dead_letters: Vec::new(),
                     times: StageTimes::default(),
                 }),
                 Err(_) => Err(ended("the dead-letter actor")),

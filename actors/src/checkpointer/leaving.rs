@@ -7,8 +7,9 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use super::Checkpointer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint::{Step, pass_at_once};
+use crate::model::FileState;
 use crate::policy::{Policy, policy};
-use crate::port::{Event, Leaving, Left};
+use crate::port::{Event, Leaving, Left, Measured};
 use crate::retry::Retry;
 
 impl Checkpointer {
@@ -61,6 +62,10 @@ impl Checkpointer {
         let mut failed = None;
         for (leaving, answer) in group.into_iter().zip(answers) {
             let file = leaving.file();
+            let left = matches!(answer, Ok(Left::To(_) | Left::Gone));
+            if left && matches!(leaving, Leaving::Archive(_)) {
+                self.measure(Measured::State(FileState::Archived));
+            }
             match answer {
                 Ok(Left::To(target)) => slog::debug!(self.deps.log, "file moved";
                     "file" => file.0, "target" => %target.display()),

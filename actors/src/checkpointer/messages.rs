@@ -11,8 +11,8 @@ use crate::answer::later;
 use crate::error::Result;
 use crate::failpoint::{Step, pass_at_once};
 use crate::flow::FileTracker;
-use crate::model::{Candidate, Claim, Counts, Epoch, FileId, HashMark, Lane, Position};
-use crate::port::Leaving;
+use crate::model::{Candidate, Claim, Counts, Epoch, FileId, FileState, HashMark, Lane, Position};
+use crate::port::{Leaving, Measured};
 
 /// A file's reading begins.
 #[derive(Debug, Message)]
@@ -31,6 +31,7 @@ impl Handler<FileOpened> for Checkpointer {
             turn: self.opened,
             noted: None,
             counts: Counts::default(),
+            rejected_before: claim.rejected,
             lanes: BTreeMap::new(),
             started: Instant::now(),
             ending: None,
@@ -120,7 +121,11 @@ impl Handler<FileEnded> for Checkpointer {
         if let Some(open) = self.current(ended.file, ended.epoch) {
             open.read_for = open.started.elapsed();
             open.waited_for = ended.waited;
+            let complete = matches!(ended.ending, Ending::Complete(_));
             open.ending = Some(ended.ending);
+            if complete {
+                self.measure(Measured::State(FileState::Completed));
+            }
             self.step(context);
         }
     }

@@ -6,14 +6,15 @@ use actix::Context;
 
 use super::{Checkpointer, Ending};
 use crate::failpoint::{Step, pass};
-use crate::model::{Candidate, Epoch, FileId, OverBudget};
-use crate::port::{Event, Leaving, Quarantined};
+use crate::model::{Candidate, Epoch, FileId, FileState, OverBudget, by_reason};
+use crate::port::{Event, Leaving, Measured, Quarantined};
 
-/// Why a file is quarantined.
+/// Why a file is ended.
 #[derive(Debug)]
 pub(super) enum Unloadable {
     Because(String),
     OverBudget(OverBudget),
+    Replaced,
 }
 
 impl Checkpointer {
@@ -26,6 +27,7 @@ impl Checkpointer {
                 Some(Ending::Quarantine(reason)) if open.tracker.is_durable() => {
                     Unloadable::Because(reason.clone())
                 }
+                Some(Ending::Replaced) if open.tracker.is_durable() => Unloadable::Replaced,
                 _ => return None,
             };
             Some((file, open.epoch, why))
@@ -53,6 +55,7 @@ impl Checkpointer {
                         Unloadable::OverBudget(over) => {
                             ledger.give_up(file, epoch, over.clone()).await
                         }
+                        Unloadable::Replaced => ledger.replaced(file, epoch).await,
                     }
                 };
                 match done.await {
@@ -61,13 +64,38 @@ impl Checkpointer {
                 }
             };
             retry.succeeded();
-            Ok(reason)
+            let last = match &why {
+                Unloadable::OverBudget(over) => by_reason(&over.dead_letters),
+                Unloadable::Because(_) | Unloadable::Replaced => Vec::new(),
+            };
+            let is_replaced = matches!(why, Unloadable::Replaced);
+            Ok((reason, is_replaced, last))
         };
-        self.run(work, context, move |actor, reason, context| {
-            if let Some(open) = actor.files.remove(&file) {
-                actor.note_quarantined(file, open.candidate, reason, context);
-            }
-        });
+        self.run(
+            work,
+            context,
+            move |actor, (reason, is_replaced, last), context| {
+                for (reason, count) in last {
+                    actor.measure(Measured::DeadLetters { reason, count });
+                }
+                match actor.files.remove(&file) {
+                    Some(open) if is_replaced => actor.note_replaced(file, open.candidate, reason),
+                    Some(open) => actor.note_quarantined(file, open.candidate, reason, context),
+                    None => {}
+                }
+            },
+        );
+    }
+
+    /// What stands at its place is another file, which the next scan finds.
+    fn note_replaced(&self, file: FileId, candidate: Candidate, reason: String) {
+        let path = candidate.path;
+        slog::warn!(self.deps.log, "another file took the place of a file";
+            "file" => file.0, "path" => %path.display(), "reason" => &reason);
+        self.measure(Measured::State(FileState::Skipped));
+        self.deps
+            .observer
+            .observe(&Event::FileSkipped { path, reason });
     }
 
     pub(super) fn note_quarantined(
@@ -94,5 +122,6 @@ impl Checkpointer {
             path: quarantined.candidate.path.clone(),
             reason: quarantined.reason.clone(),
         });
+        self.measure(Measured::State(FileState::Quarantined));
     }
 }

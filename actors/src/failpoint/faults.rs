@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::Step;
+use super::{ReplayStep, Step};
 use crate::error::{Error, Result};
 
 /// The words for what can happen: the step panics, it ends in an error, it never ends, or the process is
@@ -20,7 +20,9 @@ pub fn set_up() {
     // It lasts as long as the process.
     std::mem::forget(fail::FailScenario::setup());
     for (name, actions) in fail::list() {
-        let known = Step::ALL.iter().any(|step| step.name() == name);
+        let replays = ReplayStep::ALL.map(Step::Replay);
+        let mut steps = Step::ALL.iter().chain(&replays);
+        let known = steps.any(|step| step.name() == name);
         assert!(known, "FAILPOINTS: there is no step {name:?}");
         let strikes = FAULTS.map(|fault| actions.contains(&format!("return({fault})")));
         assert!(

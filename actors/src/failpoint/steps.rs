@@ -1,11 +1,14 @@
 //! The list of the steps. What stands in it is passed somewhere, and struck by a test in every way.
 
+use super::ReplayStep;
 #[cfg(feature = "failpoints")]
 use crate::error::ErrorKind;
 
 /// A step of an actor, of a transaction, of a commit, or of the archive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// A step of a replay of dead letters, which no file passes.
+    Replay(ReplayStep),
     /// Before the directory is looked through.
     WatcherScan,
     /// Before what was found is announced.
@@ -170,6 +173,20 @@ pub enum Step {
     ControlExchange,
     /// Before the COMMIT of what was done about them.
     ControlCommit,
+    /// Before what has happened is noted.
+    NotesWrite,
+    /// Before it is looked whether anything is wrong for too long.
+    AlertsRound,
+    /// Before it is looked whether somebody asks for a replay.
+    ReplaysLook,
+    /// Before the ledger is asked for the metrics.
+    MetricsLook,
+    /// As the HTTP listener starts.
+    HttpServe,
+    /// Before the state is read that all who ask share.
+    SnapshotsRead,
+    /// Before rates are taken down.
+    RatesCount,
     /// Before the accumulator flushes at the end of a life.
     DrainFlush,
     /// Before the checkpointer comes to rest there.
@@ -180,8 +197,8 @@ pub enum Step {
 
 #[cfg(feature = "failpoints")]
 impl Step {
-    /// All of them, in the order in which a file passes them.
-    pub const ALL: [Step; 85] = [
+    /// All of them but a replay's, in the order in which a file passes them.
+    pub const ALL: [Step; 92] = [
         Step::WatcherScan,
         Step::WatcherAnnounce,
         Step::ReaderResume,
@@ -264,6 +281,13 @@ impl Step {
         Step::LeaseRenew,
         Step::ControlExchange,
         Step::ControlCommit,
+        Step::NotesWrite,
+        Step::AlertsRound,
+        Step::ReplaysLook,
+        Step::MetricsLook,
+        Step::HttpServe,
+        Step::SnapshotsRead,
+        Step::RatesCount,
         Step::DrainFlush,
         Step::DrainSettle,
         Step::DrainRelease,
@@ -272,6 +296,7 @@ impl Step {
     /// Its name, in `FAILPOINTS` and in the documents.
     pub fn name(self) -> &'static str {
         match self {
+            Step::Replay(step) => step.name(),
             Step::WatcherScan => "watcher.scan",
             Step::WatcherAnnounce => "watcher.announce",
             Step::ReaderResume => "reader.resume",
@@ -354,6 +379,13 @@ impl Step {
             Step::LeaseRenew => "lease.renew",
             Step::ControlExchange => "control.exchange",
             Step::ControlCommit => "control.commit",
+            Step::NotesWrite => "notes.write",
+            Step::AlertsRound => "alerts.round",
+            Step::ReplaysLook => "replays.look",
+            Step::MetricsLook => "metrics.look",
+            Step::HttpServe => "http.serve",
+            Step::SnapshotsRead => "snapshots.read",
+            Step::RatesCount => "rates.count",
             Step::DrainFlush => "drain.flush",
             Step::DrainSettle => "drain.settle",
             Step::DrainRelease => "drain.release",
@@ -364,7 +396,9 @@ impl Step {
     /// disk may try again, a lost answer of a COMMIT is one, and an actor stops.
     pub fn kind(self) -> ErrorKind {
         match self {
-            Step::BatchCommitted | Step::RejectsCommitted => ErrorKind::Unknown,
+            Step::BatchCommitted | Step::RejectsCommitted | Step::Replay(ReplayStep::Committed) => {
+                ErrorKind::Unknown
+            }
             Step::WatcherAnnounce
             | Step::ReaderHandOn
             | Step::ReaderEnd

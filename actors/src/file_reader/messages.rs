@@ -6,6 +6,7 @@ use super::FileReader;
 use crate::answer::{give_all, later};
 use crate::error::Result;
 use crate::model::Candidate;
+use crate::port::Measured;
 use actix::{Context, Handler, Message, ResponseFuture};
 
 /// Files that are ready, in order. The answer comes once each is read or decided about, and names
@@ -23,6 +24,12 @@ impl Handler<FilesFound> for FileReader {
         context: &mut Context<Self>,
     ) -> Self::Result {
         let (owed, answer) = later("the reader");
+        for found in &files {
+            self.measure(Measured::Found {
+                path: found.path.clone(),
+                size: found.size,
+            });
+        }
         self.found.extend(files);
         self.looks_behind = true;
         self.found_answer = Some(owed);

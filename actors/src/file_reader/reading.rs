@@ -9,11 +9,11 @@ use super::FileReader;
 use crate::answer::{ask, ended, give_all};
 use crate::batch_accumulator::{Decoded, OpenFileFor};
 use crate::checkpointer::{Asker, Ending, FileEnded, WaitForAll, WaitForRoom};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::failpoint::{Step, pass};
 use crate::flow::{Judgement, Opening};
-use crate::model::{Chunk, Claim, Read};
-use crate::port::{Event, RecordStream};
+use crate::model::{Chunk, Claim, FileState, Read};
+use crate::port::{Event, Measured, RecordStream};
 
 /// The file that is being read.
 pub(super) struct Reading {
@@ -66,7 +66,7 @@ impl FileReader {
                         retry.succeeded();
                         return Ok((claim, Ok(stream)));
                     }
-                    Err(error) if error.kind() == ErrorKind::File => {
+                    Err(error) if is_of_the_file(&error) => {
                         return Ok((claim, Err(error)));
                     }
                     Err(error) => {
@@ -81,7 +81,10 @@ impl FileReader {
             match opened {
                 Ok(stream) => actor.begin(claim, stream),
                 Err(error) => {
-                    let ending = Ending::Quarantine(error.to_string());
+                    let ending = match error.kind() {
+                        ErrorKind::Replaced => Ending::Replaced,
+                        _ => Ending::Quarantine(error.to_string()),
+                    };
                     actor.end(&claim, ending, Duration::ZERO);
                 }
             }
@@ -102,6 +105,7 @@ impl FileReader {
             size: claim.candidate.size,
             at,
         });
+        self.measure(Measured::State(FileState::Reading));
         self.reading = Some(Reading {
             claim,
             stream,
@@ -130,6 +134,7 @@ impl FileReader {
     pub(super) fn read(&mut self, mut reading: Reading, context: &mut Context<Self>) {
         let pulse = self.lifeline.pulse.clone();
         let mut retry = self.retry();
+        let observer = Arc::clone(&self.deps.observer);
         let work = async move {
             let next = loop {
                 pulse.working();
@@ -157,6 +162,12 @@ impl FileReader {
             }
             pulse.waiting();
             retry.succeeded();
+            if let Read::Chunk(chunk) = &next {
+                observer.observe(&Event::Measured(Measured::Read {
+                    records: chunk.records(),
+                    bytes: chunk.to.offset - chunk.from.offset,
+                }));
+            }
             match next {
                 Read::End(end) => reading.ending = Some(Ending::Complete(end)),
                 Read::Chunk(chunk) => match reading.opening.judge(&chunk) {
@@ -209,4 +220,9 @@ impl FileReader {
             }
         });
     }
+}
+
+/// Whether an error is this file's alone: the next ones go on.
+fn is_of_the_file(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::File | ErrorKind::Replaced)
 }

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DeadLetter, Epoch, FileId, Filtered, Plan, Position, Rows};
+use super::{DeadLetter, Epoch, FileId, Filtered, Plan, Position, Reason, Rows};
 
 /// Rows of one partition, from one file or several, that are committed together.
 #[derive(Debug)]
@@ -176,6 +176,8 @@ pub struct Written {
     /// For each share that is over its budget, its file and the dead letters that were found: one more
     /// than there was room for, at most.
     pub over_budget: Vec<(FileId, Vec<DeadLetter>)>,
+    /// How many rows became dead letters in it, by reason.
+    pub dead_letters: Vec<(Reason, u64)>,
     /// How long it took.
     pub times: StageTimes,
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::{DeadLetter, Epoch, FileId, Filtered, Position, Rows};
 
@@ -61,6 +62,8 @@ pub struct FileEnd {
     pub size: u64,
     /// See `size`.
     pub modified: i64,
+    /// When it was written to its end or moved to its place, whichever came last.
+    pub arrived: SystemTime,
     /// The hash of the whole content.
     pub content_hash: [u8; 32],
     /// The open file: it keeps the inode from being used again until the file is archived.

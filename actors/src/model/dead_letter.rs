@@ -83,3 +83,18 @@ impl DeadLetter {
         std::mem::size_of::<DeadLetter>() + self.raw.len() + self.message.len()
     }
 }
+
+/// PURE: how many of them there are for each reason.
+pub fn by_reason<'a>(letters: impl IntoIterator<Item = &'a DeadLetter>) -> Vec<(Reason, u64)> {
+    let mut counts: Vec<(Reason, u64)> = Vec::new();
+    for letter in letters {
+        match counts
+            .iter_mut()
+            .find(|(reason, _)| *reason == letter.reason)
+        {
+            Some((_, count)) => *count += 1,
+            None => counts.push((letter.reason, 1)),
+        }
+    }
+    counts
+}

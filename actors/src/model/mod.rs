@@ -16,7 +16,7 @@ pub use batch::{
     Batch, Counts, RejectBatch, RejectShare, Share, ShareOutcome, StageTimes, Written,
 };
 pub use chunk::{Chunk, FileEnd, HashMark, Read};
-pub use dead_letter::{DeadLetter, Reason};
+pub use dead_letter::{DeadLetter, Reason, by_reason};
 pub use file::{Candidate, Checkpoint, Claim, Ends, Epoch, FileId, FileState, Plan};
 pub use filtered::Filtered;
 pub use order::{Order, Report, Wanted};

@@ -41,6 +41,7 @@ impl PipelineSupervisor {
         let random = rand::rng().random::<f64>();
         match self.sweeper_restarts.decide(Instant::now(), random) {
             Decision::RestartAfter(wait) => {
+                self.measure_restart(exit);
                 slog::warn!(self.log, "sweeper restarts";
                     "generation" => exit.generation, "wait_ms" => wait.as_millis() as u64,
                     "reason" => %exit.reason);

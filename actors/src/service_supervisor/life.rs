@@ -15,7 +15,7 @@ use crate::answer::{Owed, give_all};
 use crate::flow::Standing;
 use crate::model::Wanted;
 use crate::pipeline_supervisor::{Drain, Look, Pause, PipelineSpec, PipelineSupervisor, RELEASE};
-use crate::port::Ledger;
+use crate::port::{Event, Ledger, Measured, Observer};
 use crate::supervision::{ChildExited, ChildHandle, spawn};
 
 /// A pipeline of the service.
@@ -57,6 +57,10 @@ impl Pipeline {
             waiting: Vec::new(),
             ends: Vec::new(),
         }
+    }
+
+    pub(super) fn observer(&self) -> &Arc<dyn Observer> {
+        &self.spec.ports.observer
     }
 
     pub(super) fn handle(&self) -> Option<&ChildHandle> {
@@ -109,6 +113,12 @@ impl ServiceSupervisor {
         let Some(pipeline) = self.pipelines.get_mut(name) else {
             return;
         };
+        let held = matches!(
+            pipeline.standing.wanted(),
+            Some(Wanted::Paused | Wanted::Drained)
+        );
+        let measured = Event::Measured(Measured::Paused(held));
+        pipeline.observer().observe(&measured);
         let turn = pipeline.standing.turn();
         let ends = pipeline.leaving || self.draining;
         match (pipeline.standing.wanted(), &pipeline.life) {

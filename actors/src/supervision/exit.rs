@@ -23,7 +23,7 @@ pub enum ExitReason {
 
 impl ExitReason {
     /// Reads the end of a task whose actor left `failure` behind.
-    pub(super) fn of(end: Result<(), JoinError>, failure: Option<Error>) -> ExitReason {
+    pub fn of(end: Result<(), JoinError>, failure: Option<Error>) -> ExitReason {
         match (end, failure) {
             (Ok(()), None) => ExitReason::Stopped,
             (Ok(()), Some(error)) => ExitReason::Failed(error),

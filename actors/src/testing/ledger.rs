@@ -80,6 +80,18 @@ impl Ledger for World {
         })
     }
 
+    fn replaced(&self, file: FileId, epoch: Epoch) -> PortFuture<String> {
+        self.ledger(Step::Quarantine, move |state| {
+            match state.files.get_mut(&file) {
+                Some(entry) if entry.epoch == epoch => {
+                    entry.state = FileState::Skipped;
+                    Ok("replaced".to_owned())
+                }
+                _ => Err(Error::new(ErrorKind::Fenced, "claimed by another life")),
+            }
+        })
+    }
+
     fn give_up(&self, file: FileId, epoch: Epoch, over: OverBudget) -> PortFuture<String> {
         self.ledger(Step::Quarantine, move |state| {
             let entry = state.files.get(&file);

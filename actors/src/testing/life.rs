@@ -91,6 +91,7 @@ impl Life {
             pipelines: vec![setting.pipeline("events", world)],
             restarts: setting.restarts,
             drain_timeout: setting.drain_timeout,
+            observer: Arc::new(world.clone()),
             log,
         };
         let exits = Deaf.start().recipient();

@@ -71,6 +71,13 @@ fn refused_of(share: &Share) -> Vec<DeadLetter> {
     refused.map(letter).collect()
 }
 
+fn rejected(outcome: &ShareOutcome) -> u64 {
+    match outcome {
+        ShareOutcome::Moved { counts, .. } => counts.rejected,
+        _ => 0,
+    }
+}
+
 /// What a share wants of the fence.
 struct Crossing {
     file: FileId,
@@ -109,10 +116,13 @@ impl State {
                 counts
             })
         });
-        let outcomes = shares.collect();
+        let outcomes: Vec<ShareOutcome> = shares.collect();
+        let refused: u64 = outcomes.iter().map(rejected).sum();
+        let refused = (refused > 0).then_some((Reason::Refused, refused));
         Written {
             outcomes,
             over_budget,
+            dead_letters: refused.into_iter().collect(),
             times: StageTimes::default(),
         }
     }

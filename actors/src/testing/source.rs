@@ -77,6 +77,7 @@ impl TestStream {
                 text: self.file.size(),
                 size: self.file.size(),
                 modified: self.file.modified,
+                arrived: std::time::SystemTime::now(),
                 content_hash: [0; 32],
                 handle: Arc::new(File::open("/dev/null").expect("there on every Unix")),
             }));

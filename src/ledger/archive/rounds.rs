@@ -15,7 +15,7 @@ use crate::fs::archive::{
 };
 use crate::fs::path_text;
 use crate::ledger::admit::blocking;
-use crate::ledger::departures::{Gone, Note, finish, hold, note_overwritten, store};
+use crate::ledger::departures::{Gone, HeldIn, Note, finish, hold, note_overwritten, store};
 use crate::postgres::Client;
 use crate::settings::Collision;
 
@@ -28,7 +28,7 @@ struct Ends {
     /// Which of them may have taken the place of others, with the paths where they stood.
     overwriting: Vec<(FileId, String, PathBuf)>,
     /// Those that stand where they stood.
-    stay: Vec<Note>,
+    stay: Vec<(usize, Note)>,
     /// Those of them that try again later, with the reason.
     held: Vec<(FileId, Option<String>)>,
 }
@@ -42,28 +42,37 @@ impl PostgresArchive {
         departing: Vec<Departing>,
         answers: &mut [Option<Answer>],
     ) -> Result<Vec<Departing>> {
-        let inbox = self.inbox.clone();
+        let inbox = self.inbox.directory().to_owned();
         let chosen = blocking(move || choose(departing, &inbox)).await?;
         for one in chosen.nameless {
             answers[one.index] = Some(Err(no_free_name(&one)));
         }
         pass(Step::ArchiveNote).await?;
-        let ours = store(client, &self.instance, &chosen.notes).await?;
+        let noted = store(client, &self.instance, &chosen.notes).await?;
         pass(Step::ArchiveNoted).await?;
         let (named, others): (Vec<_>, Vec<_>) = chosen
             .named
             .into_iter()
-            .partition(|(one, _)| ours.contains(&one.file.file));
+            .partition(|(one, _)| noted.ours.contains(&one.file.file));
         for (one, _) in others {
-            debug!(self.log, "another instance moves the file"; "file" => one.file.file.0);
-            answers[one.index] = Some(Ok(Left::Gone));
+            let file = one.file.file;
+            answers[one.index] = Some(if noted.changed.contains(&file) {
+                Err(changed(file))
+            } else {
+                debug!(self.log, "another instance moves the file"; "file" => file.0);
+                Ok(Left::Gone)
+            });
         }
 
         let companions = |path: &Path| self.pipeline.companions.beside(path);
         let (departing, moves): (Vec<Departing>, Vec<Move>) = named
             .into_iter()
             .map(|(one, goal)| {
-                let step = one.step(goal, companions(&one.file.candidate.path), &self.inbox);
+                let step = one.step(
+                    goal,
+                    companions(&one.file.candidate.path),
+                    self.inbox.directory(),
+                );
                 (one, step)
             })
             .unzip();
@@ -86,8 +95,14 @@ impl PostgresArchive {
         for ((one, file), outcome) in departing.into_iter().zip(moves).zip(outcomes) {
             self.end(one, file, outcome, &mut ends, answers).await;
         }
-        store(client, &self.instance, &ends.stay).await?;
-        hold(client, &ends.held).await?;
+        let (indices, notes): (Vec<usize>, Vec<Note>) = ends.stay.into_iter().unzip();
+        let stay = store(client, &self.instance, &notes).await?;
+        for (index, note) in indices.into_iter().zip(&notes) {
+            if stay.changed.contains(&note.file) {
+                answers[index] = Some(Err(changed(note.file)));
+            }
+        }
+        hold(client, HeldIn::Inbox, &ends.held).await?;
         note_overwritten(client, &self.pipeline.name, &ends.overwriting).await?;
         let gone: Vec<Gone> = ends.left.iter().map(|(_, gone)| gone.clone()).collect();
         pass(Step::ArchiveFinish).await?;
@@ -141,14 +156,14 @@ impl PostgresArchive {
             (Ok(Outcome::Collides), _) => ends.again.push(one),
             (Ok(Outcome::Held), goal) => {
                 let reason = why_held(&goal);
-                ends.stay.push(one.stays());
+                ends.stay.push((one.index, one.stays()));
                 ends.held.push((file.file, Some(reason.clone())));
                 answers[one.index] = Some(Ok(Left::Held(reason)));
             }
             (Err(error), _) => {
                 if error.kind() == ErrorKind::File {
                     // It stands where it stood: the next scan looks at it afresh.
-                    ends.stay.push(one.stays());
+                    ends.stay.push((one.index, one.stays()));
                 }
                 answers[one.index] = Some(Err(error));
             }
@@ -208,6 +223,13 @@ fn why_held(goal: &Goal) -> String {
             "stays in the inbox: there is a file {target}; move that away, and this one follows"
         ),
     }
+}
+
+/// The answer to a note may be lost before the server has written it: what was read after that is not
+/// what stands there now.
+fn changed(file: FileId) -> Error {
+    let message = format!("file {}: where it goes was noted anew meanwhile", file.0);
+    Error::new(ErrorKind::Transient, message)
 }
 
 fn no_free_name(one: &Departing) -> Error {

@@ -8,7 +8,7 @@ use ingestd_actors::model::FileState;
 use postgres::Client;
 use postgres::types::Type;
 
-use crate::fs::path_from_text;
+use crate::fs::{inbox_root, path_from_text};
 use crate::ledger::known::{COLUMNS, Known};
 use crate::postgres::classify;
 use crate::settings::Pipeline;
@@ -71,9 +71,7 @@ pub fn look(client: &mut Client, file: i64, pipeline: &Pipeline) -> Result<Seen>
         return Err(Error::new(ErrorKind::Configuration, message));
     };
     let known = Known::read(&row)?;
-    let inbox = std::path::absolute(&pipeline.directory)
-        .map(|path| path.canonicalize().unwrap_or(path))
-        .unwrap_or_default();
+    let inbox = inbox_root(&pipeline.directory);
     let first = row.get::<_, Option<&str>>("load_path").map(path_from_text);
     let stands = match (&known.archive_path, known.archived) {
         (Some(path), true) => path.clone(),

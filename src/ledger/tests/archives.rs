@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ingestd_actors::error::ErrorKind;
 use ingestd_actors::port::{Archivable, Leaving, Ledger, Left, Verdict};
 
 use super::world::World;
@@ -44,6 +45,46 @@ async fn a_committed_file_is_archived_by_whichever_life_gets_to_it() {
     let other_name = format!("a-{}.csv", skipped.file.0);
     assert_eq!(to, Left::To(world.archive.join(other_name)));
     assert_eq!(world.state(skipped.file.0).await, "SKIPPED");
+}
+
+/// It was taken for a note of another instance, which would move the file: nobody did.
+#[tokio::test]
+async fn a_note_that_is_written_after_its_answer_was_given_up_is_read_again() {
+    let world = World::new(true).await;
+    let ledger = world.life().await;
+    let path = world.write("a.csv", "x\n1\n");
+    let claim = world.claim(&ledger, &path).await;
+    world.load(&ledger, &claim).await;
+    let file = Archivable {
+        file: claim.file,
+        candidate: claim.candidate.clone(),
+        handle: None,
+    };
+    // The connection of the first attempt is lost while the server is still at it.
+    let mut server = world.database.dedicated().await.unwrap();
+    let slow = server.transaction().await.unwrap();
+    let target = world.archive.join("a.csv");
+    let instance = *world.instance.lock().unwrap();
+    slow.execute(
+        "update ingestd.files set archive_path = $1, owner = $2::text::uuid",
+        &[&target.to_str().unwrap(), &instance.to_string()],
+    )
+    .await
+    .unwrap();
+    let second = world.archive_one(file.clone());
+    let written = async {
+        let waiting = "select count(*) from pg_stat_activity
+                       where wait_event_type = 'Lock' and datname = current_database()";
+        while world.ask(waiting).await != "(1)" {
+            tokio::task::yield_now().await;
+        }
+        slow.commit().await.unwrap();
+    };
+    let (second, ()) = tokio::join!(second, written);
+    let error = second.expect_err("it has read what was noted before");
+    assert_eq!(error.kind(), ErrorKind::Transient, "{error}");
+    assert_eq!(world.archive_one(file).await.unwrap(), Left::To(target));
+    assert_eq!(world.state(claim.file.0).await, "ARCHIVED");
 }
 
 /// Leaves a committed file as a life does that is killed after the first step of its move; where it

@@ -3,6 +3,7 @@
 mod archives;
 mod growth;
 mod identity;
+mod late;
 mod leases;
 mod leaving;
 mod lives;

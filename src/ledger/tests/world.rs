@@ -16,7 +16,9 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::fs::{candidate_at, candidate_of, hash_file};
-use crate::ledger::{LedgerOptions, Planner, PostgresArchive, PostgresLedger, PostgresSweep};
+use crate::ledger::{
+    LedgerOptions, Planned, Planner, PostgresArchive, PostgresLedger, PostgresSweep,
+};
 use crate::plan::{Dialect, Fields, LoadPlan, Routing, TableName, WriteMode, WriteRules};
 use crate::postgres::Database;
 use crate::postgres::migrations::migrate;
@@ -40,7 +42,7 @@ pub struct World {
 struct TestPlanner;
 
 impl Planner for TestPlanner {
-    fn plan_for(&self, file: &Candidate) -> PortFuture<LoadPlan> {
+    fn plan_for(&self, file: &Candidate) -> PortFuture<Planned> {
         let text = std::fs::read(&file.path).unwrap_or_default();
         let plan = match text.starts_with(b"bad") {
             true => Err(Error::new(ErrorKind::File, "the header is bad")),
@@ -62,7 +64,11 @@ impl Planner for TestPlanner {
                 all_or_nothing: false,
             }),
         };
-        std::future::ready(plan).boxed()
+        let planned = plan.map(|plan| Planned {
+            plan,
+            header: vec!["id".to_owned()],
+        });
+        std::future::ready(planned).boxed()
     }
 }
 
@@ -114,6 +120,7 @@ impl World {
             redropped: Redropped::default(),
             companions: Companions::default(),
             tolerance: Tolerance::default(),
+            letters: crate::settings::LetterRules::default(),
         };
         let place = tokio::task::spawn_blocking(database).await.unwrap();
         let database = Database::new(&place.url.parse().expect("a URL"), Handle::current())
@@ -311,6 +318,7 @@ pub fn end_of(claim: &Claim) -> FileEnd {
         text: is.size,
         size: is.size,
         modified: is.modified,
+        arrived: std::time::SystemTime::UNIX_EPOCH,
         content_hash: hash_file(&handle, is.size).unwrap(),
         handle: Arc::new(handle),
     }

@@ -30,6 +30,27 @@ pub async fn sift(
     selection: &Selection<'_>,
     rooms: &[Option<u64>],
 ) -> Result<Sifted> {
+    sift_rows(client, loading, selection, rooms, true).await
+}
+
+/// The same for rows that were refused before, each for itself: that all of them are refused alike is
+/// no sign that something else is at fault.
+pub async fn sift_refused(
+    client: &Client,
+    loading: &Loading,
+    selection: &Selection<'_>,
+    rooms: &[Option<u64>],
+) -> Result<Sifted> {
+    sift_rows(client, loading, selection, rooms, false).await
+}
+
+async fn sift_rows(
+    client: &Client,
+    loading: &Loading,
+    selection: &Selection<'_>,
+    rooms: &[Option<u64>],
+    suspects: bool,
+) -> Result<Sifted> {
     let stage = load::prepare_copy(client, &loading.statements.stage, loading).await?;
     let mut sieve = Sieve {
         client,
@@ -42,6 +63,7 @@ pub async fn sift(
         passed: [0; 2],
         refused: Vec::new(),
         statements: 0,
+        suspects,
     };
     match sieve.stage_and_merge().await {
         Ok(()) => sieve.finish(),
@@ -63,6 +85,8 @@ pub(super) struct Sieve<'a> {
     pub(super) passed: [usize; 2],
     pub(super) refused: Vec<Refused>,
     pub(super) statements: u64,
+    /// Whether something else is at fault where all rows are refused alike.
+    pub(super) suspects: bool,
 }
 
 /// The staged rows of one wave, in the order of their numbers.

@@ -96,6 +96,10 @@ pub async fn prepare(client: &Client, id: i64, plan: &LoadPlan) -> Result<Loadin
 /// The first OID of types that were created in a database: only those can be domains.
 const FIRST_OWN: u32 = 16_384;
 
+/// What to do about a table that somebody else has locked.
+pub const ASK_WHY: &str =
+    "somebody has the table locked: `ingestd why FILE`, of a file that waits, says who";
+
 /// Locks the table against changes of its form until the end of the transaction, and makes sure that
 /// its columns still have the types that the rows are encoded for: a type of the same width would
 /// take the bytes and mean something else.
@@ -116,7 +120,13 @@ pub async fn check_types(client: &Client, loading: &Loading) -> Result<bool> {
         table.replace('\'', "''")
     );
     let answer = client.simple_query(&sql).await;
-    let answer = answer.map_err(|error| classify_ledger(error, &doing))?;
+    let answer = answer.map_err(|error| {
+        let error = classify_ledger(error, &doing);
+        match error.code() {
+            Some("55P03") => error.with_advice(ASK_WHY),
+            _ => error,
+        }
+    })?;
     let mut form = String::new();
     for message in &answer {
         let SimpleQueryMessage::Row(row) = message else {

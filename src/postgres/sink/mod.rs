@@ -23,6 +23,7 @@ mod room;
 mod row_work;
 pub mod selection;
 mod sifted;
+pub mod single;
 mod staged_data;
 mod staging;
 mod statements;
@@ -44,6 +45,7 @@ use uuid::Uuid;
 use super::Database;
 use super::link::Owner;
 use acknowledged::Acknowledged;
+pub use load::ASK_WHY;
 use writer::Writer;
 
 /// The tables of one pipeline.

@@ -57,7 +57,7 @@ impl Sieve<'_> {
 
     pub(super) fn finish(mut self) -> Result<Sifted> {
         for (deletes, passed) in [false, true].into_iter().zip(self.passed) {
-            if passed == 0 {
+            if passed == 0 && self.suspects {
                 check_not_all_alike(&self.refused, deletes, &self.loading.plan.table)?;
             }
         }

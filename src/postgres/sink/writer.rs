@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use futures_util::join;
 use ingestd_actors::error::{Error, ErrorKind, Result};
 use ingestd_actors::failpoint::{Step, pass};
-use ingestd_actors::model::{Batch, Counts, DeadLetter, FileId, ShareOutcome, StageTimes, Written};
+use ingestd_actors::model::{
+    Batch, Counts, DeadLetter, FileId, Reason, ShareOutcome, StageTimes, Written, by_reason,
+};
 use tokio_postgres::Statement;
 
 use super::Memory;
@@ -39,6 +41,8 @@ pub struct Writer {
     /// A COMMIT that was sent and not answered.
     pending: Option<Pending>,
     acknowledged: Memory,
+    /// Of the transaction whose COMMIT was sent last: why it makes dead letters of rows.
+    refused: Vec<(Reason, u64)>,
     /// Row statements sent so far, the fruitless ones included.
     pub row_statements: u64,
 }
@@ -96,6 +100,7 @@ impl Writer {
             pace: Pace::default(),
             pending: None,
             acknowledged: Memory::default(),
+            refused: Vec::new(),
             row_statements: 0,
         }
     }
@@ -130,6 +135,7 @@ impl Writer {
             from: share.from,
             to: share.to,
         }))?;
+        self.refused.clear();
         let mut care = Care::None;
         let mut over_budget: Vec<(FileId, Vec<DeadLetter>)> = Vec::new();
         for _ in 0..ROUNDS + batch.shares.len() {
@@ -137,7 +143,7 @@ impl Writer {
                 self.read_standings(&mut claims).await?;
             }
             if claims.settled() {
-                let written = written(&claims, over_budget, times);
+                let written = self.written(&claims, over_budget, times);
                 self.remember(&written.outcomes).await?;
                 return Ok(written);
             }
@@ -158,7 +164,7 @@ impl Writer {
             }
         }
         if claims.settled() && self.pending.is_none() {
-            let written = written(&claims, over_budget, times);
+            let written = self.written(&claims, over_budget, times);
             self.remember(&written.outcomes).await?;
             return Ok(written);
         }
@@ -170,6 +176,29 @@ impl Writer {
             kind,
             "writing a batch: its checkpoints or its connection kept changing",
         ))
+    }
+
+    fn written(
+        &mut self,
+        claims: &Claims,
+        over_budget: Vec<(FileId, Vec<DeadLetter>)>,
+        times: StageTimes,
+    ) -> Written {
+        let outcomes = claims.outcomes();
+        let rejects = outcomes.iter().any(
+            |outcome| matches!(outcome, ShareOutcome::Moved { counts, .. } if counts.rejected > 0),
+        );
+        // Where the COMMIT was lost and another life has done it, they are that one's.
+        let dead_letters = match rejects {
+            true => std::mem::take(&mut self.refused),
+            false => Vec::new(),
+        };
+        Written {
+            outcomes,
+            over_budget,
+            dead_letters,
+            times,
+        }
     }
 
     /// Keeps in mind what is committed, for the lane's next connection.
@@ -313,6 +342,7 @@ impl Writer {
 
         pass(Step::BatchCommit).await?;
         let start = Instant::now();
+        self.refused = by_reason(letters.iter().map(|(_, letter)| letter));
         self.pending = Some(claims.pending(&counts));
         let mut committed = link.commit().await;
         if committed.is_ok() {
@@ -418,18 +448,6 @@ impl Writer {
         let loading = Arc::new(load::prepare(&link.client, id, plan).await?);
         self.loadings.insert(id, loading.clone());
         Ok(loading)
-    }
-}
-
-fn written(
-    claims: &Claims,
-    over_budget: Vec<(FileId, Vec<DeadLetter>)>,
-    times: StageTimes,
-) -> Written {
-    Written {
-        outcomes: claims.outcomes(),
-        over_budget,
-        times,
     }
 }
 

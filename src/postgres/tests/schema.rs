@@ -196,6 +196,7 @@ pub fn pipeline(table: TableName) -> Pipeline {
         redropped: crate::settings::Redropped::default(),
         companions: crate::settings::Companions::default(),
         tolerance: Tolerance::default(),
+        letters: crate::settings::LetterRules::default(),
     }
 }
 

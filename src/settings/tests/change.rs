@@ -66,7 +66,7 @@ fn what_takes_a_restart_is_told_apart() {
         ("/shop", "/other"),
         (
             "[database]",
-            "stuck_after = \"2m\"\nlease = \"20s\"\nshutdown_timeout = \"9s\"\n[log]\nlevel = \"debug\"\n[database]",
+            "stuck_after = \"2m\"\nlease = \"20s\"\nshutdown_timeout = \"9s\"\n[log]\nlevel = \"debug\"\n[http]\nlisten = \"off\"\n[database]",
         ),
     ]);
     assert_eq!(found.impossible, ["service.data_dir", "[database]"]);
@@ -75,6 +75,7 @@ fn what_takes_a_restart_is_told_apart() {
         "service.stuck_after",
         "service.lease",
         "[log]",
+        "[http]",
     ];
     assert_eq!(found.later, later);
     // Every path below the data directory is another one.

@@ -8,6 +8,7 @@ const EVENTS: &str = include_str!("../../../config/events.toml");
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 const CSV_PAGE: &str = include_str!("../../../docs/csv.md");
 const README: &str = include_str!("../../../README.md");
+const ALERTS_PAGE: &str = include_str!("../../../docs/alerts.md");
 const TUNING_PAGE: &str = include_str!("../../../docs/tuning.md");
 
 fn ecommerce() -> Settings {
@@ -176,7 +177,7 @@ fn examples(page: &str) -> Vec<String> {
 
 #[test]
 fn the_examples_of_the_pages_load() {
-    for page in [README, PAGE, CSV_PAGE, TUNING_PAGE] {
+    for page in [README, PAGE, CSV_PAGE, TUNING_PAGE, ALERTS_PAGE] {
         let examples = examples(page);
         assert!(!examples.is_empty(), "{page}");
         for example in examples {

@@ -10,6 +10,7 @@ fn the_defaults_are_those_of_the_documentation() {
     assert_eq!(settings.service.lease, Duration::from_secs(15));
     assert_eq!(settings.service.database, None);
     assert_eq!(settings.service.log, LogSettings::default());
+    assert_eq!(settings.service.http, HttpSettings::default());
     let cores = std::thread::available_parallelism().unwrap().get().min(8);
     let expected = Pipeline {
         name: "events".into(),
@@ -42,6 +43,7 @@ fn the_defaults_are_those_of_the_documentation() {
         redropped: Redropped::default(),
         companions: Companions::default(),
         tolerance: Tolerance::default(),
+        letters: crate::settings::LetterRules::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }
@@ -237,6 +239,7 @@ fn every_key_has_its_effect() {
             manifest: Some(".json".into()),
         },
         tolerance: Tolerance::default(),
+        letters: crate::settings::LetterRules::default(),
     };
     assert_eq!(settings.pipelines, [expected]);
 }

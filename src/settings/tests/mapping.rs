@@ -16,7 +16,7 @@ fn columns_have_one_of_many_sources() {
             { name = 'd', constant = 1.50 }, { name = 'e', constant = '' },
             { name = 'f', from = 'file_name' }, { name = 'g', from = 'file_path' },
             { name = 'h', from = 'load_time' }, { name = 'i', from = 'record' },
-            { name = 'j', from = 'line' },
+            { name = 'j', from = 'line' }, { name = 'k', from = 'file_id' },
         ]",
     );
     let sources: Vec<(&str, &ColumnSource)> = pipeline
@@ -35,6 +35,7 @@ fn columns_have_one_of_many_sources() {
         ("h", &ColumnSource::LoadTime),
         ("i", &ColumnSource::Record),
         ("j", &ColumnSource::Line),
+        ("k", &ColumnSource::FileId),
     ];
     assert_eq!(sources, expected);
 }
@@ -101,7 +102,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("columns = [{ name = 'a', field = 0 }]", "columns.a.field", "the first field is 1"),
     ("columns = [{ name = 'a', field = true }]", "columns.a.field", "name in quotes, or its number"),
     ("columns = [{ name = 'a', field = 2 }, { name = 'b', field = 2 }]", "columns.b.field", "the field 2 goes to column \"a\" already"),
-    ("columns = [{ name = 'a', from = 'mtime' }]", "columns.a.from", "\"file_name\", \"file_path\""),
+    ("columns = [{ name = 'a', from = 'mtime' }]", "columns.a.from", "\"file_id\", \"file_name\""),
     ("columns = [{ name = 'a', from = 'line', field = 'x' }]", "columns.a.from", "one source"),
     ("columns = [{ name = 'a', constant = 1, field = 'x' }]", "columns.a.constant", "one source"),
     ("header = false\ncolumns = [{ name = 'a', field = 2 }, { name = 'b' }]", "columns", "number the fields of all columns"),

@@ -1,10 +1,13 @@
 //! The loader as a whole: what is right loads as meant, and each thing that is wrong says so.
 
+mod alerts;
 mod archive;
 mod change;
 mod database;
 mod documents;
 mod every_key;
+mod http;
+mod letters;
 mod mapping;
 mod mistakes;
 mod shown;

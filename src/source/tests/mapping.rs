@@ -109,6 +109,7 @@ fn columns_that_are_no_field_have_their_values_in_every_row() {
             source("number", ColumnSource::Record, ValueType::Int8, "bigint"),
             column("a", ValueType::Text, "text"),
             source("line", ColumnSource::Line, ValueType::Int4, "integer"),
+            source("file", ColumnSource::FileId, ValueType::Int8, "bigint"),
             source("name", ColumnSource::FileName, ValueType::Text, "text"),
             source("path", ColumnSource::FilePath, ValueType::Text, "text"),
             source("time", ColumnSource::LoadTime, ValueType::Timestamptz, time),
@@ -131,6 +132,7 @@ fn columns_that_are_no_field_have_their_values_in_every_row() {
         ..plan()
     };
     let origin = Origin {
+        file: "41".into(),
         name: "in.csv".into(),
         path: "/a/in.csv".into(),
         load_time: "2000-01-01 00:00:00.000001+00".into(),
@@ -152,13 +154,14 @@ fn columns_that_are_no_field_have_their_values_in_every_row() {
             &i64::from(record).to_be_bytes()[..],
             text,
             &i32::to_be_bytes(line),
+            &41i64.to_be_bytes(),
             b"in.csv",
             b"/a/in.csv",
             &1i64.to_be_bytes(),
             b"",
             &16i32.to_be_bytes(),
         ];
-        let mut tuple = 8i16.to_be_bytes().to_vec();
+        let mut tuple = 9i16.to_be_bytes().to_vec();
         for field in expected {
             tuple.extend((field.len() as i32).to_be_bytes());
             tuple.extend(field);

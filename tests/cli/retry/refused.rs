@@ -52,7 +52,7 @@ fn what_can_not_go_on_is_refused_and_stays_as_it_is() {
         .expect("failed");
     let (said, code) = shop.retry(&["--all", "--state", "failed"]);
     assert_eq!(code, Some(2));
-    assert!(said.contains("load --again"), "{said}");
+    assert!(said.contains("a.csv --pipeline events --again`"), "{said}");
 }
 
 /// What stands there was touched, and so it was loaded once more where `redropped` says so.

@@ -90,6 +90,7 @@ impl Row {
             archive_path: self.goal.map(|_| "out".into()),
             archived: self.archived,
             held: self.held,
+            undone: false,
             owner: None,
             committed_at: None,
         }

@@ -287,9 +287,10 @@ impl World {
             decision,
             again,
             plan: None,
+            header: None,
             expected: None,
         }
-        .new_file(None);
+        .new_file(None, None);
         let base = new.base.offset as usize;
         self.rows.push(Row {
             path,

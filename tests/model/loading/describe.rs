@@ -21,6 +21,13 @@ pub fn describe(world: &World, step: Step, scene: &Scene) -> String {
         Step::Renew(it) => format!("{} renews its share of the lease", of(it)),
         Step::Miss(it) => format!("{} is taken for dead, and lives on", of(it)),
         Step::Admit(it, path) => format!("{} admits {}", of(it), name(path)),
+        Step::LoseAdmission(it, path) => {
+            format!(
+                "{} gets no answer to its admission of {}",
+                of(it),
+                name(path)
+            )
+        }
         Step::Read(it) => format!("{} reads on", of(it)),
         Step::Arrive(it, lane) => format!("{}: {}", of(it), sent(it, lane)),
         Step::Ask(it, lane) => format!("{} reads where {} stands", of(it), lane_name(lane)),
@@ -68,6 +75,7 @@ fn transaction(transaction: &Transaction, world: &World) -> String {
             let shares: Vec<String> = moves.iter().map(share).collect();
             format!("{} moves {}", lane_name(*lane), shares.join(" and "))
         }
+        Transaction::Admit(admission) => format!("admission of {}", name(admission.sight.path)),
         Transaction::Commit(wanted) => format!("COMMITTED, under epoch {}", wanted.epoch.0),
         Transaction::GiveUp(wanted) => format!("QUARANTINED, under epoch {}", wanted.epoch.0),
         Transaction::Make { epoch, .. } => format!("a staging table, under epoch {}", epoch.0),

@@ -47,7 +47,7 @@ pub struct Life {
 pub struct Sight {
     pub path: usize,
     pub wanted: Wanted,
-    /// Whether another process has admitted files since: the pipeline's count of them has risen.
+    /// Whether files were admitted since: the pipeline's count of admissions has risen.
     pub is_old: bool,
 }
 

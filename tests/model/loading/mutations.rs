@@ -63,6 +63,7 @@ const MUTATIONS: &[Mutation] = &[
     alone(&[LoadedGoesOn], over_budget),
     alone(&[BeyondIsForgotten], over_budget),
     alone(&[AfreshForgets], nothing_loaded),
+    alone(&[AdmissionsAreCounted], one_file),
     alone(&[AdmissionsAreCounted], two_shared),
     alone(&[LivingKeepTheirs], two_shared),
     alone(&[ClaimTakesOwner], taken_for_dead),

@@ -114,7 +114,7 @@ impl Rule {
             }
             AfreshForgets => "a file that is looked at afresh leaves no dead letters behind",
             AdmissionsAreCounted => {
-                "who shares decides anew where another one has admitted files since it looked"
+                "an admission is decided anew where files were admitted since it looked"
             }
             LivingKeepTheirs => "what an instance that lives has in hand is not taken from it",
             ClaimTakesOwner => "who claims a file owns it",

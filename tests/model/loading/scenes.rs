@@ -273,6 +273,17 @@ pub fn two_shared() -> Scene {
     }
 }
 
+/// An answer is lost, to an admission for one.
+pub fn shared_without_answer() -> Scene {
+    Scene {
+        name: "a file shared, without an answer",
+        ..taken_for_dead().with(Faults {
+            lost: 1,
+            ..Faults::default()
+        })
+    }
+}
+
 fn at_most(errors: u64) -> Budget {
     Budget {
         max_errors: Some(errors),
@@ -302,6 +313,7 @@ pub fn all() -> Vec<Scene> {
         shared(),
         taken_for_dead(),
         two_shared(),
+        shared_without_answer(),
     ]
 }
 

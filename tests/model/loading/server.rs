@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use ingestd::postgres::fence::{Move, Standing};
 use ingestd_actors::model::{Checkpoint, Counts, Epoch, FileId, FileState, Lane, Position};
 
+use super::life::{Sight, Wanted};
 use super::rules::{Rule, Rules};
 use super::scene::{Fate, LANES, Scene, at};
 
@@ -91,6 +92,7 @@ pub struct Record {
 /// What is sent and may arrive late.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Transaction {
+    Admit(Admission),
     /// Moves checkpoints of a lane, and writes the records of each.
     Batch {
         lane: Lane,
@@ -105,6 +107,15 @@ pub enum Transaction {
         file: FileId,
         epoch: Epoch,
     },
+}
+
+/// What a process has decided about the file at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Admission {
+    pub process: usize,
+    /// Its number, where it shares the pipeline.
+    pub instance: Option<u8>,
+    pub sight: Sight,
 }
 
 /// A file that its process takes for complete.
@@ -181,6 +192,39 @@ impl Server {
         };
         self.files.insert(FileId(self.next_file), row);
         FileId(self.next_file)
+    }
+
+    /// `Core::write_down`: what was decided about the file at a path, without an owner where the pipeline
+    /// is not shared.
+    pub fn admit(&mut self, admission: &Admission, rules: Rules) -> FileId {
+        let Admission {
+            instance, sight, ..
+        } = admission;
+        match sight.wanted {
+            Wanted::New(base) => {
+                let file = self.register(sight.path, base);
+                if let Some(row) = self.files.get_mut(&file) {
+                    row.owner = *instance;
+                }
+                file
+            }
+            Wanted::Known(file) => {
+                if self.files.get(&file).is_some_and(FileRow::is_unfinished) {
+                    self.take(file, *instance, rules);
+                }
+                file
+            }
+        }
+    }
+
+    /// `Core::raise_epochs`: a claim, and whose the file is.
+    pub fn take(&mut self, file: FileId, instance: Option<u8>, rules: Rules) {
+        if let Some(row) = self.files.get_mut(&file)
+            && rules.hold(Rule::ClaimTakesOwner)
+        {
+            row.owner = instance;
+        }
+        self.claim(file, rules);
     }
 
     /// `Core::claim`: the epoch rises, and the checkpoints take it.

@@ -66,6 +66,8 @@ pub enum Step {
     Miss(usize),
     /// A process admits the file at a path.
     Admit(usize, usize),
+    /// A process gets no answer to the admission of the file at a path.
+    LoseAdmission(usize, usize),
     Read(usize),
     /// A batch arrives and is answered.
     Arrive(usize, Lane),
@@ -179,6 +181,7 @@ impl Model for Scene {
                 | Change
                 | Grow(_)
                 | LoseEnd(_)
+                | LoseAdmission(..)
                 | Empty(_)
                 | Miss(_)
                 | Retry(_)

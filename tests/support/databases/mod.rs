@@ -47,9 +47,16 @@ fn administer(sql: &str) {
 
 /// Waits for a condition, and fails where it doesn't come about in time.
 pub fn wait_until(timeout: Duration, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + timeout;
+    let started = Instant::now();
     while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain for {timeout:?}");
-        thread::sleep(Duration::from_millis(10));
+        let waited = started.elapsed();
+        assert!(waited < timeout, "waited in vain for {timeout:?}");
+        thread::sleep(until_the_next_look(waited));
     }
+}
+
+/// How long to let be what was waited for so long: whoever looks too often takes the time of what is waited for.
+pub fn until_the_next_look(waited: Duration) -> Duration {
+    let [least, most] = [5, 40].map(Duration::from_millis);
+    (waited / 20).clamp(least, most)
 }

@@ -178,6 +178,7 @@ fn file_end(end: Position) -> FileEnd {
         text: end.offset,
         size: end.offset,
         modified: 0,
+        arrived: std::time::SystemTime::UNIX_EPOCH,
         content_hash: [0; 32],
         handle: Arc::clone(NOTHING.get_or_init(open)),
     }

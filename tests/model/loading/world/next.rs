@@ -44,10 +44,14 @@ impl World {
                 .unfinished_at(path)
                 .is_some_and(|file| self.is_locked(file, None))
         {
-            steps.push(match life.sight.is_none() && scene.shared {
+            let looks = life.sight.is_none() && scene.shared;
+            steps.push(match looks {
                 true => Step::Look(process, path),
                 false => Step::Admit(process, path),
             });
+            if !looks && self.faults.lost > 0 {
+                steps.push(Step::LoseAdmission(process, path));
+            }
         }
         if scene.shared {
             self.shared_steps(process, life, steps);

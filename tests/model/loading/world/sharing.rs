@@ -6,7 +6,7 @@ use super::{Step, World};
 use crate::model::loading::life::{Life, Sight, Wanted};
 use crate::model::loading::rules::Rule;
 use crate::model::loading::scene::Scene;
-use crate::model::loading::server::Server;
+use crate::model::loading::server::{FileRow, Server};
 
 impl World {
     /// What a process does because it is not alone.
@@ -67,26 +67,37 @@ impl World {
         for file in files {
             let row = &self.server.files[&file];
             let is_mine = row.owner == Some(life.instance);
-            if !is_mine && self.inbox[row.path] && self.server.is_takeable(file, life, scene) {
+            if !is_mine
+                && self.inbox[row.path]
+                && self.server.is_takeable(file, life.instance, scene)
+            {
                 self.take_file(file, life, scene);
             }
         }
     }
 
-    /// Takes a file into this life's hands: claimed, or to leave.
+    /// Takes over a file that nobody who lives has in hand.
     fn take_file(&mut self, file: FileId, life: &mut Life, scene: &Scene) {
-        let length = self.server.files.get(&file).map(|row| self.texts[row.path]);
-        let Some((row, length)) = self.server.files.get_mut(&file).zip(length) else {
+        if self
+            .server
+            .files
+            .get(&file)
+            .is_some_and(FileRow::is_unfinished)
+        {
+            self.server.take(file, Some(life.instance), scene.rules);
+        }
+        self.hold(file, life, scene);
+    }
+
+    /// A file comes into this life's hands: claimed, or to leave.
+    fn hold(&mut self, file: FileId, life: &mut Life, scene: &Scene) {
+        let Some(row) = self.server.files.get_mut(&file) else {
             return;
         };
         if row.is_unfinished() {
-            if scene.rules.hold(Rule::ClaimTakesOwner) {
-                row.owner = Some(life.instance);
-            }
             life.known.insert(row.path);
-            self.server.claim(file, scene.rules);
-            life.take_claim(file, &self.server.files[&file], scene);
-        } else if row.state == FileState::Committed && row.is_done_at(length) {
+            life.take_claim(file, row, scene);
+        } else if row.state == FileState::Committed && row.is_done_at(self.texts[row.path]) {
             row.owner = Some(life.instance);
             life.known.insert(row.path);
             life.leaving.insert(file);
@@ -114,22 +125,16 @@ impl World {
 
     /// `Core::look_at_others`, and what is decided about the file at a path.
     pub(super) fn look(&mut self, process: usize, path: usize, scene: &Scene) {
-        let length = self.texts[path];
+        let wanted = self.taken_for(path);
         let Some(life) = &mut self.lives[process] else {
             return;
         };
-        let known = self.server.files.iter().rfind(|(_, row)| row.path == path);
-        let wanted = match known {
-            Some((&file, row)) if row.is_unfinished() || row.is_done_at(length) => {
-                match self.server.is_takeable(file, life, scene) {
-                    true => Wanted::Known(file),
-                    // `Verdict::Later`: another one that lives has it in hand.
-                    false => return,
-                }
-            }
-            Some((_, row)) => Wanted::New(row.base + row.records),
-            None => Wanted::New(0),
-        };
+        // `Verdict::Later`: another one that lives has it in hand.
+        if let Wanted::Known(file) = wanted
+            && !self.server.is_takeable(file, life.instance, scene)
+        {
+            return;
+        }
         life.sight = Some(Sight {
             path,
             wanted,
@@ -137,51 +142,31 @@ impl World {
         });
     }
 
-    /// `Core::hold_admission`, and the admission itself.
-    pub(super) fn admit_shared(&mut self, process: usize, scene: &Scene) {
-        let Some(mut life) = self.lives[process].take() else {
-            return;
-        };
-        let Some(sight) = life.sight.take() else {
-            self.lives[process] = Some(life);
-            return;
-        };
-        let is_known = self.server.instances.contains_key(&life.instance);
+    /// An admission, by what was seen before.
+    pub(super) fn admit_shared(&mut self, process: usize, path: usize, scene: &Scene) {
+        let instance = self.lives[process].as_ref().map(|life| life.instance);
+        let is_known = instance.is_some_and(|it| self.server.instances.contains_key(&it));
         if !is_known && scene.rules.hold(Rule::LeaseIsHeld) {
-            self.lives[process] = Some(life);
             return self.end_life(process, scene);
         }
-        let counts = scene.rules.hold(Rule::AdmissionsAreCounted);
-        if !sight.is_old || !counts {
-            let others = self.lives.iter_mut().flatten();
-            let sights = others.filter_map(|other| other.sight.as_mut());
-            sights.for_each(|sight| sight.is_old = true);
-            match sight.wanted {
-                Wanted::New(base) => {
-                    let file = self.server.register(sight.path, base);
-                    if let Some(row) = self.server.files.get_mut(&file) {
-                        row.owner = Some(life.instance);
-                    }
-                    life.known.insert(sight.path);
-                    life.take_claim(file, &self.server.files[&file], scene);
-                }
-                Wanted::Known(file) if self.server.is_takeable(file, &life, scene) => {
-                    self.take_file(file, &mut life, scene);
-                }
-                Wanted::Known(_) => {}
+        let admission = self.admission(process, path, scene);
+        let admitted = admission.and_then(|it| self.carry_out(&it, scene));
+        if let Some(mut life) = self.lives[process].take() {
+            if let Some(file) = admitted {
+                self.hold(file, &mut life, scene);
             }
+            self.lives[process] = Some(life);
         }
-        self.lives[process] = Some(life);
     }
 }
 
 impl Server {
     /// `others::takeable`.
-    fn is_takeable(&self, file: FileId, life: &Life, scene: &Scene) -> bool {
+    pub(super) fn is_takeable(&self, file: FileId, instance: u8, scene: &Scene) -> bool {
         let owner = self.files.get(&file).and_then(|row| row.owner);
         owner.is_none_or(|owner| {
             let lives = self.instances.get(&owner) == Some(&true);
-            owner == life.instance || !lives || !scene.rules.hold(Rule::LivingKeepTheirs)
+            owner == instance || !lives || !scene.rules.hold(Rule::LivingKeepTheirs)
         })
     }
 }

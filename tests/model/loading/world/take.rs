@@ -12,8 +12,13 @@ impl World {
         match step {
             Step::Start(process) if scene.shared => self.join(process, scene),
             Step::Start(process) => self.start(process, scene),
-            Step::Admit(process, _) if scene.shared => self.admit_shared(process, scene),
+            Step::Admit(process, path) if scene.shared => self.admit_shared(process, path, scene),
             Step::Admit(process, path) => self.admit(process, path, scene),
+            Step::LoseAdmission(process, path) => {
+                self.faults.lost -= 1;
+                let admission = self.admission(process, path, scene);
+                self.limbo.extend(admission.map(Transaction::Admit));
+            }
             Step::Look(process, path) => self.look(process, path, scene),
             Step::TakeUp(process) => self.take_up(process, scene),
             Step::Bury(process) => self.bury(process),
@@ -136,6 +141,7 @@ impl World {
     pub(super) fn run(&mut self, transaction: Transaction, scene: &Scene) -> bool {
         let rules = scene.rules;
         match transaction {
+            Transaction::Admit(admission) => self.carry_out(&admission, scene).is_some(),
             Transaction::Batch {
                 lane,
                 moves,

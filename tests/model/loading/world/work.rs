@@ -4,10 +4,10 @@ use ingestd::ledger::balance::Judgement;
 use ingestd_actors::model::{FileId, FileState, Lane};
 
 use super::World;
-use crate::model::loading::life::{Life, Phase, Text, Writing};
+use crate::model::loading::life::{Life, Phase, Sight, Text, Wanted, Writing};
 use crate::model::loading::rules::Rule;
 use crate::model::loading::scene::{Scene, index_of};
-use crate::model::loading::server::{Completion, Transaction};
+use crate::model::loading::server::{Admission, Completion, Transaction};
 
 impl World {
     /// `Lease::acquire`, `Core::resume`.
@@ -51,33 +51,87 @@ impl World {
         if self.server.lease != Some(process) && scene.rules.hold(Rule::LeaseIsHeld) {
             return self.end_life(process, scene);
         }
-        let waits = !scene.lazy || scene.rules.hold(Rule::ClaimIsOnDisk);
-        let length = self.texts[path];
-        let (file, row) = self.on_server(waits, |server| {
-            let known = server.files.iter().rfind(|(_, row)| row.path == path);
-            let file = match known {
-                Some((&file, row)) if row.is_unfinished() => {
-                    server.claim(file, scene.rules);
-                    file
-                }
-                Some((&file, row)) if row.is_done_at(length) => file,
-                Some((_, row)) => {
-                    let base = row.base + row.records;
-                    server.register(path, base)
-                }
-                None => server.register(path, 0),
-            };
-            (file, server.files[&file].clone())
-        });
+        let admission = self.admission(process, path, scene);
+        let Some(file) = admission.and_then(|it| self.carry_out(&it, scene)) else {
+            return;
+        };
+        let row = &self.server.files[&file];
         let Some(life) = &mut self.lives[process] else {
             return;
         };
         life.known.insert(path);
         if row.is_unfinished() {
-            life.take_claim(file, &row, scene);
+            life.take_claim(file, row, scene);
         } else if row.state != FileState::Failed {
             life.leaving.insert(file);
         }
+    }
+
+    /// What is decided about the file at a path; by what was seen before, where the pipeline is shared.
+    pub(super) fn admission(
+        &mut self,
+        process: usize,
+        path: usize,
+        scene: &Scene,
+    ) -> Option<Admission> {
+        let wanted = self.taken_for(path);
+        let life = self.lives[process].as_mut()?;
+        let sight = match scene.shared {
+            true => life.sight.take()?,
+            false => Sight {
+                path,
+                wanted,
+                is_old: false,
+            },
+        };
+        Some(Admission {
+            process,
+            instance: scene.shared.then_some(life.instance),
+            sight,
+        })
+    }
+
+    /// What the file at a path is.
+    pub(super) fn taken_for(&self, path: usize) -> Wanted {
+        let known = self.server.files.iter().rfind(|(_, row)| row.path == path);
+        match known {
+            Some((&file, row)) if row.is_unfinished() || row.is_done_at(self.texts[path]) => {
+                Wanted::Known(file)
+            }
+            Some((_, row)) => Wanted::New(row.base + row.records),
+            None => Wanted::New(0),
+        }
+    }
+
+    /// `Core::hold_admission`, and the admission itself.
+    pub(super) fn carry_out(&mut self, admission: &Admission, scene: &Scene) -> Option<FileId> {
+        let Admission {
+            process,
+            instance,
+            sight,
+        } = admission;
+        let held = match instance {
+            Some(instance) => self.server.instances.contains_key(instance),
+            None => self.server.lease == Some(*process),
+        };
+        let may = held || !scene.rules.hold(Rule::LeaseIsHeld);
+        if !may || sight.is_old && scene.rules.hold(Rule::AdmissionsAreCounted) {
+            return None;
+        }
+        if let (Wanted::Known(file), Some(instance)) = (sight.wanted, *instance)
+            && !self.server.is_takeable(file, instance, scene)
+        {
+            return None;
+        }
+        let seen = self.lives.iter_mut().flatten();
+        let seen = seen.filter_map(|life| life.sight.as_mut());
+        let late = self.limbo.iter_mut().filter_map(|late| match late {
+            Transaction::Admit(admission) => Some(&mut admission.sight),
+            _ => None,
+        });
+        seen.chain(late).for_each(|sight| sight.is_old = true);
+        let waits = !scene.lazy || scene.rules.hold(Rule::ClaimIsOnDisk);
+        Some(self.on_server(waits, |server| server.admit(admission, scene.rules)))
     }
 
     /// The reader reads a chunk, and hands it on.

@@ -1,8 +1,8 @@
-//! What a pipeline does, in a word, and who wanted that.
+//! What a pipeline does, in a word.
 
-use postgres::Row;
+use tokio_postgres::Row;
 
-/// What [`word`] and [`by_whom`] need of a row `p` of `ingestd.pipelines`.
+/// What [`word`] needs of a row `p` of `ingestd.pipelines`.
 pub const COLUMNS: &str = "
     p.wanted, p.wanted_by,
     to_char(p.wanted_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as wanted_at,
@@ -31,11 +31,8 @@ pub fn word(row: &Row) -> &'static str {
     }
 }
 
-/// Who has paused or drained it, and when.
-pub fn by_whom(row: &Row) -> Option<String> {
-    let wanted: String = row.get("wanted");
-    let by = row.get::<_, Option<String>>("wanted_by");
-    let at = row.get::<_, Option<String>>("wanted_at");
+/// By whom a pipeline is held back, and since when: `paused by ann since 2026-11-21T10:00:00Z`.
+pub fn by_whom(wanted: &str, by: Option<&str>, at: Option<&str>) -> Option<String> {
     (wanted != "running").then(|| {
         let by = by.map_or(String::new(), |by| format!(" by {by}"));
         let at = at.map_or(String::new(), |at| format!(" since {at}"));

@@ -1,0 +1,51 @@
+//! PURE: the names of the codes that a refused row may have.
+
+/// The name that PostgreSQL gives a code; `None` where it is not one that a row is refused with.
+///
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub fn sqlstate_name(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "21000" => "cardinality_violation",
+        "22000" => "data_exception",
+        "22001" => "string_data_right_truncation",
+        "22003" => "numeric_value_out_of_range",
+        "22004" => "null_value_not_allowed",
+        "22007" => "invalid_datetime_format",
+        "22008" => "datetime_field_overflow",
+        "22009" => "invalid_time_zone_displacement_value",
+        "22012" => "division_by_zero",
+        "22015" => "interval_field_overflow",
+        "22018" => "invalid_character_value_for_cast",
+        "22019" => "invalid_escape_character",
+        "2201B" => "invalid_regular_expression",
+        "22021" => "character_not_in_repertoire",
+        "22023" => "invalid_parameter_value",
+        "22025" => "invalid_escape_sequence",
+        "22026" => "string_data_length_mismatch",
+        "2202E" => "array_subscript_error",
+        "22030" => "duplicate_json_object_key_value",
+        "22032" => "invalid_json_text",
+        "22P01" => "floating_point_exception",
+        "22P02" => "invalid_text_representation",
+        "22P03" => "invalid_binary_representation",
+        "22P04" => "bad_copy_file_format",
+        "22P05" => "untranslatable_character",
+        "2200N" => "invalid_xml_content",
+        "23000" => "integrity_constraint_violation",
+        "23001" => "restrict_violation",
+        "23502" => "not_null_violation",
+        "23503" => "foreign_key_violation",
+        "23505" => "unique_violation",
+        "23514" => "check_violation",
+        "23P01" => "exclusion_violation",
+        "42501" => "insufficient_privilege",
+        "42601" => "syntax_error",
+        "44000" => "with_check_option_violation",
+        "54000" => "program_limit_exceeded",
+        "54001" => "statement_too_complex",
+        "P0001" => "raise_exception",
+        "P0004" => "assert_failure",
+        "XX000" => "internal_error",
+        _ => return None,
+    })
+}
