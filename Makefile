@@ -16,7 +16,7 @@ demo: setup
 
 # Most tests wait for most of their time, so there are more at once than cores; not many more, or the server that
 # they share would have too many connections. RUST_TEST_THREADS=2 make test is slower, and needs less.
-export RUST_TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores < 6 ? 2 * cores : 12)))
+export RUST_TEST_THREADS ?= $(shell cores=$$(nproc); echo $$((cores < 3 ? 4 * cores : 12)))
 test: setup-tests
 	@cargo test --workspace --lib --tests --features failpoints $(ARGS)
 

@@ -2,14 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use postgres::Client;
 
 use crate::support::home::{Home, drop_file, replaced};
-use crate::support::{TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{PATIENCE, TestDatabase, database, wait_until};
 
 /// A configured pipeline with a table of three columns: id, name, amount.
 struct Place {

@@ -2,12 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::support::home::{Home, drop_file};
-use crate::support::{Mounted, OwnServer, Scratch, give_to_server, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{Mounted, OwnServer, PATIENCE, Scratch, give_to_server, wait_until};
 
 const PIPELINE: &str = "[pipelines.things]\ndirectory = \"inbox\"\ntable = \"things\"\n\
                         key = [\"id\"]\npartitions = 2\nbatch_rows = 2000\narchive = \"archive\"\n";

@@ -7,11 +7,9 @@ use rustix::process::Signal;
 
 use crate::support::home::{Home, drop_file};
 use crate::support::scene::{Scene, Watcher, answer_to};
-use crate::support::{Scratch, TestDatabase, database, wait_until};
+use crate::support::{PATIENCE, Scratch, TestDatabase, database, wait_until};
 
 const SMALL: &str = "batch_rows = 500\nmemory = \"4MiB\"\npartitions = 2\n";
-const PATIENCE: Duration = Duration::from_secs(20);
-
 fn scene(database: &TestDatabase, service: &str, pipeline: &str) -> Scene {
     let keys = format!("{SMALL}{pipeline}");
     let files = answer_to(2, 50_000);

@@ -9,9 +9,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::support::home::{Home, drop_file};
-use crate::support::{TestDatabase, database, wait_until};
+use crate::support::{PATIENCE, TestDatabase, database, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const ROWS: usize = 30;
 const COLUMNS: usize = 110;
 

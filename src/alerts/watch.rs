@@ -80,6 +80,7 @@ impl Alerts {
                 ledger: Ledger::new(me, own.database.clone(), log.clone()),
                 mail: Mail::new(sinks, tell),
                 looking: None,
+                took: Duration::ZERO,
                 beside: own.clone(),
                 pulse,
                 plan,
@@ -118,6 +119,8 @@ struct Watcher {
     mail: Mail,
     /// A look at disks that has not come back.
     looking: Option<JoinHandle<Vec<Disk>>>,
+    /// How long the last look at the ledger has taken; nothing before the first.
+    took: Duration,
     /// Says that it works, or waits for somebody who has limits of his own.
     pulse: Pulse,
 }
@@ -207,7 +210,7 @@ impl Watcher {
         }
         let began = Instant::now();
         let mut seen = self.ledger.see(&plan).await;
-        let cost = began.elapsed();
+        let before = std::mem::replace(&mut self.took, began.elapsed());
         if let (Some(seen), Some(metrics)) = (&mut seen, &self.beside.metrics) {
             for pipeline in seen.look.pipelines.iter_mut().filter(|it| it.is_mine) {
                 pipeline.with_found(metrics.oldest(&pipeline.name));
@@ -224,7 +227,7 @@ impl Watcher {
         self.decide(&plan, seen.as_ref(), disks.as_deref(), now)
             .await;
         Ok(match seen {
-            Some(_) => (cost * SHARE).min(LONGEST_REST).max(plan.alerts.interval),
+            Some(_) => rest([before, self.took], plan.alerts.interval),
             None => plan.alerts.interval,
         })
     }
@@ -307,6 +310,13 @@ impl Watcher {
     }
 }
 
+/// PURE: how long to rest after two looks that have taken so long.
+fn rest(took: [Duration; 2], interval: Duration) -> Duration {
+    // A single slow one, such as the first one on a busy machine, tells nothing of the next.
+    let [before, last] = took;
+    (before.min(last) * SHARE).min(LONGEST_REST).max(interval)
+}
+
 /// Writes down first, and tells where no other service was faster. Where it can't be written down, it is
 /// told at once.
 async fn carry_out(
@@ -347,4 +357,18 @@ fn backlogs(look: &Look) -> Vec<(&str, bool)> {
     pipelines
         .map(|it| (it.name.as_str(), backlog(it)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_first_look_does_not_delay_the_alerts_by_a_minute() {
+        let [interval, quick, slow] = [100, 10, 4_000].map(Duration::from_millis);
+        assert_eq!(rest([Duration::ZERO, slow], interval), interval);
+        assert_eq!(rest([slow, quick], interval), quick * SHARE);
+        assert_eq!(rest([quick, slow], interval), quick * SHARE);
+        assert_eq!(rest([slow, slow], interval), LONGEST_REST);
+    }
 }

@@ -13,9 +13,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use crate::support::home::{Home, Service, drop_file, names_in};
-use crate::support::{TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{PATIENCE, TestDatabase, database, wait_until};
 
 /// A service whose pipelines load numbers into one table without a key: what is loaded twice is there
 /// twice.

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 
 use crate::support::home::{Home, drop_file};
-use crate::support::{TestDatabase, wait_until};
+use crate::support::{PATIENCE, TestDatabase, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(30);
 /// What is meant to take less than a second, on a machine that is busy.
 const SOON: Duration = Duration::from_secs(5);
 

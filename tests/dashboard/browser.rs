@@ -12,9 +12,7 @@ use thirtyfour::session::http::{Body, HttpClient};
 use thirtyfour::{ChromiumLikeCapabilities, LoggingPrefsLogLevel};
 use tokio::runtime::Runtime;
 
-use crate::support::Scratch;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, Scratch};
 
 /// Keys, as WebDriver knows them.
 pub const TAB: &str = "\u{e004}";

@@ -3,11 +3,7 @@
 use super::*;
 use crate::http::{drop_rows, home, start, start_with, wait_for_archived, wait_until_ready};
 use crate::support::home::drop_file;
-use crate::support::{database, wait_until};
-
-use std::time::Duration;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, database, wait_until};
 
 #[test]
 fn a_file_is_seen_to_load_and_a_pipeline_is_paused_and_let_go_on() {

@@ -12,10 +12,9 @@ use ingestd::generate::Generator;
 use ingestd::generate::files::FileWriter;
 use postgres::{Client, NoTls};
 
+use crate::support::PATIENCE;
 use crate::support::home::{ECOMMERCE, Home};
 use crate::support::scene::answer_to;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So many rows are more than the 16 MiB from which on a `load` puts indexes off.
 const MANY: u64 = 140_000;

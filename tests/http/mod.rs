@@ -16,10 +16,8 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 
 use crate::support::home::{Home, Service, drop_file};
-use crate::support::{TestDatabase, wait_until};
+use crate::support::{PATIENCE, TestDatabase, wait_until};
 use client::Api;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn pipeline(name: &str) -> String {
     format!(

@@ -11,9 +11,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use crate::support::home::{Home, Service, drop_file, names_in};
-use crate::support::{TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{PATIENCE, TestDatabase, database, wait_until};
 
 /// A running service with one small pipeline without a key: what is loaded twice is there twice.
 struct Things {

@@ -2,14 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use postgres::{Client, Error};
 
 use crate::support::home::Home;
-use crate::support::{TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, TestDatabase, database, wait_until};
 
 /// The ledger as it was when letters could not be replayed yet.
 const OLD: [(&str, &str); 8] = [

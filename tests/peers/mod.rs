@@ -15,14 +15,11 @@ mod files;
 mod writes;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use postgres::Client;
 
 use crate::support::home::{Home, Service, drop_file};
-use crate::support::{TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{PATIENCE, TestDatabase, database, wait_until};
 
 /// A running service whose pipelines load into tables that stand there.
 struct Site {

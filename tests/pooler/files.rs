@@ -2,15 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{assert_sessions_clean, home};
 use crate::support::home::{Home, drop_file, names_in};
-use crate::support::{Pooler, TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{PATIENCE, Pooler, TestDatabase, database, wait_until};
 
 struct Shop {
     home: Home,

@@ -9,9 +9,7 @@ use super::{assert_sessions_clean, keys};
 use crate::http::client::Api;
 use crate::http::{Answering, start, wait_until_ready};
 use crate::support::home::{Home, drop_file};
-use crate::support::{Pooler, TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, Pooler, TestDatabase, database, wait_until};
 
 /// Three are refused by the table, one is no number, and one has a field too many.
 const FILE: &str = "id,note\n1,good\n2,bad\n3,bad\n4,bad\nx,good\n6,a,b\n7,good\n";

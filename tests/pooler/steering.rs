@@ -1,13 +1,9 @@
 //! Commands come about through it, though nobody hears of them there, and though there is one
 //! connection for all.
 
-use std::time::Duration;
-
 use super::{assert_sessions_clean, home};
 use crate::support::home::{Home, drop_file};
-use crate::support::{Pooler, TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{PATIENCE, Pooler, TestDatabase, database, wait_until};
 
 /// Two pipelines, and their tables.
 fn steered(pooler: &Pooler, database: &TestDatabase) -> Home {

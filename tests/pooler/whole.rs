@@ -1,16 +1,13 @@
 //! Files that are loaded as a whole through it: whoever reads the table sees all of a file or nothing,
 //! while processes and the pooler die, and while a move hangs.
 
-use std::time::Duration;
-
 use postgres::Client;
 use rustix::process::Signal;
 
 use super::{assert_sessions_clean, home};
 use crate::support::home::{Home, drop_file};
-use crate::support::{Pooler, TestDatabase, database, wait_until};
+use crate::support::{PATIENCE, Pooler, TestDatabase, database, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const FILES: i64 = 3;
 const RECORDS: i64 = 1_000;
 

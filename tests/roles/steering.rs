@@ -1,12 +1,8 @@
 //! Commands, proofs and second tries: each by the role that is meant for it.
 
-use std::time::Duration;
-
 use super::World;
 use crate::support::home::{Home, drop_file, names_in};
-use crate::support::wait_until;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, wait_until};
 
 const TABLE: &str = "
 create table items (id bigint primary key, name text);

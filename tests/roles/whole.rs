@@ -1,13 +1,9 @@
 //! Staging tables of files that are loaded as a whole: the loading role makes them where it may, and
 //! its logins go on with each other's.
 
-use std::time::Duration;
-
 use super::World;
 use crate::support::home::{Home, drop_file};
-use crate::support::wait_until;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, wait_until};
 
 const TABLE: &str = "
 create table items (id bigint primary key, name text);

@@ -9,9 +9,9 @@ mod permissions;
 mod values;
 
 use std::process::Command;
-use std::time::Duration;
 
 use crate::cli::Said;
+use crate::support::PATIENCE;
 
 /// As [`crate::cli::run`], for output that may hold any bytes: they stay visible.
 fn run(command: &mut Command) -> Said {
@@ -22,8 +22,6 @@ fn run(command: &mut Command) -> Said {
         code: output.status.code(),
     }
 }
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What could end a line, steer a terminal, or turn the direction of a text.
 fn steers(c: char) -> bool {

@@ -11,6 +11,7 @@ pub mod scene;
 mod scratch;
 
 use std::process::Command;
+use std::time::Duration;
 
 use postgres::{Client, NoTls};
 
@@ -20,6 +21,9 @@ pub use mounted::Mounted;
 pub use own_server::OwnServer;
 pub use pooler::Pooler;
 pub use scratch::Scratch;
+
+/// How long a test waits for what has to come. It bounds nothing: how long things take is up to the machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 impl TestDatabase {
     /// A new connection. It must not be used on a thread that drives an async runtime.

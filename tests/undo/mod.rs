@@ -7,15 +7,12 @@ mod replayed;
 mod taken_back;
 
 use std::process::Output;
-use std::time::Duration;
 
 use postgres::Client;
 use serde_json::Value;
 
 use crate::support::home::{Home, Service, drop_file};
-use crate::support::{TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, TestDatabase, database, wait_until};
 
 /// Columns by which a file's rows are told.
 const BY_NUMBER: &str =

@@ -18,9 +18,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use crate::support::home::{Home, Service, drop_file, names_in};
-use crate::support::{TestDatabase, database, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{PATIENCE, TestDatabase, database, wait_until};
 
 /// A file of two records, whose ids are `base` + 1 and + 2.
 fn first(base: i32) -> String {

@@ -3,15 +3,11 @@
 mod held_up;
 mod places;
 
-use std::time::Duration;
-
 use postgres::Client;
 use serde_json::Value;
 
 use crate::support::home::{Home, drop_file};
-use crate::support::{TestDatabase, wait_until};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, TestDatabase, wait_until};
 
 /// A home with one pipeline and its table.
 fn home(database: &TestDatabase, keys: &str) -> Home {
