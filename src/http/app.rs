@@ -1,9 +1,10 @@
 //! What every answer goes through: who asks, how long it may take, and what becomes of a panic.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::{JsonPayloadError, PathError, PayloadError};
 use actix_web::http::header::{
@@ -22,6 +23,7 @@ use super::guard::{Asked, Guard, OWN_HEADER};
 use super::problem::Problem;
 use super::query::quoted;
 use super::routes::methods;
+use super::shared::{Answer, Shared, is_shared};
 
 /// The longest body.
 pub const BODY: usize = 1 << 20;
@@ -34,8 +36,16 @@ pub struct Gate {
     pub guard: Guard,
     /// Which paths there are.
     pub document: OpenApi,
+    /// What was answered just before.
+    pub shared: Mutex<Shared>,
     /// The log.
     pub log: slog::Logger,
+}
+
+impl Gate {
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Lets a request in, or answers with a problem; a panic behind it is a problem too, and so is an error
@@ -55,7 +65,13 @@ pub async fn gate(
         request.head_mut().method = Method::GET;
     }
     let path = request.path().to_owned();
-    let answering = AssertUnwindSafe(next.call(request)).catch_unwind();
+    let answering = async {
+        match request.method() == Method::GET && is_shared(&path) {
+            true => share(&gate, request, next).await,
+            false => answer(&gate, request, next).await,
+        }
+    };
+    let answering = AssertUnwindSafe(answering).catch_unwind();
     let Ok(answered) = timeout(PATIENCE, answering).await else {
         let detail = format!("this takes longer than {} s", PATIENCE.as_secs());
         let status = StatusCode::REQUEST_TIMEOUT;
@@ -65,12 +81,59 @@ pub async fn gate(
         slog::error!(gate.log, "answering has panicked; the loading goes on"; "path" => path);
         return Err(Problem::bug().into());
     };
-    let mut response = answered?.map_into_boxed_body();
+    let mut response = answered?;
     if let Some(problem) = response.response().error().and_then(of_actix) {
         return Ok(response.into_response(problem.error_response()));
     }
     harden(response.headers_mut());
     Ok(response)
+}
+
+/// Answers; whatever is no question may have changed what was answered before.
+async fn answer(
+    gate: &Gate,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let looks = request.method() == Method::GET;
+    let answered = next.call(request).await;
+    if !looks {
+        gate.shared().forget(Instant::now());
+    }
+    Ok(answered?.map_into_boxed_body())
+}
+
+/// Answers, or gives what was answered to the same question just before.
+async fn share(
+    gate: &Gate,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let question = request.uri().to_string();
+    let began = Instant::now();
+    let known = gate.shared().take(&question, began);
+    if let Some(answer) = known {
+        return Ok(request.into_response(given(answer)));
+    }
+    let response = next.call(request).await?.map_into_boxed_body();
+    if response.status() != StatusCode::OK {
+        return Ok(response);
+    }
+    let (request, response) = response.into_parts();
+    let kind = response.headers().get(CONTENT_TYPE).cloned();
+    let body = to_bytes(response.into_body()).await?;
+    let answer = Answer { kind, body };
+    let mut shared = gate.shared();
+    shared.put(&question, answer.clone(), began, Instant::now());
+    Ok(ServiceResponse::new(request, given(answer)))
+}
+
+fn given(answer: Answer) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    if let Some(kind) = answer.kind {
+        response.insert_header((CONTENT_TYPE, kind));
+    }
+    response.body(answer.body)
 }
 
 /// What every answer has.

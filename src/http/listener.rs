@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -134,6 +134,7 @@ impl Bound {
         let entrance = Data::new(Gate {
             guard: self.guard.clone(),
             document: routes::document(),
+            shared: Mutex::default(),
             log,
         });
         let server = HttpServer::new(move || {

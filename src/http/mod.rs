@@ -25,6 +25,7 @@ mod rates;
 mod recent;
 mod routes;
 mod service;
+mod shared;
 mod snapshots;
 mod stream;
 #[cfg(test)]

@@ -14,6 +14,7 @@ fn entrance() -> Data<Gate> {
     Data::new(Gate {
         guard: Guard::new(None),
         document: routes::document(),
+        shared: std::sync::Mutex::default(),
         log: slog::Logger::root(slog::Discard, slog::o!()),
     })
 }
