@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,9 @@ impl Browser {
     pub fn open(width: u32, height: u32) -> Browser {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let profile = Scratch::new();
-        // The keeper reads from a pipe that ends with this process, even when that is killed.
-        let script =
-            "chromedriver --port=0 </dev/null &\ndriver=$!\nread end\nkill $driver\nwait $driver\n";
+        // The keeper reads from a pipe that ends with this process, even when that is killed. It waits for
+        // nobody: a driver whose browser hangs would not end.
+        let script = "setsid chromedriver --port=0 </dev/null &\nread end\nkill -KILL -- -$!\n";
         let mut keeper = Command::new("sh")
             .args(["-c", script])
             .env("TMPDIR", profile.path())
@@ -250,16 +251,19 @@ impl Drop for Browser {
 /// Where the driver says that it listens.
 fn port(keeper: &mut Child) -> u16 {
     let out = keeper.stdout.take().expect("a pipe");
-    let mut lines = BufReader::new(out).lines();
-    let line = lines.find_map(|line| {
-        let line = line.ok()?;
-        let (_, rest) = line.split_once("started successfully on port ")?;
-        rest.trim_end_matches('.').parse().ok()
-    });
-    let port = line.expect("chromedriver starts: is chromium-driver installed?");
+    let (tell, told) = channel();
     // Whatever else it says has somewhere to go.
-    std::thread::spawn(move || lines.for_each(drop));
-    port
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("started successfully on port ") {
+                // Nobody may wait for it any more.
+                let _ = tell.send(rest.trim_end_matches('.').parse());
+            }
+        }
+    });
+    let port = told.recv_timeout(PATIENCE);
+    let port = port.expect("chromedriver starts: is chromium-driver installed?");
+    port.expect("a port")
 }
 
 /// Requests to the driver, one connection each.
