@@ -2,12 +2,16 @@
 
 use actix_web::App;
 use utoipa::openapi::path::PathItem;
-use utoipa::openapi::{Info, OpenApi};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, Info, OpenApi, Ref, Response, ResponseBuilder};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::dead_letters::{export, list, settle};
 use super::{alerts, control, events, files, health, pipelines, service, stream, tree, why};
+
+/// What a token is called in the document.
+const TOKEN: &str = "token";
 
 /// All of them. What is added here is in the document by that.
 pub fn all(config: &mut ServiceConfig<'_>) {
@@ -58,7 +62,31 @@ pub fn document() -> OpenApi {
             .to_owned(),
     );
     document.info = info;
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses.insert("default".to_owned(), any_other_problem().into());
+        }
+    }
+    let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(TOKEN, token);
+    // Whether one is wanted is a matter of the configuration.
+    let wanted = SecurityRequirement::new::<_, [&str; 0], &str>(TOKEN, []);
+    document.security = Some(vec![SecurityRequirement::default(), wanted]);
     document
+}
+
+/// What each path may answer, too.
+fn any_other_problem() -> Response {
+    let body = Content::new(Some(Ref::from_schema_name("Problem")));
+    ResponseBuilder::new()
+        .description(
+            "Any other problem: a request that can't be meant, or that may not be made, or a \
+             database that does not answer.",
+        )
+        .content("application/problem+json", body)
+        .build()
 }
 
 /// PURE: the methods that a path takes, by the document; none where there is no such path.

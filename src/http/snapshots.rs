@@ -122,6 +122,7 @@ impl Snapshots {
                 counts: Arc::default(),
                 counted: None,
                 counting: Duration::ZERO,
+                last: None,
                 recent: None,
                 events: tell.clone(),
             };
@@ -259,6 +260,8 @@ struct Reader {
     counted: Option<(Instant, Duration)>,
     /// How long counting them took.
     counting: Duration,
+    /// When it was read last.
+    last: Option<Instant>,
     recent: Option<Recent>,
     events: broadcast::Sender<Arc<Happened>>,
 }
@@ -279,8 +282,9 @@ impl Reader {
     async fn read(&mut self) -> Result<StateNow> {
         self.count().await?;
         let since = (self.counts.epoch - MARGIN).max(0.0);
-        // Where nobody listens, nothing is news later on.
-        if self.events.receiver_count() == 0 {
+        // What was read long ago was shown to nobody who listens now.
+        let before = self.last.replace(Instant::now());
+        if before.is_none_or(|before| before.elapsed() > LONGEST * 2) {
             self.recent = None;
         }
         let from = self.recent.as_ref().map(Recent::from);
@@ -288,15 +292,10 @@ impl Reader {
             .ask
             .transact(move |transaction| Box::pin(read(transaction, since, from)))
             .await?;
-        let new = match &mut self.recent {
-            Some(recent) => recent.new_ones(read.events),
-            None => {
-                let recent = self.recent.insert(Recent::since(now_cursor(read.epoch)));
-                // What was before anybody listened is no news.
-                recent.new_ones(read.events);
-                Vec::new()
-            }
-        };
+        // Whoever listens may have asked for what he has missed some time before this reading: where it is
+        // the first one, what has happened a little before it is news, too.
+        let begin = || Recent::since(now_cursor(read.epoch));
+        let new = self.recent.get_or_insert_with(begin).new_ones(read.events);
         for (_, event) in new {
             // Where nobody listens, nobody misses it.
             let _ = self.events.send(Arc::new(event));

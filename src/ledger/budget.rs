@@ -106,7 +106,7 @@ impl Core {
             at_end,
             dead_letters,
         } = over;
-        bury(&transaction, &self.pipeline, file, dead_letters).await?;
+        bury(&transaction, &self.pipeline, file, &dead_letters).await?;
         let passed = Passed {
             limit,
             records: match at_end {
@@ -127,14 +127,14 @@ async fn bury(
     transaction: &Transaction<'_>,
     pipeline: &str,
     file: FileId,
-    letters: Vec<DeadLetter>,
+    letters: &[DeadLetter],
 ) -> Result<()> {
     if letters.is_empty() {
         return Ok(());
     }
     let count = to_signed(letters.len() as u64);
     let records: Vec<i64> = letters.iter().map(|it| to_signed(it.record)).collect();
-    let letters: Vec<_> = letters.into_iter().map(|letter| (file, letter)).collect();
+    let letters: Vec<_> = letters.iter().map(|letter| (file, letter)).collect();
     dead_letters::store(transaction.client(), pipeline, &letters).await?;
     transaction
         .execute_typed(

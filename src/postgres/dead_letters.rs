@@ -24,7 +24,7 @@ const BYTES: usize = 16 << 20;
 pub async fn store(
     client: &Client,
     pipeline: &str,
-    letters: &[(FileId, DeadLetter)],
+    letters: &[(FileId, &DeadLetter)],
 ) -> Result<()> {
     let mut rest = letters;
     while !rest.is_empty() {
@@ -36,9 +36,9 @@ pub async fn store(
 }
 
 /// How many of these make one statement: at least one.
-fn how_many(letters: &[(FileId, DeadLetter)]) -> usize {
+fn how_many(letters: &[(FileId, &DeadLetter)]) -> usize {
     let mut bytes = 0;
-    let fits = |(_, letter): &&(FileId, DeadLetter)| {
+    let fits = |(_, letter): &&(FileId, &DeadLetter)| {
         bytes += letter.raw.len().min(RAW_CAP) + letter.message.len();
         bytes <= BYTES
     };
@@ -48,7 +48,7 @@ fn how_many(letters: &[(FileId, DeadLetter)]) -> usize {
 async fn store_some(
     client: &Client,
     pipeline: &str,
-    letters: &[(FileId, DeadLetter)],
+    letters: &[(FileId, &DeadLetter)],
 ) -> Result<()> {
     let sql = "insert into ingestd.dead_letters as d (pipeline, file_id, record, line, byte_offset,
             length, raw, column_name, reason, message, sqlstate)

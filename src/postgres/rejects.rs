@@ -123,7 +123,7 @@ async fn attempt(
         let new = share.dead_letters.iter();
         let new = new.filter(|letter| letter.record > wanted.from.record);
         let before = letters.len();
-        letters.extend(new.map(|letter| (share.file, letter.clone())));
+        letters.extend(new.map(|letter| (share.file, letter)));
         counts[index].rejected = (letters.len() - before) as u64;
         counts[index].filtered = share.filtered.count_after(wanted.from.record);
     }

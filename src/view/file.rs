@@ -56,7 +56,7 @@ pub struct FileShown {
     /// How many dead letters there are for each reason.
     pub dead_letters: BTreeMap<String, i64>,
     /// Its stages, in order.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageReached>,
 }
 
 /// A place in a file.
@@ -70,9 +70,9 @@ pub struct Watermark {
     pub offset: i64,
 }
 
-/// A stage of a file.
+/// A stage of a file, and when that was reached.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Stage {
+pub struct StageReached {
     /// discovered, started, completed, committed or archived.
     pub stage: &'static str,
     /// When it was reached.
@@ -123,7 +123,7 @@ impl FileShown {
             let text: Option<String> = row.get(column);
             serde_json::from_str(&text.unwrap_or_default()).unwrap_or_default()
         };
-        let stages = STAGES.iter().map(|(name, _, _)| Stage {
+        let stages = STAGES.iter().map(|(name, _, _)| StageReached {
             stage: name,
             at: row.get(*name),
             seconds: row.get(format!("{name}_after").as_str()),

@@ -39,7 +39,7 @@ impl Browser {
         let profile = Scratch::new();
         // The keeper reads from a pipe that ends with this process, even when that is killed. It waits for
         // nobody: a driver whose browser hangs would not end.
-        let script = "setsid chromedriver --port=0 </dev/null &\nread end\nkill -KILL -- -$!\n";
+        let script = "setsid chromedriver --port=0 </dev/null &\nread end\nkill -KILL -$!\n";
         let mut keeper = Command::new("sh")
             .args(["-c", script])
             .env("TMPDIR", profile.path())

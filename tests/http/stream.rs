@@ -55,6 +55,32 @@ fn a_stream_has_the_state_each_second_and_what_happens_as_it_does() {
 }
 
 #[test]
+fn what_happens_before_the_first_reading_is_not_missed_by_whoever_listens() {
+    let database = database();
+    let home = home(&database, &["one"]);
+    let mut client = database.client();
+    let answering = start(&home);
+    let taken = "select count(*) from ingestd.event_log where kind = 'lease.taken'";
+    wait_until(PATIENCE, || {
+        let row = client.query_one(taken, &[]);
+        row.is_ok_and(|row| row.get::<_, i64>(0) == 1)
+    });
+    // The state can't be read for a while, and nobody has asked for it yet.
+    let mut held = client.transaction().expect("a transaction");
+    held.batch_execute("lock table ingestd.pipelines in access exclusive mode")
+        .expect("locked");
+    let mut messages = answering.api.stream(&[("Last-Event-ID", "0.n.0")]);
+    messages.wait_for(is_event("lease.taken"));
+    held.batch_execute(
+        "insert into ingestd.event_log (kind, pipeline) values ('pipeline.paused', 'one')",
+    )
+    .expect("noted");
+    held.commit().expect("let go");
+    messages.wait_for(is_event("pipeline.paused"));
+    answering.service.stop();
+}
+
+#[test]
 fn there_are_as_many_streams_as_there_may_be() {
     let database = database();
     let home = home(&database, &["one"]);

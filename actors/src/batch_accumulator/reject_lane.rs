@@ -82,12 +82,14 @@ impl BatchAccumulator {
         }
         let in_flight = InFlight::of(&taken, &self.files);
         let shares = taken.shares.into_iter().map(|share| {
+            // There may be very many very small ones: they are moved together without a copy to grow into.
+            let letters = share.payloads.iter().map(|it| it.dead_letters.len());
             let mut batch = RejectShare {
                 file: share.file,
                 epoch: share.epoch,
                 from: share.from,
                 to: share.to,
-                dead_letters: Vec::new(),
+                dead_letters: Vec::with_capacity(letters.sum()),
                 filtered: Filtered::default(),
             };
             for no_rows in share.payloads {

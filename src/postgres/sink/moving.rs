@@ -349,8 +349,8 @@ impl<'a> Mover<'a> {
 
     async fn store(&mut self) -> Result<()> {
         let file = self.moving.file;
-        let letters = std::mem::take(&mut self.letters).into_iter();
-        let letters: Vec<_> = letters.map(|letter| (file, letter)).collect();
+        let letters = std::mem::take(&mut self.letters);
+        let letters: Vec<_> = letters.iter().map(|letter| (file, letter)).collect();
         self.bytes = 0;
         dead_letters::store(self.moving.client, self.moving.pipeline, &letters).await
     }

@@ -324,9 +324,9 @@ impl Writer {
             let letters = letters.map(|(_, letter)| letter).collect();
             return Ok(Attempt::OverBudget(over, letters));
         }
-        let letters = letters.into_iter();
         let letters: Vec<_> = letters
-            .map(|(share, letter)| (batch.shares[share].file, letter))
+            .iter()
+            .map(|(share, letter)| (batch.shares[*share].file, letter))
             .collect();
         if !letters.is_empty() {
             pass(Step::BatchLetters).await?;
@@ -342,7 +342,7 @@ impl Writer {
 
         pass(Step::BatchCommit).await?;
         let start = Instant::now();
-        self.refused = by_reason(letters.iter().map(|(_, letter)| letter));
+        self.refused = by_reason(letters.iter().map(|(_, letter)| *letter));
         self.pending = Some(claims.pending(&counts));
         let mut committed = link.commit().await;
         if committed.is_ok() {

@@ -30,6 +30,8 @@ const known = {
   problem: null,
   // Whether the stream is there: null until it has been.
   live: null,
+  // Whether it was cut off, and no state has come since.
+  wasCutOff: false,
   tree: null,
   alerts: [],
 };
@@ -37,7 +39,6 @@ const known = {
 let first = true;
 
 function heard(name, data) {
-  const was = known.live;
   known.live = true;
   if (name === "event") {
     addEvent(data);
@@ -59,7 +60,9 @@ function heard(name, data) {
   show();
   seen("state", start);
   if (first) begin();
-  else if (was !== true) comeBack();
+  // Events that were missed may have come before this.
+  else if (known.wasCutOff) comeBack();
+  known.wasCutOff = false;
 }
 
 // The line, and whether it is live.
@@ -135,5 +138,6 @@ setInterval(() => {
 }, 1000);
 listen(heard, () => {
   known.live = false;
+  known.wasCutOff = true;
   show();
 });
