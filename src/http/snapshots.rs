@@ -24,6 +24,7 @@ use super::merge::{Counts, Own, merge};
 use super::problem::Problem;
 use super::rates::History;
 use super::recent::Recent;
+use super::shared::SharedByAll;
 use crate::metrics::PipelineFigures;
 use crate::postgres::migrations;
 use crate::service::Kept;
@@ -94,7 +95,7 @@ pub struct Snapshots {
 
 impl Snapshots {
     /// Begins to read for those who ask, on the runtime that this is called on.
-    pub fn start(ask: Ask, parts: Parts) -> Snapshots {
+    pub fn start(ask: Ask, parts: Parts, shared: SharedByAll) -> Snapshots {
         let asked = Arc::new(Notify::new());
         let nothing = Taken::of(
             Err(Problem::unavailable(
@@ -124,6 +125,7 @@ impl Snapshots {
                 counting: Duration::ZERO,
                 recent: None,
                 events: tell.clone(),
+                shared: shared.clone(),
             };
             read_for_ever(reader, Arc::clone(&notify), Arc::clone(&publish), pulse)
         });
@@ -261,6 +263,7 @@ struct Reader {
     counting: Duration,
     recent: Option<Recent>,
     events: broadcast::Sender<Arc<Happened>>,
+    shared: SharedByAll,
 }
 
 /// What is read in one transaction.
@@ -288,6 +291,8 @@ impl Reader {
             .ask
             .transact(move |transaction| Box::pin(read(transaction, since, from)))
             .await?;
+        // Whoever is told of this, and looks into a list then, finds it there.
+        self.shared.lock().forget(Instant::now());
         let new = match &mut self.recent {
             Some(recent) => recent.new_ones(read.events),
             None => {
