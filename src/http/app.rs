@@ -23,6 +23,7 @@ use super::problem::Problem;
 use super::query::quoted;
 use super::routes::methods;
 use super::shared::{Answer, SharedByAll, is_shared};
+use super::unread::Unread;
 
 /// The longest body.
 pub const BODY: usize = 1 << 20;
@@ -41,9 +42,21 @@ pub struct Gate {
     pub log: slog::Logger,
 }
 
+/// Answers a request, and waits for no more of its body than was read for that.
+pub async fn gate(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let unread = Unread::of(&mut request);
+    match admit(request, next).await {
+        Ok(response) => Ok(response.map_body(|_, body| unread.held_by(body))),
+        Err(error) => Err(unread.held_by_error(error)),
+    }
+}
+
 /// Lets a request in, or answers with a problem; a panic behind it is a problem too, and so is an error
 /// that no handler has made.
-pub async fn gate(
+async fn admit(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
