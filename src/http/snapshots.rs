@@ -53,7 +53,7 @@ const WAITING: usize = 4096;
 const MARGIN: f64 = 10.0;
 
 /// The state of all pipelines and services at a moment.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct StateNow {
     /// When.
     pub at: String,
@@ -160,14 +160,6 @@ impl Snapshots {
         }
     }
 
-    /// The state.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn state(&self) -> std::result::Result<StateNow, Problem> {
-        self.get().await?.state.clone()
-    }
-
     /// Events from now on, while anybody asks for the state.
     pub fn events(&self) -> broadcast::Receiver<Arc<Happened>> {
         self.events.subscribe()
@@ -175,6 +167,14 @@ impl Snapshots {
 }
 
 impl Taken {
+    /// The state.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn state(&self) -> std::result::Result<&StateNow, Problem> {
+        self.state.as_ref().map_err(Clone::clone)
+    }
+
     fn of(state: std::result::Result<StateNow, Problem>, until: Instant) -> Taken {
         let json = |value: &dyn erased::Json| Bytes::from(value.json());
         let (all, pipelines, services) = match &state {
