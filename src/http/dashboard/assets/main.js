@@ -35,10 +35,12 @@ const known = {
 };
 
 let first = true;
+// Whether something may have happened since that was not told.
+let missed = false;
 
 function heard(name, data) {
-  const was = known.live;
-  known.live = true;
+  // Of a page that nobody looks at there is a glance now and then.
+  known.live = name === "glance" ? null : true;
   if (name === "event") {
     addEvent(data);
     if (data.file !== null) filesChanged();
@@ -46,10 +48,11 @@ function heard(name, data) {
   }
   if (name === "problem") {
     known.problem = data;
+    missed = true;
     show();
     return;
   }
-  if (name !== "state") return;
+  if (name !== "state" && name !== "glance") return;
   const start = performance.now();
   noteClock(data.at);
   known.heardAt = Date.now();
@@ -59,7 +62,8 @@ function heard(name, data) {
   show();
   seen("state", start);
   if (first) begin();
-  else if (was !== true) comeBack();
+  else if (missed && name === "state") comeBack();
+  missed = name === "glance";
 }
 
 // The line, and whether it is live.
@@ -101,6 +105,7 @@ function begin() {
 function comeBack() {
   loadEvents().catch(() => {});
   loadFiles();
+  lookOnce();
 }
 
 // What the stream does not have. What can't be had stays as it was.
@@ -135,5 +140,6 @@ setInterval(() => {
 }, 1000);
 listen(heard, () => {
   known.live = false;
+  missed = true;
   show();
 });
