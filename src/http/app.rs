@@ -1,7 +1,6 @@
 //! What every answer goes through: who asks, how long it may take, and what becomes of a panic.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
@@ -23,7 +22,8 @@ use super::guard::{Asked, Guard, OWN_HEADER};
 use super::problem::Problem;
 use super::query::quoted;
 use super::routes::methods;
-use super::shared::{Answer, Shared, is_shared};
+use super::shared::{Answer, SharedByAll, is_shared};
+use super::unread::Unread;
 
 /// The longest body.
 pub const BODY: usize = 1 << 20;
@@ -37,20 +37,26 @@ pub struct Gate {
     /// Which paths there are.
     pub document: OpenApi,
     /// What was answered just before.
-    pub shared: Mutex<Shared>,
+    pub shared: SharedByAll,
     /// The log.
     pub log: slog::Logger,
 }
 
-impl Gate {
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+/// Answers a request, and waits for no more of its body than was read for that.
+pub async fn gate(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let unread = Unread::of(&mut request);
+    match admit(request, next).await {
+        Ok(response) => Ok(response.map_body(|_, body| unread.held_by(body))),
+        Err(error) => Err(unread.held_by_error(error)),
     }
 }
 
 /// Lets a request in, or answers with a problem; a panic behind it is a problem too, and so is an error
 /// that no handler has made.
-pub async fn gate(
+async fn admit(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -95,12 +101,17 @@ async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let looks = request.method() == Method::GET;
-    let answered = next.call(request).await;
-    if !looks {
-        gate.shared().forget(Instant::now());
+    let _changes = (!request.method().is_safe()).then(|| Changes(&gate.shared));
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Whoever changes something, however that ends: it may panic, or be given up, when it is done already.
+struct Changes<'a>(&'a SharedByAll);
+
+impl Drop for Changes<'_> {
+    fn drop(&mut self) {
+        self.0.lock().forget(Instant::now());
     }
-    Ok(answered?.map_into_boxed_body())
 }
 
 /// Answers, or gives what was answered to the same question just before.
@@ -111,7 +122,7 @@ async fn share(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let question = request.uri().to_string();
     let began = Instant::now();
-    let known = gate.shared().take(&question, began);
+    let known = gate.shared.lock().take(&question, began);
     if let Some(answer) = known {
         return Ok(request.into_response(given(answer)));
     }
@@ -123,8 +134,9 @@ async fn share(
     let kind = response.headers().get(CONTENT_TYPE).cloned();
     let body = to_bytes(response.into_body()).await?;
     let answer = Answer { kind, body };
-    let mut shared = gate.shared();
-    shared.put(&question, answer.clone(), began, Instant::now());
+    let mut shared = gate.shared.lock();
+    shared.put(&question, &answer, began, Instant::now());
+    drop(shared);
     Ok(ServiceResponse::new(request, given(answer)))
 }
 

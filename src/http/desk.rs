@@ -61,8 +61,8 @@ impl Desk {
     /// # Errors
     /// A problem that names the ones that it knows.
     pub async fn known_pipeline(&self, name: &str) -> Result<(), Problem> {
-        let state = self.snapshots.state().await?;
-        let mut pipelines = state.pipelines.iter();
+        let taken = self.snapshots.get().await?;
+        let mut pipelines = taken.state()?.pipelines.iter();
         if pipelines.any(|known| known.pipeline == name) {
             return Ok(());
         }

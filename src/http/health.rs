@@ -72,14 +72,15 @@ pub async fn is_ready(request: HttpRequest, desk: web::Data<Desk>) -> HttpRespon
     if desk.parts.stopping.is_cancelled() {
         return HttpResponse::ServiceUnavailable().json(stopping());
     }
-    let state = match timeout(PATIENCE, desk.snapshots.state()).await {
-        Ok(Ok(state)) => Ok(state),
-        Ok(Err(problem)) => Err(problem.detail),
-        Err(_) => Err("it does not answer in time".to_owned()),
+    let taken = timeout(PATIENCE, desk.snapshots.get()).await;
+    let state = match &taken {
+        Ok(Ok(taken)) => taken.state.as_ref().map_err(|it| it.detail.as_str()),
+        Ok(Err(problem)) => Err(problem.detail.as_str()),
+        Err(_) => Err("it does not answer in time"),
     };
     let configured = desk.parts.reload.pipelines();
     let names: Vec<&str> = configured.iter().map(|it| it.name.as_str()).collect();
-    let mut readiness = judge(state.as_ref().map_err(String::as_str), &names);
+    let mut readiness = judge(state, &names);
     let status = match readiness.ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -26,6 +26,7 @@ use super::dashboard;
 use super::desk::{Desk, Parts, STREAMS};
 use super::guard::Guard;
 use super::routes;
+use super::shared::SharedByAll;
 use super::snapshots::Snapshots;
 use crate::postgres::passwords::read_alone;
 use crate::service::Kept;
@@ -122,8 +123,9 @@ impl Bound {
     fn start(&self, parts: Parts, end: CancellationToken) -> Result<actix_web::dev::Server> {
         let log = parts.log.clone();
         let ask = Ask::new(&parts.connection, Handle::current())?;
+        let shared = SharedByAll::default();
         let desk = Data::new(Desk {
-            snapshots: Snapshots::start(ask.clone(), parts.clone()),
+            snapshots: Snapshots::start(ask.clone(), parts.clone(), shared.clone()),
             ask,
             parts,
             streams: Arc::new(Semaphore::new(STREAMS)),
@@ -134,7 +136,7 @@ impl Bound {
         let entrance = Data::new(Gate {
             guard: self.guard.clone(),
             document: routes::document(),
-            shared: Mutex::default(),
+            shared,
             log,
         });
         let server = HttpServer::new(move || {

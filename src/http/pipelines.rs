@@ -10,12 +10,10 @@ use crate::view::pipelines::PipelineNow;
 use crate::view::services::ServiceNow;
 
 fn answer(taken: &Taken, json: &Bytes) -> Result<HttpResponse, Problem> {
-    match &taken.state {
-        Ok(_) => Ok(HttpResponse::Ok()
-            .content_type("application/json")
-            .body(json.clone())),
-        Err(problem) => Err(problem.clone()),
-    }
+    taken.state()?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(json.clone()))
 }
 
 /// All pipelines that have ever run into this database, by name. Read at most once a second.
@@ -46,7 +44,7 @@ pub async fn list_pipelines(desk: Data<Desk>) -> Result<HttpResponse, Problem> {
 #[get("/api/v1/pipelines/{name}")]
 pub async fn show_pipeline(desk: Data<Desk>, name: Path<String>) -> Result<HttpResponse, Problem> {
     let taken = desk.snapshots.get().await?;
-    let state = taken.state.as_ref().map_err(Clone::clone)?;
+    let state = taken.state()?;
     let found = state.pipelines.iter().find(|it| it.pipeline == *name);
     let found = found.ok_or_else(|| {
         let known = state.pipelines.iter().map(|it| it.pipeline.as_str());

@@ -24,6 +24,7 @@ use super::merge::{Counts, Own, merge};
 use super::problem::Problem;
 use super::rates::History;
 use super::recent::Recent;
+use super::shared::SharedByAll;
 use crate::metrics::PipelineFigures;
 use crate::postgres::migrations;
 use crate::service::Kept;
@@ -52,7 +53,7 @@ const WAITING: usize = 4096;
 const MARGIN: f64 = 10.0;
 
 /// The state of all pipelines and services at a moment.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct StateNow {
     /// When.
     pub at: String,
@@ -94,7 +95,7 @@ pub struct Snapshots {
 
 impl Snapshots {
     /// Begins to read for those who ask, on the runtime that this is called on.
-    pub fn start(ask: Ask, parts: Parts) -> Snapshots {
+    pub fn start(ask: Ask, parts: Parts, shared: SharedByAll) -> Snapshots {
         let asked = Arc::new(Notify::new());
         let nothing = Taken::of(
             Err(Problem::unavailable(
@@ -125,6 +126,7 @@ impl Snapshots {
                 last: None,
                 recent: None,
                 events: tell.clone(),
+                shared: shared.clone(),
             };
             read_for_ever(reader, Arc::clone(&notify), Arc::clone(&publish), pulse)
         });
@@ -159,14 +161,6 @@ impl Snapshots {
         }
     }
 
-    /// The state.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn state(&self) -> std::result::Result<StateNow, Problem> {
-        self.get().await?.state.clone()
-    }
-
     /// Events from now on, while anybody asks for the state.
     pub fn events(&self) -> broadcast::Receiver<Arc<Happened>> {
         self.events.subscribe()
@@ -174,6 +168,14 @@ impl Snapshots {
 }
 
 impl Taken {
+    /// The state.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn state(&self) -> std::result::Result<&StateNow, Problem> {
+        self.state.as_ref().map_err(Clone::clone)
+    }
+
     fn of(state: std::result::Result<StateNow, Problem>, until: Instant) -> Taken {
         let json = |value: &dyn erased::Json| Bytes::from(value.json());
         let (all, pipelines, services) = match &state {
@@ -264,6 +266,7 @@ struct Reader {
     last: Option<Instant>,
     recent: Option<Recent>,
     events: broadcast::Sender<Arc<Happened>>,
+    shared: SharedByAll,
 }
 
 /// What is read in one transaction.
@@ -292,6 +295,8 @@ impl Reader {
             .ask
             .transact(move |transaction| Box::pin(read(transaction, since, from)))
             .await?;
+        // Whoever is told of this, and looks into a list then, finds it there.
+        self.shared.lock().forget(Instant::now());
         // Whoever listens may have asked for what he has missed some time before this reading: where it is
         // the first one, what has happened a little before it is news, too.
         let begin = || Recent::since(now_cursor(read.epoch));

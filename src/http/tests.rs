@@ -3,20 +3,25 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use actix_web::body::to_bytes;
-use actix_web::web::{self, Data};
+use actix_web::body::{BoxBody, to_bytes};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Bytes, Data};
 use actix_web::{App, HttpResponse, middleware, test as calls};
 
 use super::app::{Gate, gate, nothing_there};
 use super::guard::Guard;
 use super::routes;
+use super::shared::{Answer, SharedByAll};
 
 fn entrance() -> Data<Gate> {
     Data::new(Gate {
         guard: Guard::new(None),
         document: routes::document(),
-        shared: std::sync::Mutex::default(),
+        shared: SharedByAll::default(),
         log: slog::Logger::root(slog::Discard, slog::o!()),
     })
 }
@@ -52,6 +57,90 @@ async fn a_handler_that_panics_is_a_problem_and_the_next_answer_comes() {
     assert_eq!(problem["status"], 500);
     let answer = calls::call_service(&app, get("/nothing")).await;
     assert_eq!(answer.status(), 404);
+}
+
+/// Answers what is shared with how often it was read, which is a problem each third time.
+async fn read() -> HttpResponse {
+    static READ: AtomicUsize = AtomicUsize::new(0);
+    let read = READ.fetch_add(1, Ordering::Relaxed) + 1;
+    let status = match read % 3 {
+        0 => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    HttpResponse::build(status).json(read)
+}
+
+/// The status, all headers, the length that is told and the body.
+async fn told(answer: ServiceResponse<BoxBody>) -> (u16, BTreeSet<String>, String, Bytes) {
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let headers = headers.iter().map(|it| format!("{it:?}")).collect();
+    let body = answer.into_body();
+    let size = format!("{:?}", actix_web::body::MessageBody::size(&body));
+    (status, headers, size, to_bytes(body).await.expect("a body"))
+}
+
+#[actix_web::test]
+async fn what_is_shared_is_told_as_if_it_were_not_and_no_longer_once_something_may_have_changed() {
+    let entrance = entrance();
+    let panics = || async {
+        if std::hint::black_box(true) {
+            panic!("on purpose, when it has changed something");
+        }
+        HttpResponse::Ok().finish()
+    };
+    let app = App::new()
+        .app_data(entrance.clone())
+        .wrap(middleware::from_fn(gate))
+        .route("/api/v1/files", web::get().to(read))
+        .route("/panics", web::post().to(panics))
+        .default_service(web::to(nothing_there));
+    let app = calls::init_service(app).await;
+    let ask = async |method: &str, path: &str| {
+        let request = calls::TestRequest::with_uri(path)
+            .method(method.parse().expect("a method"))
+            .insert_header(("Host", "localhost"))
+            .insert_header(("X-Ingestd", "1"));
+        calls::try_call_service(&app, request.to_request()).await
+    };
+    let shown = async |method: &str| told(ask(method, "/api/v1/files").await.expect("it")).await;
+    let first = shown("GET").await;
+    assert_eq!((first.0, &first.3[..]), (200, &b"1"[..]));
+    // As in a flood, and as if it had only just been read, however slow this test is.
+    let soon = Instant::now() + Duration::from_secs(3_600);
+    let kind = Some("application/json".parse().expect("a header"));
+    let body = Bytes::from_static(b"7");
+    let (took, answer) = (Duration::from_millis(100), Answer { kind, body });
+    for _ in 0..20 {
+        let mut shared = entrance.shared.lock();
+        shared.take("/api/v1/files", soon);
+        shared.put("/api/v1/files", &answer, soon, soon + took);
+    }
+    for method in ["GET", "HEAD", "GET"] {
+        let shared = shown(method).await;
+        assert_eq!(shared.3, "7", "{method}");
+        assert_eq!(
+            (&shared.0, &shared.1, &shared.2),
+            (&first.0, &first.1, &first.2)
+        );
+    }
+    // Another question is another one, and so is whoever may not ask.
+    let other = ask("GET", "/api/v1/files?").await.expect("it");
+    assert_eq!(told(other).await.3, "2");
+    let stranger = calls::TestRequest::with_uri("/api/v1/files").insert_header(("Host", "evil"));
+    let refused = calls::try_call_service(&app, stranger.to_request()).await;
+    assert_eq!(
+        refused.expect_err("a problem").error_response().status(),
+        421
+    );
+    // What only looks changes nothing.
+    ask("OPTIONS", "/api/v1/files").await.expect("it");
+    ask("HEAD", "/api/v1/stream").await.expect("it");
+    assert_eq!(shown("GET").await.3, "7");
+    ask("POST", "/panics").await.expect_err("a problem");
+    // A problem is not kept.
+    let problem = shown("GET").await;
+    assert_eq!((problem.0, &problem.3[..]), (503, &b"3"[..]));
+    assert_eq!(shown("GET").await.3, "4");
 }
 
 #[test]

@@ -123,6 +123,24 @@ impl Browser {
             .expect("a page");
     }
 
+    /// Opens another tab, and looks at it; the one from before.
+    pub fn open_tab(&self) -> WindowHandle {
+        let driver = self.driver();
+        let opening = async {
+            let before = driver.window().await?;
+            let tab = driver.new_tab().await?;
+            driver.switch_to_window(tab).await?;
+            Ok::<_, WebDriverError>(before)
+        };
+        self.runtime.block_on(opening).expect("a tab")
+    }
+
+    /// Looks at a tab again.
+    pub fn look_at(&self, tab: &WindowHandle) {
+        let turning = self.driver().switch_to_window(tab.clone());
+        self.runtime.block_on(turning).expect("a tab");
+    }
+
     /// Runs a script in each page that is opened from now on, before those of its own.
     pub fn before_all(&self, script: &str) {
         let source = json!({"source": script});

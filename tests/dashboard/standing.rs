@@ -256,3 +256,35 @@ fn a_page_that_was_left_keeps_no_connection() {
     assert!(slowest < Duration::from_secs(20), "{slowest:?}");
     answering.service.stop();
 }
+
+#[test]
+fn tabs_that_nobody_looks_at_leave_the_connections_to_those_that_somebody_does() {
+    let database = database();
+    let home = home(&database, &["one"]);
+    let answering = start(&home);
+    wait_until_ready(&answering.api);
+    let browser = look(&answering, 1000, 800);
+    // What it is like where nobody looks at it can be seen from the others.
+    browser.js(
+        "new MutationObserver(() => { localStorage.first = `${document.hidden} ${document.title}`; })
+            .observe(document.querySelector('title'), { childList: true })",
+    );
+    let first = browser.open_tab();
+    // A browser has six connections to a service.
+    for tab in 0..6 {
+        if tab > 0 {
+            browser.open_tab();
+        }
+        browser.go(&url(&answering));
+        browser.wait_for_text("#link-text", "live");
+    }
+    drop_file(&home.directory("inbox/one"), "bad.csv", "id,nothing\n1,2\n");
+    // Its title says so.
+    browser.wait("localStorage.first?.startsWith('true ! 1 file in trouble')");
+    browser.look_at(&first);
+    browser.wait_for_text("#link-text", "live");
+    browser.wait_for_text("#event-list", "bad.csv");
+    browser.wait_for_text("#file-rows", "bad.csv");
+    assert_eq!(browser.js("return document.hidden"), false);
+    answering.service.stop();
+}

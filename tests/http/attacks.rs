@@ -215,6 +215,64 @@ fn a_body_of_a_gigabyte_is_not_read() {
     attacked.end();
 }
 
+/// Sends chunks for as long as they are taken; what was answered meanwhile.
+fn send_chunks(attacked: &Attacked, head: &str) -> String {
+    let mut stream = attacked.connect();
+    let mut answered = stream.try_clone().expect("the same one");
+    let answered = thread::spawn(move || read_out(&mut answered));
+    stream.write_all(head.as_bytes()).expect("sent");
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    let begun = Instant::now();
+    while stream.write_all(chunk.as_bytes()).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "it reads for ever: {head}");
+    }
+    answered.join().expect("an answer")
+}
+
+#[test]
+fn chunks_without_an_end_are_not_read_for_ever() {
+    let mut attacked = Attacked::new();
+    let host = format!("Host: {}", attacked.host());
+    for (line, header, status) in [
+        ("POST /api/v1/dead-letters/replay", &host[..], "413"),
+        ("POST /api/v1/pipelines/one/pause", &host, "413"),
+        ("POST /api/v1/pipelines/one/pause", "Host: evil", "421"),
+        ("POST /api/v1/nothing", &host, "404"),
+        ("GET /health/live", &host, "200"),
+        ("HEAD /api/v1/files", &host, "200"),
+        ("GET /", &format!("{host}\r\nIf-None-Match: *"), "304"),
+    ] {
+        let head = format!(
+            "{line} HTTP/1.1\r\n{header}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        let said = send_chunks(&attacked, &head);
+        assert!(
+            said.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{head}{said}"
+        );
+        assert!(said.contains("connection: close\r\n"), "{head}{said}");
+    }
+    // Those that have one are as any other body, and the connection goes on.
+    let mut stream = attacked.connect();
+    let chunked = format!(
+        "POST /api/v1/pipelines/one/rescan HTTP/1.1\r\n{host}\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n1\r\n}}\r\n0\r\n\r\n"
+    );
+    for _ in 0..2 {
+        stream.write_all(chunked.as_bytes()).expect("sent");
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).expect("an answer");
+        assert_eq!(&first, b"HTTP/1.1 200");
+        let mut rest = [0; 1];
+        while &rest != b"]" {
+            stream.read_exact(&mut rest).expect("its end");
+        }
+        stream.read_exact(&mut rest).expect("its end");
+    }
+    attacked.assert_it_goes_on();
+    attacked.end();
+}
+
 #[test]
 fn garbage_behind_a_request_ends_that_connection_alone() {
     let mut attacked = Attacked::new();

@@ -3,12 +3,14 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::support::PATIENCE;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
+
+use crate::support::PATIENCE;
 
 /// Where a service answers.
 #[derive(Clone)]
@@ -215,11 +217,14 @@ impl Messages {
 
     /// The next one that is wanted.
     pub fn wait_for(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> Message {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let message = self.next().expect("the stream goes on");
             if wanted(&message) {
                 return message;
             }
+            // It says something each second, whatever is waited for.
+            assert!(Instant::now() < deadline, "it does not come");
         }
     }
 }

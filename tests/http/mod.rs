@@ -7,6 +7,7 @@ mod doors;
 pub mod large;
 mod letters;
 mod lists;
+mod shared;
 mod stream;
 mod tokens;
 mod waiting;

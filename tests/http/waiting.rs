@@ -18,9 +18,12 @@ fn a_pipeline_that_cant_begin_lags_behind_for_everybody() {
         .expect("renamed");
     let answering = start(&home);
     drop_rows(&home, "ghost", "g.csv", 0, 10);
+    // The ledger knows it as soon as the service has begun with it.
+    let path = "/api/v1/pipelines/ghost";
+    wait_until(PATIENCE, || answering.api.get(path).status == 200);
     let mut now = Value::Null;
     wait_until(PATIENCE, || {
-        now = answering.api.json("/api/v1/pipelines/ghost");
+        now = answering.api.json(path);
         // What holds it up is noted apart.
         let late = now["lag_seconds"].as_f64().is_some_and(|lag| lag > 1.0);
         late && now["degraded"].is_string()
@@ -47,7 +50,7 @@ fn a_pipeline_that_cant_begin_lags_behind_for_everybody() {
         .expect("renamed");
     wait_for_archived(&mut client, 1);
     wait_until(PATIENCE, || {
-        let now = answering.api.json("/api/v1/pipelines/ghost");
+        let now = answering.api.json(path);
         now["backlog"]["files"] == 0 && now["lag_seconds"] == 0.0
     });
     answering.service.stop();

@@ -15,13 +15,17 @@ let events = [];
 
 export async function loadEvents() {
   const page = await get("/api/v1/events", { limit: MOST });
-  const known = new Set(events.map((it) => it.id));
-  events = [...events, ...page.events.filter((it) => !known.has(it.id))];
+  // A file stands once, with what it has come to.
+  const newest = new Map();
+  for (const event of [...events, ...page.events]) {
+    const key = event.file ?? event.id;
+    if (!(newest.get(key)?.at > event.at)) newest.set(key, event);
+  }
+  events = [...newest.values()];
   showEvents();
 }
 
 export function addEvent(event) {
-  // A file stands once, with what it has come to.
   events = events.filter((it) => it.id !== event.id && (event.file === null || it.file !== event.file));
   events.push(event);
   showEvents();

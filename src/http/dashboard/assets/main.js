@@ -30,16 +30,17 @@ const known = {
   problem: null,
   // Whether the stream is there: null until it has been.
   live: null,
-  // Whether it was cut off, and no state has come since.
-  wasCutOff: false,
   tree: null,
   alerts: [],
 };
 
 let first = true;
+// Whether something may have happened since that was not told.
+let missed = false;
 
 function heard(name, data) {
-  known.live = true;
+  // Of a page that nobody looks at there is a glance now and then.
+  known.live = name === "glance" ? null : true;
   if (name === "event") {
     addEvent(data);
     if (data.file !== null) filesChanged();
@@ -47,10 +48,11 @@ function heard(name, data) {
   }
   if (name === "problem") {
     known.problem = data;
+    missed = true;
     show();
     return;
   }
-  if (name !== "state") return;
+  if (name !== "state" && name !== "glance") return;
   const start = performance.now();
   noteClock(data.at);
   known.heardAt = Date.now();
@@ -60,9 +62,8 @@ function heard(name, data) {
   show();
   seen("state", start);
   if (first) begin();
-  // Events that were missed may have come before this.
-  else if (known.wasCutOff) comeBack();
-  known.wasCutOff = false;
+  else if (missed && name === "state") comeBack();
+  missed = name === "glance";
 }
 
 // The line, and whether it is live.
@@ -104,6 +105,7 @@ function begin() {
 function comeBack() {
   loadEvents().catch(() => {});
   loadFiles();
+  lookOnce();
 }
 
 // What the stream does not have. What can't be had stays as it was.
@@ -138,6 +140,6 @@ setInterval(() => {
 }, 1000);
 listen(heard, () => {
   known.live = false;
-  known.wasCutOff = true;
+  missed = true;
   show();
 });
