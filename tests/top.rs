@@ -1,6 +1,6 @@
 //! `ingestd top` on a terminal: a real one, as far as the program can tell.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -261,6 +261,62 @@ fn it_shows_what_goes_on_gives_commands_and_outlives_the_database() {
     assert_eq!(top.ended(), Some(0));
     // It may still be on its way back to the database.
     drop(service);
+}
+
+/// The ledger knows of no file then: 0 files and no lag were shown.
+#[test]
+fn what_a_pipeline_that_cant_begin_has_found_shows_in_top_and_status() {
+    let database = database();
+    let home = home(&database);
+    let mut client = database.client();
+    let rename = |client: &mut postgres::Client, from: &str, to: &str| {
+        let sql = format!("alter table {from} rename to {to}");
+        client.batch_execute(&sql).expect("renamed");
+    };
+    rename(&mut client, "one", "elsewhere");
+    assert!(home.ask(&["migrate"]).status.success());
+    drop_file(&home.directory("inbox/one"), "a.csv", "id,note\n1,a\n");
+    let service = home.run();
+    let mut top = OnTerminal::start(&home);
+    // A picture comes in pieces.
+    wait_until(PATIENCE, || {
+        let shown = picture(&top.written());
+        let line = shown.lines().find(|line| line.starts_with("one "));
+        let cells: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+        let has_lag = cells.get(6).is_some_and(|lag| lag.parse::<u64>().is_ok());
+        has_lag && cells[..2] == ["one", "degraded"] && cells[3..6] == ["1", "12", "B"]
+    });
+    top.press("q");
+    assert_eq!(top.ended(), Some(0));
+
+    let status = || {
+        let said = home.ask(&["status", "--json"]).stdout;
+        let status: serde_json::Value = serde_json::from_slice(&said).expect("JSON");
+        status[0].clone()
+    };
+    let now = status();
+    assert_eq!(now["backlog"], serde_json::json!({"files": 1, "bytes": 12}));
+    assert!(now["lag_seconds"].as_f64() > Some(0.0), "{now}");
+    let mut watch = home.command(&["status", "--watch"]);
+    let mut watch = watch.stdout(Stdio::piped()).spawn().expect("started");
+    let mut line = String::new();
+    let mut lines = BufReader::new(watch.stdout.take().expect("piped"));
+    lines.read_line(&mut line).expect("a line");
+    watch.kill().expect("it runs");
+    watch.wait().expect("ended");
+    assert!(line.contains("files 0 and 1 waiting"), "{line}");
+
+    rename(&mut client, "elsewhere", "one");
+    wait_until(PATIENCE, || {
+        let now = status();
+        let is_idle = now["backlog"]["files"] == 0 && now["lag_seconds"] == 0.0;
+        is_idle && now["files"]["committed"] == 1 && now["state"] == "running"
+    });
+    let found = "select count(*) from ingestd.found";
+    wait_until(PATIENCE, || {
+        client.query_one(found, &[]).expect(found).get::<_, i64>(0) == 0
+    });
+    service.stop();
 }
 
 #[test]

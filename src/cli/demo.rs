@@ -19,7 +19,7 @@ use crate::service::{
     Beside, Ended, Loading, Signals, Tree, block_on, open_database, pipeline_spec,
 };
 use crate::settings::{ECOMMERCE, Environment, LogLevel, Settings};
-use crate::watch::{Figures, Ignore, LiveView};
+use crate::watch::{Figures, LiveView};
 
 /// How many rows a demo has unless told otherwise.
 const ROWS: u64 = 500_000;
@@ -171,14 +171,7 @@ async fn demo(
         generator.spec().rows,
         std::io::stdout().is_terminal(),
     );
-    let tree = Tree::start(
-        vec![spec],
-        &opened,
-        service,
-        signals,
-        Ignore::observer(),
-        log,
-    );
+    let tree = Tree::start(vec![spec], &opened, service, signals, None, log);
     let connection = opened.connection.clone();
     let keep_running = args.keep_running;
     let next = args.next_commands();

@@ -20,7 +20,7 @@ use crate::service::{
     pipeline_spec,
 };
 use crate::settings::{Finished, LogLevel, Pipeline, Settings};
-use crate::watch::{Figures, FiguresNow, FileOutcome, Ignore, Progress};
+use crate::watch::{Figures, FiguresNow, FileOutcome, Progress};
 
 /// Load the named files and end
 ///
@@ -218,14 +218,7 @@ async fn load(
         log,
     )?;
     let progress = Progress::start(figures.clone(), total, std::io::stderr().is_terminal());
-    let tree = Tree::start(
-        vec![spec],
-        &opened,
-        &settings.service,
-        signals,
-        Ignore::observer(),
-        log,
-    );
+    let tree = Tree::start(vec![spec], &opened, &settings.service, signals, None, log);
     // Whoever typed the command is there to mend what is wrong, and to type it again: nothing that
     // is not committed is lost by ending at once.
     let ended = tokio::select! {

@@ -116,7 +116,7 @@ async fn serve(
         &opened,
         &settings.service,
         signals,
-        metrics.service(),
+        Some(&metrics),
         log,
     )
     .telling(stopping.clone());

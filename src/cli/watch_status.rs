@@ -14,6 +14,8 @@ use super::output::{harmless, print, thousands};
 use super::status::look;
 use crate::postgres::classify;
 use crate::settings::Settings;
+use crate::view::backlog::{FOUND, WAITING};
+use crate::view::counts::among;
 use crate::view::pipelines::{self, PipelineState};
 
 /// A pause of less than this is only work for the server.
@@ -104,20 +106,24 @@ struct Figure {
     state: Option<PipelineState>,
 }
 
-const QUERY: &str = "
-    select p.name, coalesce(sum(f.inserted + f.updated + f.unchanged + f.duplicate + f.deleted
+fn query() -> String {
+    format!(
+        "select p.name, coalesce(sum(f.inserted + f.updated + f.unchanged + f.duplicate + f.deleted
                                 + f.filtered + f.rejected), 0)::bigint,
            coalesce(sum(f.rejected), 0)::bigint,
            count(*) filter (where f.state in ('COMMITTED', 'ARCHIVED')),
-           count(*) filter (where f.state in ('SCHEDULED', 'READING', 'COMPLETED'))
-    from ingestd.pipelines p left join ingestd.file_status f on f.pipeline = p.name
-    group by 1";
+           greatest(count(*) filter (where f.state in {}), max(w.files))
+    from ingestd.pipelines p left join ingestd.file_status f on f.pipeline = p.name{FOUND}
+    group by 1",
+        among(&WAITING)
+    )
+}
 
 fn see(connection: &mut Connected, with_picture: bool) -> Result<(Option<String>, Figures)> {
     let client = &mut connection.client;
     let picture = with_picture.then(|| look(client, false)).transpose()?;
     let rows = client
-        .query_typed(QUERY, &[])
+        .query_typed(&query(), &[])
         .map_err(|error| classify(error, "reading the ledger"))?;
     let mut states = match with_picture {
         true => Vec::new(),

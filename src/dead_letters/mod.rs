@@ -50,6 +50,7 @@ mod export;
 mod failing;
 mod filter;
 mod form;
+mod left_over;
 mod letter;
 mod marked;
 mod mended;

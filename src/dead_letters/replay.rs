@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::failing::Failing;
 use super::filter::{CONDITION, LetterFilter};
 use super::form::{Form, forms};
+use super::left_over::end_left_over;
 use super::mended::{Mended, MendedRow, check_names};
 use super::notes::{close, keep_alive, newest_mode, note_direction, open};
 use super::part::{self, Key};
@@ -84,7 +85,13 @@ impl Replay {
             true => None,
             false => Some((open(&self).await?, 1)),
         };
-        self.go_on(run, None).await
+        let (database, pipeline) = (self.database.clone(), self.pipeline.clone());
+        let report = self.go_on(run, None).await?;
+        if run.is_some() {
+            // What it has done is done all the same: a service or the next replay ends them then.
+            let _ = end_left_over(&database, Some(&pipeline)).await;
+        }
+        Ok(report)
     }
 
     /// Goes on with one that is noted, under this number and epoch, behind that letter.

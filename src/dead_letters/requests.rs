@@ -12,6 +12,7 @@ use tokio_postgres::types::Type;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::filter::LetterFilter;
+use super::left_over::end_left_over;
 use super::notes::close;
 use super::part::Key;
 use super::patience::passes;
@@ -100,6 +101,7 @@ async fn next(database: Database, configured: Configured, log: Logger) -> Result
     let pipelines = configured();
     let names = pipelines.iter().map(|it| it.name.clone()).collect();
     let Some(request) = claim(&database, names).await? else {
+        end_left_over(&database, None).await?;
         return Ok(false);
     };
     pass(Step::Replay(ReplayStep::Claimed)).await?;

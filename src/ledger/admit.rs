@@ -47,6 +47,7 @@ impl Core {
             }
             verdicts.extend(decided);
         }
+        self.untold.told(&verdicts);
         Ok(verdicts)
     }
 
@@ -101,6 +102,7 @@ impl Core {
                 continue;
             }
             let quick = by_metadata(&candidate, &known, self.rules);
+            let quick = self.untold.tell(quick, &candidate, &known);
             if let Some(reason) = sight
                 .others
                 .wait_for(&candidate, &known, &quick, self.rules)
@@ -140,6 +142,7 @@ impl Core {
             let Some(again) = written else {
                 return Ok(None);
             };
+            self.untold.note(&verdicts);
             pass(Step::AdmitCommit).await?;
             transaction
                 .commit()

@@ -18,6 +18,7 @@ use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
 use super::error::ledger_error;
+use crate::metrics::{Metrics, Waiting};
 use crate::postgres::Database;
 
 /// How long an exchange waits for the pipelines' rows: less than the control waits for the exchange.
@@ -38,6 +39,7 @@ pub struct PostgresControl {
 
 struct Core {
     database: Database,
+    metrics: Option<Metrics>,
     service: String,
     host: String,
     process: i32,
@@ -57,12 +59,14 @@ struct Line {
 type Told = (Option<(i64, Wanted)>, i64);
 
 impl PostgresControl {
-    /// The control of a service that begins now; nothing is asked of the database yet.
-    pub fn new(database: Database) -> PostgresControl {
+    /// The control of a service that begins now; nothing is asked of the database yet. Where there are
+    /// metrics, it tells others what waits by them.
+    pub fn new(database: Database, metrics: Option<Metrics>) -> PostgresControl {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         PostgresControl {
             core: Arc::new(Core {
                 database,
+                metrics,
                 service: Uuid::new_v4().to_string(),
                 host: host.trim().to_owned(),
                 process: i32::try_from(std::process::id()).unwrap_or(0),
@@ -84,7 +88,8 @@ impl PostgresControl {
             };
             line.client
                 .execute_typed(
-                    "delete from ingestd.services where service = $1::uuid",
+                    "with waited as (delete from ingestd.found where service = $1::uuid)
+                     delete from ingestd.services where service = $1::uuid",
                     &[(&core.service, Type::TEXT)],
                 )
                 .await
@@ -152,6 +157,14 @@ impl Core {
             .map_err(failed)?;
         client
             .execute_typed(
+                "delete from ingestd.found f
+                 where not exists (select from ingestd.services s where s.service = f.service)",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        client
+            .execute_typed(
                 "insert into ingestd.services (service, host, process, backend, backend_start)
                  select $1::uuid, $2, $3, case when not $4 then pg_backend_pid() end,
                         (select backend_start from pg_stat_activity
@@ -214,6 +227,7 @@ impl Core {
             }
             self.command(&transaction, reports).await?;
             self.tell(&transaction, &news).await?;
+            self.tell_what_waits(&transaction, &pipelines).await?;
             pass(Step::ControlCommit).await?;
             transaction.commit().await.map_err(failed)?;
             line.seen = Instant::now();
@@ -344,6 +358,51 @@ impl Core {
             )
             .await
             .map_err(|error| ledger_error(error, "telling what was done"))?;
+        Ok(())
+    }
+
+    /// What was found and is not finished: the ledger knows nothing of it where a pipeline can't begin.
+    async fn tell_what_waits(
+        &self,
+        transaction: &Transaction<'_>,
+        own: &BTreeSet<String>,
+    ) -> Result<()> {
+        let Some(metrics) = &self.metrics else {
+            return Ok(());
+        };
+        let mut waiting = metrics.waiting();
+        waiting.retain(|name, it| it.files > 0 && own.contains(name));
+        let names: Vec<&str> = waiting.keys().map(String::as_str).collect();
+        let figures = |of: fn(&Waiting) -> u64| -> Vec<i64> {
+            let figures = waiting.values().map(of);
+            figures
+                .map(|it| i64::try_from(it).unwrap_or(i64::MAX))
+                .collect()
+        };
+        let files = figures(|it| it.files as u64);
+        let bytes = figures(|it| it.bytes);
+        let seconds: Vec<f64> = waiting.values().map(|it| it.seconds).collect();
+        transaction
+            .execute_typed(
+                "with finished as (
+                     delete from ingestd.found where service = $1::uuid and pipeline <> all($2))
+                 insert into ingestd.found (service, pipeline, files, bytes, since)
+                 select $1::uuid, n.pipeline, n.files, n.bytes,
+                        clock_timestamp() - n.seconds * interval '1 s'
+                 from unnest($2::text[], $3::bigint[], $4::bigint[], $5::float8[])
+                      as n (pipeline, files, bytes, seconds)
+                 on conflict (service, pipeline) do update
+                 set files = excluded.files, bytes = excluded.bytes, since = excluded.since",
+                &[
+                    (&self.service, Type::TEXT),
+                    (&names, Type::TEXT_ARRAY),
+                    (&files, Type::INT8_ARRAY),
+                    (&bytes, Type::INT8_ARRAY),
+                    (&seconds, Type::FLOAT8_ARRAY),
+                ],
+            )
+            .await
+            .map_err(|error| ledger_error(error, "telling what waits"))?;
         Ok(())
     }
 }

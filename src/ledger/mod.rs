@@ -34,6 +34,7 @@ mod retention;
 pub mod retry;
 mod sweep;
 mod taken;
+mod untold;
 pub mod verdict;
 mod waits;
 mod whole;
@@ -67,6 +68,7 @@ use crate::settings::{Companions, Pipeline};
 use lease::Lease;
 use plans::Plans;
 use taken::Taken;
+use untold::Untold;
 use verdict::Rules;
 use waits::Waits;
 
@@ -143,6 +145,7 @@ struct Core {
     /// What the paths of the inbox's files begin with.
     inbox: String,
     taken: Taken,
+    untold: Untold,
     /// Files of dead instances that this one is taking over, until it has said what becomes of them.
     taking_over: std::sync::Mutex<Vec<i64>>,
     companions: Companions,
@@ -200,6 +203,7 @@ impl PostgresLedger {
                 only,
                 inbox: path_text(&inbox.join("")),
                 taken: Taken::default(),
+                untold: Untold::default(),
                 taking_over: std::sync::Mutex::default(),
                 plans: Plans::default(),
                 mover: Mutex::default(),

@@ -88,6 +88,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "unknown_names",
         sql: include_str!("../../sql/0014_unknown_names.sql"),
     },
+    Migration {
+        version: 15,
+        name: "found",
+        sql: include_str!("../../sql/0015_found.sql"),
+    },
 ];
 
 /// Any number that no other program is likely to lock.

@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use ingestd_actors::error::Error;
 use ingestd_actors::model::Wanted;
 use ingestd_actors::pipeline_supervisor::PipelineSpec;
-use ingestd_actors::port::{Companion, Observer};
+use ingestd_actors::port::Companion;
 use ingestd_actors::service_supervisor::{Command, DrainAll, ServiceSpec, ServiceSupervisor};
 use ingestd_actors::supervision::{RestartPolicy, watch_thread};
 use tokio::sync::oneshot;
@@ -19,7 +19,9 @@ use super::database::{OpenDatabase, ServerCompanion};
 use super::reload::{ReloadDesk, Reloader};
 use super::signals::{Signal, Signals};
 use crate::ledger::PostgresControl;
+use crate::metrics::Metrics;
 use crate::settings::Service;
+use crate::watch::Ignore;
 
 /// The exit code where the actors' thread does not answer any more (`EX_SOFTWARE`).
 const STUCK: i32 = 70;
@@ -52,18 +54,19 @@ pub enum Ended {
 }
 
 impl Tree {
-    /// Starts the tree; inside the actors' system. The observer is of the service's own children.
+    /// Starts the tree; inside the actors' system. Where there are metrics, the service's own children are
+    /// counted there, and others are told what waits.
     pub fn start(
         pipelines: Vec<PipelineSpec>,
         opened: &OpenDatabase,
         service: &Service,
         signals: Signals,
-        observer: Arc<dyn Observer>,
+        metrics: Option<&Metrics>,
         log: &slog::Logger,
     ) -> Tree {
         super::open_files::raise_limit();
         let (give_up, given_up) = oneshot::channel();
-        let control = PostgresControl::new(opened.database.clone());
+        let control = PostgresControl::new(opened.database.clone(), metrics.cloned());
         let companion = opened.private.as_ref().map(|private| {
             let companion: Arc<dyn Companion> = Arc::new(ServerCompanion(Arc::clone(private)));
             companion
@@ -74,7 +77,7 @@ impl Tree {
             pipelines,
             restarts: RestartPolicy::default(),
             drain_timeout: service.shutdown_timeout,
-            observer,
+            observer: metrics.map_or_else(Ignore::observer, Metrics::service),
             log: log.clone(),
         };
         watch_thread(service.stuck_after, |limit| {

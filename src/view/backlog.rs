@@ -8,7 +8,9 @@
 //! - The **freshness** is how long ago a file was committed last.
 //!
 //! The process that loads a pipeline knows of more: files that it has found and that are not admitted yet,
-//! since the pipeline is held, or can't begin. Whoever can ask it tells the larger figures ([`Backlog::with`]).
+//! since the pipeline is held, or can't begin. Every few seconds it writes down how many; while the pipeline is
+//! held or can't go on, all tell the larger figures ([`Backlog::with`]), and the process itself always does.
+//! (While it goes on, what it has written down may be loaded since.)
 
 use tokio_postgres::Row;
 
@@ -47,23 +49,37 @@ left join lateral (
     )
 }
 
+/// SQL: what stands behind `ingestd.pipelines p` to have what its services have found as `w`, where the
+/// pipeline is held or can't go on. Services of one pipeline mostly look at one directory.
+pub const FOUND: &str = "
+left join lateral (
+    select max(f.files) as files, max(f.bytes) as bytes, min(f.since) as since
+    from ingestd.found f join ingestd.live_services l using (service)
+    where f.pipeline = p.name
+      and (p.wanted <> 'running' or p.degraded is not null
+           or exists (select from ingestd.live_instances i
+                      where i.pipeline = p.name and i.degraded is not null))
+) w on true";
+
 /// SQL: the columns of [`Backlog::of`], of what [`from`] has added.
 pub fn columns() -> String {
     format!(
-        "b.files as backlog_files, b.bytes as backlog_bytes, {} as lag",
-        seconds_since("o.discovered_at")
+        "b.files as backlog_files, b.bytes as backlog_bytes, {} as lag,
+       coalesce(w.files, 0) as found_files, coalesce(w.bytes, 0) as found_bytes, {} as found_lag",
+        seconds_since("o.discovered_at"),
+        seconds_since("w.since")
     )
 }
 
 /// SQL: what stands behind `ingestd.pipelines p` to have its backlog as `b`, with these further
-/// columns, and the oldest of it as `o`.
+/// columns, the oldest of it as `o`, and what services have found as `w`.
 pub fn from(further: &str) -> String {
     format!(
         "
 left join lateral (
     select count(*) as files, coalesce(sum({BYTES}), 0)::bigint as bytes{further}
     from ingestd.files f where f.pipeline = p.name and f.state in {}
-) b on true{}",
+) b on true{}{FOUND}",
         among(&WAITING),
         oldest()
     )
@@ -83,11 +99,16 @@ pub struct Backlog {
 impl Backlog {
     /// A row with [`columns`].
     pub fn of(row: &Row) -> Backlog {
-        Backlog {
+        let known = Backlog {
             files: count(row, "backlog_files"),
             bytes: count(row, "backlog_bytes"),
             lag: row.get("lag"),
-        }
+        };
+        known.with(&Waiting {
+            files: usize::try_from(count(row, "found_files")).unwrap_or(usize::MAX),
+            bytes: count(row, "found_bytes"),
+            seconds: row.get("found_lag"),
+        })
     }
 
     /// PURE: with what the process that loads the pipeline has found. Where that is no more than the ledger

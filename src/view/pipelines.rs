@@ -31,7 +31,8 @@ pub struct PipelineStatus {
     pub degraded: Option<String>,
     /// How many files there are of each kind.
     pub files: StatusFiles,
-    /// What the ledger knows of and is not committed yet.
+    /// What is not committed yet: as far as the ledger knows, or, of a pipeline that can't go on, as far as a
+    /// service has found.
     pub backlog: BacklogNow,
     /// The age of the oldest file that waits or is being loaded; 0 where none does.
     pub lag_seconds: f64,
@@ -197,8 +198,8 @@ pub struct PipelineNow {
     pub rates: Option<Rates>,
     /// The age of the oldest file that waits or is being loaded; 0 where none does.
     pub lag_seconds: f64,
-    /// What is not committed yet: as far as the ledger knows, or, of a pipeline of this service, as far as
-    /// it has found.
+    /// What is not committed yet: as far as the ledger knows, or, of a pipeline of this service or one that
+    /// can't go on, as far as a service has found.
     pub backlog: BacklogNow,
     /// When a file was committed last.
     pub last_commit_at: Option<String>,

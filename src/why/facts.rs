@@ -65,6 +65,8 @@ pub struct File {
     pub leave_again_at: Option<String>,
     /// The file that it equals, and where that stood.
     pub duplicate_of: Option<(i64, String)>,
+    /// The records of that one that are rows.
+    pub loaded_there: u64,
     /// When it was taken back.
     pub undone_at: Option<String>,
     /// Who has it in hand.
@@ -115,6 +117,9 @@ pub struct Pipeline {
     pub leaves: Option<Leaves>,
     /// Whether its columns, as configured here, tell a file's rows: then it can be taken back.
     pub tells_rows: bool,
+    /// Whether what is loaded once more stands in the table once more: as configured here, or else as its
+    /// files were loaded last.
+    pub appends: bool,
 }
 
 impl Pipeline {

@@ -27,6 +27,19 @@ fn load_again(facts: &Facts, file: &File) -> String {
     format!("`ingestd load {path}{pipeline} --again`")
 }
 
+/// What comes of that where so many rows, of whichever file, are in the table already: nothing tells them
+/// from those that come then.
+fn twice(facts: &Facts, rows: u64, of: &str) -> String {
+    let appends = facts.pipeline.as_ref().is_some_and(|it| it.appends);
+    match appends && rows > 0 {
+        true => format!(
+            "; {} rows of {of} are in the table already, and the pipeline only appends: unless you delete them before, they stand there twice then",
+            thousands(rows)
+        ),
+        false => String::new(),
+    }
+}
+
 /// Where a service runs the database, nobody can load beside it.
 const NOT_BESIDE: &str =
     "(not while a service runs on its private server: stop that one meanwhile)";
@@ -46,9 +59,10 @@ pub(super) fn of_quarantined(facts: &Facts, file: &File) -> Answer {
         (0, _) => format!("mend {path}, then {retry}"),
         (_, true) => format!("`ingestd undo {number}`, mend {path}, then {retry}"),
         (rows, false) => format!(
-            "mend {path} and load all of it once more, by {} {NOT_BESIDE}: {} of its records are in the table already",
+            "mend {path} and load all of it once more, by {} {NOT_BESIDE}: {} of its records are in the table already{}",
             load_again(facts, file),
-            thousands(rows)
+            thousands(rows),
+            twice(facts, rows, "it")
         ),
     };
     let what = match stage {
@@ -74,8 +88,9 @@ pub(super) fn of_failed(facts: &Facts, file: &File) -> Answer {
         false => String::new(),
     };
     answer(facts, Stage::Failed, reason(file)).advice(format!(
-        "it does not go on: what was loaded of it stays; {} loads all of it once more {NOT_BESIDE}{back}",
-        load_again(facts, file)
+        "it does not go on: what was loaded of it stays; {} loads all of it once more {NOT_BESIDE}{back}{}",
+        load_again(facts, file),
+        twice(facts, file.loaded, "it")
     ))
 }
 
@@ -101,9 +116,12 @@ pub(super) fn of_skipped(facts: &Facts, file: &File) -> Answer {
             .since(Some(at))
             .advice("it is loaded again once it is dropped into the inbox again");
     }
+    let original = file.duplicate_of.as_ref();
+    let original = original.map_or(String::new(), |(original, _)| format!("file {original}"));
     let again = format!(
-        "{} loads it all the same {NOT_BESIDE}",
-        load_again(facts, file)
+        "{} loads it all the same {NOT_BESIDE}{}",
+        load_again(facts, file),
+        twice(facts, file.loaded_there, &original)
     );
     match &file.duplicate_of {
         Some((original, path)) => {

@@ -134,6 +134,33 @@ fn a_duplicate_names_the_other_one_once_and_the_whole_command() {
     assert!(said.starts_with(load), "{said}");
 }
 
+/// It was advised to load it once more, without a word of the rows that are there.
+#[test]
+fn what_would_stand_in_the_table_twice_is_said() {
+    let mut facts = facts("QUARANTINED");
+    file(&mut facts).loaded = 1_234;
+    let words = "1,234 rows of it are in the table already, and the pipeline only appends";
+    for state in ["QUARANTINED", "FAILED"] {
+        file(&mut facts).state = state.into();
+        facts.pipeline.as_mut().expect("one").appends = false;
+        let said = advice(&facts);
+        assert!(!said.contains("twice"), "a key tells them apart: {said}");
+        facts.pipeline.as_mut().expect("one").appends = true;
+        let said = advice(&facts);
+        assert!(said.contains(words) && said.contains("twice"), "{said}");
+    }
+    file(&mut facts).loaded = 0;
+    assert!(!advice(&facts).contains("twice"), "nothing of it is there");
+
+    file(&mut facts).state = "SKIPPED".into();
+    file(&mut facts).duplicate_of = Some((1, "/in/b.csv".into()));
+    assert!(!advice(&facts).contains("twice"), "that one was taken back");
+    file(&mut facts).loaded_there = 3;
+    let said = advice(&facts);
+    let words = "3 rows of file 1 are in the table already";
+    assert!(said.contains(words) && said.contains("twice"), "{said}");
+}
+
 #[test]
 fn a_loaded_file_that_is_still_there_says_why() {
     let mut facts = facts("COMMITTED");

@@ -15,6 +15,7 @@ use super::facts::{Ahead, Facts, File, Instance, Leaves, Pace, Pipeline};
 use crate::fs::path_text;
 use crate::ledger::known::{to_signed, to_unsigned};
 use crate::ledger::retry::RETRIED;
+use crate::plan::WriteMode;
 use crate::postgres::classify;
 use crate::settings::{self, Finished};
 use crate::view::backlog::{BYTES, WAITING};
@@ -75,7 +76,9 @@ pub fn file(reading: &mut Transaction<'_>, number: i64) -> Result<Option<(File, 
     let sql = format!(
         "select f.pipeline, f.path, f.state, f.reason, f.size, f.archive_path,
                 f.archive_removed_at is not null as removed, f.duplicate_of,
-                d.path as original, i.host, i.process,
+                d.path as original,
+                case when d.undone_at is null
+                     then d.inserted + d.updated + d.unchanged + d.duplicate + d.deleted end as loaded_there, i.host, i.process,
                 case when f.state = 'SKIPPED' and f.reason = $2 then (
                     select min(n.file_id) from ingestd.files n
                     where n.path in (f.path, f.load_path) and n.pipeline = f.pipeline
@@ -147,6 +150,7 @@ fn read_file(number: i64, path: &str, row: &Row) -> File {
         duplicate_of: row
             .get::<_, Option<i64>>("duplicate_of")
             .map(|original| (original, text("original").unwrap_or_default())),
+        loaded_there: count("loaded_there"),
         undone_at: text("undone_at"),
         owner: text("host").map(|host| Instance {
             host,
@@ -170,7 +174,9 @@ pub fn pipeline(
         "select p.wanted, p.wanted_by, {} as wanted_at, {DEGRADED} as degraded, {} as degraded_at,
                 exists (select from ingestd.service_pipelines s
                         join ingestd.live_services l using (service)
-                        where s.pipeline = p.name) as served
+                        where s.pipeline = p.name) as served,
+                (select t.definition ->> 'mode' = 'append' from ingestd.plans t
+                 where t.pipeline = p.name order by t.plan_id desc limit 1) as appends
          from ingestd.pipelines p{} where p.name = $1",
         time("p.wanted_at"),
         time(DEGRADED_AT),
@@ -212,6 +218,11 @@ pub fn pipeline(
         found.degraded = row.get("degraded");
         found.degraded_at = row.get("degraded_at");
         found.served = row.get("served");
+        let loaded_so: Option<bool> = row.get("appends");
+        found.appends = match configured {
+            Some(pipeline) => pipeline.mode == WriteMode::Append,
+            None => loaded_so.unwrap_or(false),
+        };
     }
     Ok(found)
 }

@@ -1,7 +1,7 @@
 //! What takes more than one service, or none.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ingestd_actors::failpoint::{ReplayStep, Step};
 
@@ -10,6 +10,8 @@ use super::place::{PIPELINES, Place};
 use super::signs::Signs;
 use super::table::Recovery;
 use crate::http::client::Api;
+use crate::support::home::{Home, drop_file};
+use crate::support::{PATIENCE, database, wait_until};
 
 /// Its pipelines began again and again then, until the process gave up: it still thought that it held the
 /// lease, and every transaction said that it did not.
@@ -57,6 +59,53 @@ fn a_panic_beside_a_file_that_has_moved_is_no_reason_to_let_go_of_it() {
         fault: "panic",
     };
     strike(&[cell], "");
+}
+
+/// They stay where they are. The ledger had them right, and neither log nor metrics ever told of them: they had
+/// been dealt with before, as it seemed.
+#[test]
+fn what_an_admission_without_an_answer_has_settled_is_told_of_once() {
+    let database = database();
+    let pipeline = "[pipelines.one]\ndirectory = \"inbox\"\ntable = \"one\"\nsettle = \"10ms\"\n\
+                    scan_interval = \"50ms\"\narchive = false\nquarantine = false\n";
+    let home = Home::new(Some(&database.url), "", pipeline);
+    let inbox = home.directory("inbox");
+    let mut client = database.client();
+    let table = "create table one (id bigint)";
+    client.batch_execute(table).expect(table);
+    // In the order in which they were found.
+    let mut wait_for = |states: &[&str]| {
+        let query = "select state from ingestd.files order by file_id";
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let rows = client.query(query, &[]).unwrap_or_default();
+            let now: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            if now == states {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{now:?}, not {states:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let service = home.run();
+    drop_file(&inbox, "a.csv", "id\n1\n");
+    wait_for(&["COMMITTED"]);
+    service.stop();
+
+    drop_file(&inbox, "bad.csv", "other\n1\n");
+    drop_file(&inbox, "same.csv", "id\n1\n");
+    let stop = [("FAILPOINTS", "admit.committed=1*return(stop)")];
+    let service = home.start_with(&["run"], &stop);
+    let told = |what: &str| home.log().matches(what).count();
+    for what in ["file quarantined", "file skipped"] {
+        wait_until(PATIENCE, || told(what) > 0);
+    }
+    assert_eq!(told("\nfailpoint admit.committed stop\n"), 1);
+    // Nor is it told again by the looks that come.
+    drop_file(&inbox, "b.csv", "id\n2\n");
+    wait_for(&["COMMITTED", "QUARANTINED", "SKIPPED", "COMMITTED"]);
+    service.stop();
+    assert_eq!((told("file quarantined"), told("file skipped")), (1, 1));
 }
 
 /// The list that the cells are made of has every step that can be written down in the program.

@@ -303,5 +303,25 @@ fn names_that_nobody_knows_are_told_and_so_is_a_replay_that_nobody_takes_up() {
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.contains("pipeline load_one: "), "{command}: {said}");
     assert!(said.contains("3 still NEW: failed again"), "{said}");
+    // It went on waiting for ever, with the advice to do what was done.
+    let number = asked["replay"].as_i64().expect("a number");
+    let now = api.json(&format!("/api/v1/replays/{number}"));
+    assert_eq!(now["state"], "DONE", "{now}");
+    let problem = now["problem"].as_str().expect("a word");
+    assert!(problem.contains("nothing is left to be done"), "{problem}");
+    // One that somebody settles in another way is ended by the service.
+    let all = ask(
+        api,
+        "/api/v1/dead-letters/replay?wait=0",
+        &json!({"all": true}),
+    );
+    let number = all.json()[0]["replay"].as_i64().expect("a number");
+    assert_eq!(all.json()[0]["state"], "WAITING");
+    let mut client = database.client();
+    let discard = "select ingestd.discard_dead_letters('sent again', pipeline => 'load_one')";
+    client.query_one(discard, &[]).expect(discard);
+    wait_until(PATIENCE, || {
+        api.json(&format!("/api/v1/replays/{number}"))["state"] == "DONE"
+    });
     answering.service.stop();
 }

@@ -134,3 +134,37 @@ fn how_far_a_long_replay_over_a_slow_line_is_can_be_seen() {
     assert_eq!(shop.number("select count(*) from items"), 1_000 + letters);
     service.stop();
 }
+
+/// Those that a command has dealt with since, one that means others, and one that is to overwrite what the
+/// command did not.
+#[test]
+fn what_a_command_has_replayed_is_waited_for_no_more_where_no_service_runs() {
+    let mut shop = Shop::new("key = [\"id\"]");
+    shop.load("id,name,amount\n1,a,-1\n2,b,-2\n3,c,x\n");
+    let mut client = shop.client();
+    client.batch_execute(MEND).expect(MEND);
+    let ask = "select ingestd.replay_dead_letters('items', reason => 'refused'),
+                      ingestd.replay_dead_letters('items', reason => 'invalid_value'),
+                      ingestd.replay_dead_letters('items'),
+                      ingestd.replay_dead_letters('items', overwrite => true)";
+    client.query_one(ask, &[]).expect(ask);
+    let states = "select state from ingestd.replays where requested order by replay_id";
+    shop.said(0, &["replay", "--where", "reason=refused"]);
+    assert_eq!(
+        shop.lines(states),
+        ["DONE", "WAITING", "WAITING", "WAITING"]
+    );
+    // It fails once more: there is nothing else to be done about it either.
+    shop.said(1, &["replay", "--all", "--dry-run"]);
+    assert_eq!(
+        shop.lines(states),
+        ["DONE", "WAITING", "WAITING", "WAITING"]
+    );
+    shop.said(1, &["replay", "--all"]);
+    assert_eq!(shop.lines(states), ["DONE", "DONE", "DONE", "WAITING"]);
+    shop.said(1, &["replay", "--all", "--overwrite"]);
+    assert_eq!(shop.lines(states), ["DONE", "DONE", "DONE", "DONE"]);
+    let resolved = "select sum(inserted + failed)::bigint from ingestd.replays where requested";
+    assert_eq!(shop.number(resolved), 0, "others have done it");
+    assert_eq!(shop.rows(), ["1 'a' -1", "2 'b' -2"]);
+}

@@ -100,6 +100,10 @@ fn finished_files_say_how_they_ended() {
     drop_file(&inbox, "b.csv", text_of);
     let found = wait_for_stage(&home, "b.csv", "skipped_as_duplicate");
     says(&found, &[&format!("file {number} ("), "a.csv"]);
+    // To do what it advised doubled the rows, and it did not say so.
+    let twice = format!("3 rows of file {number} are in the table already");
+    let advice = text(&found, "advice");
+    assert!(advice.contains(&twice), "{advice}");
 
     drop_file(&inbox, "over.csv", "id,note\n1,a\nx,b\n");
     let found = wait_for_stage(&home, "over.csv", "over_budget");

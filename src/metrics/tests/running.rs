@@ -108,7 +108,7 @@ async fn start(
     );
     let spec = ServiceSpec {
         companion: None,
-        control: Arc::new(PostgresControl::new(database)),
+        control: Arc::new(PostgresControl::new(database, Some(metrics.clone()))),
         pipelines: vec![spec.expect("a pipeline")],
         restarts: RestartPolicy::default(),
         drain_timeout: Duration::from_secs(20),

@@ -132,6 +132,7 @@ function told(replay) {
   if (replay.state === "WAITING") return name + shown(replay.problem ?? "no service that has this pipeline has taken it up yet");
   if (replay.state === "RUNNING") return `${name}it goes on; replay ${replay.replay} in ingestd.replays says how far it is`;
   if (replay.state === "FAILED") return `${name}it could not go on: ${shown(replay.problem ?? "")}`;
+  if (replay.problem !== null) return name + shown(replay.problem);
   const stay = [
     [replay.failed, "failed again"],
     [replay.there, "have a key that is in the table already"],
