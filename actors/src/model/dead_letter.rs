@@ -77,14 +77,14 @@ pub struct DeadLetter {
     pub sqlstate: Option<String>,
 }
 
-/// What the allocator takes beside the bytes of a record, a message and a column's name: where the records
-/// are small, and that many, it is a good part of all of it.
-const ALLOCATIONS: usize = 96;
+/// What a letter takes beside its own bytes: the allocator's share of a record, a message and a column's name,
+/// and its place in the statement that stores it. Where records are small it is most of it.
+const BESIDE: usize = 256;
 
 impl DeadLetter {
     /// The memory that it holds, in bytes.
     pub fn bytes(&self) -> usize {
-        std::mem::size_of::<DeadLetter>() + ALLOCATIONS + self.raw.len() + self.message.len()
+        std::mem::size_of::<DeadLetter>() + BESIDE + self.raw.len() + self.message.len()
     }
 }
 
