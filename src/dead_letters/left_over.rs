@@ -8,7 +8,7 @@ use super::filter::{CONDITION, LetterFilter};
 use crate::postgres::{Database, classify};
 
 /// What is said of one that has ended so.
-const OTHERS: &str = "somebody else has replayed or settled these dead letters meanwhile: nothing is left to be done; what is still NEW of them has failed again";
+const OVER: &str = "nothing is left to be done: no dead letter that it means is NEW, but for those that somebody else has replayed since, which stay so";
 
 /// Ends those that wait for a service which nobody runs, of one pipeline or of all, where each letter that
 /// they mean is settled, or was tried since by another replay that was to overwrite what they are to.
@@ -49,7 +49,7 @@ pub async fn end_left_over(database: &Database, pipeline: Option<&str>) -> Resul
         let mut parameters = filter.parameters();
         parameters.extend([
             (&replay as &(dyn ToSql + Sync), Type::INT8),
-            (&OTHERS, Type::TEXT),
+            (&OVER, Type::TEXT),
         ]);
         client
             .execute_typed(&sql, &parameters)

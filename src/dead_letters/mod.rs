@@ -75,6 +75,7 @@ pub use export::{Exported, Layout, export_layouts, write_layout};
 pub use failing::Failing;
 pub use filter::LetterFilter;
 pub use form::{Form, forms};
+pub use left_over::end_left_over;
 pub use letter::{
     Group, Letter, Raw, count, find, groups, list, pipelines_of, pipelines_of_letters, raw_of,
 };

@@ -19,8 +19,8 @@ pub struct ReplayNow {
     /// WAITING for a service that has the pipeline configured, RUNNING, DONE or FAILED.
     #[schema(example = "DONE")]
     pub state: String,
-    /// Why it could not go on, or what it waits for where no service has the pipeline configured, or that somebody else
-    /// has done it then; what its parts have committed stays.
+    /// Why it could not go on, or what it waits for where no service has the pipeline configured, or that nothing is left
+    /// to be done then; what its parts have committed stays.
     pub problem: Option<String>,
     /// RESOLVED: their rows are in the table now, or were rightly left out.
     pub resolved: i64,

@@ -262,7 +262,7 @@ struct Reader {
     counted: Option<(Instant, Duration)>,
     /// How long counting them took.
     counting: Duration,
-    /// When it was read last.
+    /// When it was read last, or could not be.
     last: Option<Instant>,
     recent: Option<Recent>,
     events: broadcast::Sender<Arc<Happened>>,
@@ -283,13 +283,19 @@ struct Read {
 
 impl Reader {
     async fn read(&mut self) -> Result<StateNow> {
-        self.count().await?;
-        let since = (self.counts.epoch - MARGIN).max(0.0);
         // What was read long ago was shown to nobody who listens now.
-        let before = self.last.replace(Instant::now());
-        if before.is_none_or(|before| before.elapsed() > LONGEST * 2) {
+        if self.last.is_some_and(|last| last.elapsed() > LONGEST * 2) {
             self.recent = None;
         }
+        let read = self.read_now().await;
+        // Where it can't be read, whoever listens goes on listening.
+        self.last = Some(Instant::now());
+        read
+    }
+
+    async fn read_now(&mut self) -> Result<StateNow> {
+        self.count().await?;
+        let since = (self.counts.epoch - MARGIN).max(0.0);
         let from = self.recent.as_ref().map(Recent::from);
         let read = self
             .ask

@@ -288,3 +288,34 @@ fn tabs_that_nobody_looks_at_leave_the_connections_to_those_that_somebody_does()
     assert_eq!(browser.js("return document.hidden"), false);
     answering.service.stop();
 }
+
+/// Somebody may look at it again while its first glance is on its way: the events since then were lost.
+#[test]
+fn a_tab_that_has_only_begun_to_rest_misses_nothing_either() {
+    let database = database();
+    let home = home(&database, &["one"]);
+    let answering = start(&home);
+    wait_until_ready(&answering.api);
+    let browser = Browser::open(1000, 800);
+    browser.before_all(
+        "const ask = window.fetch;
+         window.fetch = (path, options) => {
+             if (path !== '/api/v1/state') return ask(path, options);
+             localStorage.glance = 'asked';
+             return new Promise((_, fail) => options.signal.addEventListener('abort', () => fail(options.signal.reason)));
+         };",
+    );
+    browser.go(&url(&answering));
+    browser.wait_for_text("#link-text", "live");
+    let first = browser.open_tab();
+    browser.go(&url(&answering));
+    browser.wait("localStorage.glance === 'asked'");
+    let happens = "insert into ingestd.event_log (kind, pipeline, message)
+                   values ('pipeline.paused', 'one', 'by somebody')";
+    database.client().batch_execute(happens).expect(happens);
+    // Once it was told, nobody is told of it again.
+    browser.wait_for_text("#event-list", "by somebody");
+    browser.look_at(&first);
+    browser.wait_for_text("#event-list", "by somebody");
+    answering.service.stop();
+}

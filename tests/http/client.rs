@@ -215,6 +215,16 @@ impl Messages {
         }
     }
 
+    /// Waits for the sign of life that comes where nothing else has for a while.
+    pub fn wait_for_heartbeat(&mut self) {
+        let mut line = String::new();
+        while line.trim_end() != ": still here" {
+            line.clear();
+            let read = self.reader.read_line(&mut line).expect("a line");
+            assert!(read > 0, "the stream goes on");
+        }
+    }
+
     /// The next one that is wanted.
     pub fn wait_for(&mut self, mut wanted: impl FnMut(&Message) -> bool) -> Message {
         let deadline = Instant::now() + PATIENCE;

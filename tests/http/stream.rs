@@ -3,6 +3,7 @@
 use super::client::Message;
 use super::*;
 use crate::support::database;
+use crate::support::proxy::{Proxy, Verdict, Way};
 
 fn is_event(kind: &str) -> impl Fn(&Message) -> bool {
     move |message| message.event == "event" && message.data["kind"] == kind
@@ -76,6 +77,29 @@ fn what_happens_before_the_first_reading_is_not_missed_by_whoever_listens() {
     )
     .expect("noted");
     held.commit().expect("let go");
+    messages.wait_for(is_event("pipeline.paused"));
+    answering.service.stop();
+}
+
+/// Once the database was away for more than ten seconds, only what had happened within the last five was told of.
+#[test]
+fn what_happens_while_the_database_is_away_is_told_once_it_is_back() {
+    let database = database();
+    let home = home(&database, &["one"]);
+    let proxy = Proxy::before(&database.url);
+    home.replace(&database.url, &proxy.url(&database.name));
+    let answering = start(&home);
+    wait_until_ready(&answering.api);
+    let mut messages = answering.api.stream(&[]);
+    messages.wait_for(|message| message.event == "state");
+    proxy.rule(|_| Verdict::End(0, Way::Both));
+    messages.wait_for(|message| message.event == "problem");
+    // Others still reach it.
+    let happens =
+        "insert into ingestd.event_log (kind, pipeline) values ('pipeline.paused', 'one')";
+    database.client().batch_execute(happens).expect(happens);
+    messages.wait_for_heartbeat();
+    proxy.rule(|_| Verdict::Pass);
     messages.wait_for(is_event("pipeline.paused"));
     answering.service.stop();
 }

@@ -168,3 +168,27 @@ fn what_a_command_has_replayed_is_waited_for_no_more_where_no_service_runs() {
     assert_eq!(shop.number(resolved), 0, "others have done it");
     assert_eq!(shop.rows(), ["1 'a' -1", "2 'b' -2"]);
 }
+
+/// It was said that somebody else had dealt with them, of letters that nobody had ever meant; and what was settled
+/// in another way was waited for until a service came.
+#[test]
+fn a_replay_that_means_no_letters_is_over_and_says_no_more_than_that() {
+    let mut shop = Shop::new("key = [\"id\"]");
+    shop.load("id,name,amount\n1,a,-1\n");
+    let ask = "select ingestd.replay_dead_letters('items', reason => 'invalid_valve')";
+    shop.number(ask);
+    let over = "select concat_ws(' ', state, problem) from ingestd.replays where requested";
+    shop.said(1, &["replay", "--all"]);
+    let said = shop.lines(over).concat();
+    assert!(said.starts_with("DONE nothing is left"), "{said}");
+    assert!(
+        !said.contains("somebody else has replayed or settled"),
+        "{said}"
+    );
+
+    shop.number("select ingestd.replay_dead_letters('items')");
+    shop.said(0, &["discard", "--all", "--yes", "--because", "sent again"]);
+    shop.said(0, &["replay", "--all"]);
+    let open = "select count(*) from ingestd.replays where state <> 'DONE'";
+    assert_eq!(shop.number(open), 0);
+}

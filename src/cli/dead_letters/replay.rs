@@ -127,6 +127,10 @@ async fn replay_all(
             named.into_iter().map(|name| (name, None)).collect()
         }
     };
+    if parts.is_empty() && !args.dry_run {
+        // Those that wait for letters that are settled: each replay looks for its pipeline's.
+        dead_letters::end_left_over(database, filter.pipeline.as_deref()).await?;
+    }
     for (pipeline, mended) in parts {
         let known = settings.pipelines.iter().find(|it| it.name == pipeline);
         if known.is_none() && !pipeline.starts_with("load_") {

@@ -40,7 +40,7 @@ let missed = false;
 
 function heard(name, data) {
   // Of a page that nobody looks at there is a glance now and then.
-  known.live = name === "glance" ? null : true;
+  known.live = name === "rest" || name === "glance" ? null : true;
   if (name === "event") {
     addEvent(data);
     if (data.file !== null) filesChanged();
@@ -52,6 +52,7 @@ function heard(name, data) {
     show();
     return;
   }
+  if (name === "rest") missed = true;
   if (name !== "state" && name !== "glance") return;
   const start = performance.now();
   noteClock(data.at);

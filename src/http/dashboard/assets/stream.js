@@ -11,8 +11,8 @@ const LONGEST_WAIT = 5_000;
 const UNSEEN = 5_000;
 const GLANCE = 10_000;
 
-// Reads for ever. `heard(name, data)` gets each message, and each `glance`; `lost()` is told when it is
-// cut off.
+// Reads for ever. `heard(name, data)` gets each message, each `glance`, and a `rest` before that; `lost()` is
+// told when it is cut off.
 export async function listen(heard, lost) {
   let last = null;
   let wait = FIRST_WAIT;
@@ -48,8 +48,9 @@ export async function listen(heard, lost) {
     try {
       alive();
       if (rests) {
-        // What was missed meanwhile may be much: whoever comes back asks for the newest of it.
+        // What is missed meanwhile may be much: whoever comes back asks for the newest of it.
         last = null;
+        heard("rest");
         heard("glance", await (await ask("/api/v1/state", { signal })).json());
       } else {
         const headers = last === null ? {} : { "Last-Event-ID": last };
