@@ -17,3 +17,18 @@ create table ingestd.found (
 create index found_pipeline on ingestd.found (pipeline);
 
 comment on table ingestd.found is 'the files that services have found and not finished; counts while a pipeline is held back or can''t go on';
+
+-- Whoever may write down that a service lives writes this down with it, and whoever may read the one reads the
+-- other: a role that had its rights before this table was there would load nothing any more.
+do $$
+declare
+    held record;
+begin
+    for held in
+        select grantee, privilege_type from information_schema.role_table_grants
+        where table_schema = 'ingestd' and table_name = 'services' and grantee <> current_user
+    loop
+        execute format('grant %s on ingestd.found to %I', held.privilege_type, held.grantee);
+    end loop;
+end
+$$;

@@ -1,6 +1,7 @@
 //! `ingestd top` on a terminal: a real one, as far as the program can tell.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -298,10 +299,12 @@ fn what_a_pipeline_that_cant_begin_has_found_shows_in_top_and_status() {
     assert_eq!(now["backlog"], serde_json::json!({"files": 1, "bytes": 12}));
     assert!(now["lag_seconds"].as_f64() > Some(0.0), "{now}");
     let mut watch = home.command(&["status", "--watch"]);
-    let mut watch = watch.stdout(Stdio::piped()).spawn().expect("started");
-    let mut line = String::new();
-    let mut lines = BufReader::new(watch.stdout.take().expect("piped"));
-    lines.read_line(&mut line).expect("a line");
+    let said = home.data().join("watched");
+    let out = fs::File::create(&said).expect("a file");
+    let mut watch = watch.stdout(out).spawn().expect("started");
+    let line = || fs::read_to_string(&said).expect("text");
+    wait_until(PATIENCE, || line().contains('\n'));
+    let line = line();
     watch.kill().expect("it runs");
     watch.wait().expect("ended");
     assert!(line.contains("files 0 and 1 waiting"), "{line}");

@@ -161,7 +161,8 @@ impl Snapshots {
         }
     }
 
-    /// Events from now on, while anybody asks for the state.
+    /// Events from now on, and of the last seconds where nobody has asked before, while anybody asks for the
+    /// state.
     pub fn events(&self) -> broadcast::Receiver<Arc<Happened>> {
         self.events.subscribe()
     }

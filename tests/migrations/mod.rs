@@ -239,3 +239,32 @@ fn a_service_that_starts_says_so_and_begins_once_it_may() {
     wait_until(PATIENCE, || home.log().contains("ledger migrated"));
     service.stop();
 }
+
+#[test]
+fn whoever_may_write_down_services_may_write_down_what_they_have_found() {
+    let database = old_ledger();
+    let home = Home::new(
+        Some(&database.url),
+        "",
+        "[pipelines.items]\ndirectory = \"inbox\"\ntable = \"items\"\n",
+    );
+    let mut client = database.client();
+    let role = format!("{} loads", database.name);
+    client
+        .batch_execute(&format!(
+            "create role \"{role}\"; grant select, insert, update on ingestd.services to \"{role}\""
+        ))
+        .expect("a role");
+    let migrated = home.ask(&["migrate"]);
+    assert!(migrated.status.success(), "{migrated:?}");
+    let mut may = |right: &str| -> bool {
+        let query = "select has_table_privilege($1, 'ingestd.found', $2)";
+        let row = client.query_one(query, &[&role, &right]);
+        row.expect("an answer").get(0)
+    };
+    assert!(may("select") && may("insert") && may("update"));
+    assert!(!may("delete"), "it had not that right either");
+    client
+        .batch_execute(&format!("drop owned by \"{role}\"; drop role \"{role}\""))
+        .expect("gone");
+}
