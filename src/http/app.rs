@@ -131,13 +131,15 @@ async fn share(
         return Ok(response);
     }
     let (request, response) = response.into_parts();
+    let (response, body) = response.into_parts();
     let kind = response.headers().get(CONTENT_TYPE).cloned();
-    let body = to_bytes(response.into_body()).await?;
+    let body = to_bytes(body).await?;
     let answer = Answer { kind, body };
     let mut shared = gate.shared.lock();
     shared.put(&question, &answer, began, Instant::now());
     drop(shared);
-    Ok(ServiceResponse::new(request, given(answer)))
+    let response = response.set_body(BoxBody::new(answer.body));
+    Ok(ServiceResponse::new(request, response))
 }
 
 fn given(answer: Answer) -> HttpResponse {

@@ -6,8 +6,8 @@
 //! a reading is paid off after half a second, or a hundred times as long as it took, and who owes more than
 //! the credit shares.
 //!
-//! Nobody is given what is older than what was given before, nor what was read before a command that has
-//! been answered, or before a state that has been told.
+//! To one and the same question nobody is given what is older than what was given before, nor what was read
+//! before a command that has been answered, or before a state that has been told.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
