@@ -108,13 +108,16 @@ struct Figure {
 
 fn query() -> String {
     format!(
-        "select p.name, coalesce(sum(f.inserted + f.updated + f.unchanged + f.duplicate + f.deleted
-                                + f.filtered + f.rejected), 0)::bigint,
-           coalesce(sum(f.rejected), 0)::bigint,
-           count(*) filter (where f.state in ('COMMITTED', 'ARCHIVED')),
-           greatest(count(*) filter (where f.state in {}), max(w.files))
-    from ingestd.pipelines p left join ingestd.file_status f on f.pipeline = p.name{FOUND}
-    group by 1",
+        "select p.name, coalesce(f.records, 0), coalesce(f.rejected, 0), coalesce(f.loaded, 0),
+           greatest(f.waiting, w.files, 0)
+    from ingestd.pipelines p left join (
+        select f.pipeline, sum(f.inserted + f.updated + f.unchanged + f.duplicate + f.deleted
+                               + f.filtered + f.rejected)::bigint as records,
+               sum(f.rejected)::bigint as rejected,
+               count(*) filter (where f.state in ('COMMITTED', 'ARCHIVED')) as loaded,
+               count(*) filter (where f.state in {}) as waiting
+        from ingestd.file_status f group by f.pipeline
+    ) f on f.pipeline = p.name{FOUND}",
         among(&WAITING)
     )
 }
